@@ -1,0 +1,70 @@
+/** Every code that may leave a process. The code decides the HTTP status and the exit code; nobody matches on the text.
+ *  E1. A face (HTTP, CLI, web) translates a SmoothError once, from this table. */
+
+export const ERRORS = {
+  INVALID_INPUT: { http: 400, exit: 4, about: "The request does not have the shape this method takes." },
+  UNAUTHENTICATED: { http: 401, exit: 4, about: "No valid token came with the request." },
+  POLICY_DENIED: { http: 403, exit: 1, about: "The caller is known but may not do this." },
+  FORBIDDEN_ORIGIN: { http: 403, exit: 1, about: "The Host or Origin header names a site that may not call." },
+  NOT_FOUND: { http: 404, exit: 1, about: "No such thing, or not in this org." },
+  RUN_NOT_FOUND: { http: 404, exit: 1, about: "No run has this id." },
+  PEARL_NOT_FOUND: { http: 404, exit: 1, about: "No pearl has this id." },
+  ASK_NOT_FOUND: { http: 404, exit: 1, about: "No ask has this id." },
+  NODE_NOT_FOUND: { http: 404, exit: 1, about: "The run has no such node." },
+  METHOD_NOT_FOUND: { http: 404, exit: 4, about: "No method has this name." },
+  METHOD_NOT_ALLOWED: { http: 405, exit: 4, about: "This path takes another HTTP method." },
+  CONFLICT: { http: 409, exit: 1, about: "The state changed in a way that makes this request impossible." },
+  ALREADY_DECIDED: { http: 409, exit: 1, about: "Somebody decided first; the first decision stays." },
+  ASK_VOID: { http: 409, exit: 1, about: "The action behind this ask changed or ended; the ask is void." },
+  RUN_NOT_RESUMABLE: { http: 409, exit: 1, about: "The run is finished, or another process owns it." },
+  PEARL_CYCLE: { http: 409, exit: 4, about: "The dependency would close a cycle." },
+  PAYLOAD_TOO_LARGE: { http: 413, exit: 4, about: "The body is over the limit." },
+  UNSUPPORTED_MEDIA_TYPE: { http: 415, exit: 4, about: "Bodies are application/json." },
+  RATE_LIMITED: { http: 429, exit: 1, about: "Too many requests; see Retry-After." },
+  SANDBOX_UNAVAILABLE: { http: 503, exit: 1, about: "No sandbox at the required isolation level is usable here." },
+  SANDBOX_FAILED: { http: 502, exit: 1, about: "The sandbox did not start, or died." },
+  HOST_OFFLINE: { http: 503, exit: 1, about: "The host is not connected." },
+  PROVIDER_FAILED: { http: 502, exit: 1, about: "The model provider refused or did not answer." },
+  VCS_FAILED: { http: 500, exit: 1, about: "A version-control command failed." },
+  MERGE_CONFLICT: { http: 409, exit: 1, about: "The diff no longer applies to the branch." },
+  CONFIG_INVALID: { http: 500, exit: 4, about: "A configuration file or environment variable is unusable." },
+  CANCELLED: { http: 499, exit: 2, about: "The caller or a person cancelled this." },
+  TIMED_OUT: { http: 504, exit: 1, about: "The deadline passed first." },
+  INTERNAL: { http: 500, exit: 1, about: "A bug. The log line carries the trace." },
+} as const satisfies Record<string, { http: number; exit: number; about: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface SmoothErrorOptions {
+  readonly cause?: unknown;
+  /** Plain data for machines: ids, limits, field names. Never secrets. */
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** The only error that leaves a room or a process. Message = the thing, the value, the way out. */
+export class SmoothError extends Error {
+  override readonly name = "SmoothError";
+  readonly code: ErrorCode;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, { cause, details = {} }: SmoothErrorOptions = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.details = details;
+  }
+
+  /** What crosses the wire. */
+  toJSON(): { code: ErrorCode; message: string; details: Readonly<Record<string, unknown>> } {
+    return { code: this.code, message: this.message, details: this.details };
+  }
+}
+
+/** Unknown throwables become INTERNAL; their text stays out of the answer. */
+export function toSmoothError(error: unknown): SmoothError {
+  if (error instanceof SmoothError) return error;
+  return new SmoothError("INTERNAL", "something went wrong on our side", { cause: error });
+}
+
+export function assertNever(value: never): never {
+  throw new TypeError(`unexpected variant: ${JSON.stringify(value)}`);
+}

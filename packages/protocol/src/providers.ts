@@ -1,0 +1,26 @@
+import { z } from "zod";
+
+/** `~/.smooth/providers.json` (seed 000, "Semantic routing slots"). Unknown keys survive an edit. */
+
+export const SLOTS = ["smooth-coding", "smooth-thinking", "smooth-planning", "smooth-reviewing", "smooth-judge", "smooth-summarize", "smooth-fast", "smooth-default"] as const;
+export const Slot = z.enum(SLOTS);
+export type Slot = z.infer<typeof Slot>;
+
+export const Provider = z.looseObject({
+  id: z.string().min(1).max(100),
+  api_url: z.url(),
+  api_key: z.string().optional(),
+  /** Name of the environment variable that holds the key. */
+  api_key_env: z.string().optional(),
+  api_format: z.enum(["OpenAiCompat", "Anthropic", "Responses"]).default("OpenAiCompat"),
+  default_model: z.string().min(1),
+  max_tokens: z.int().positive().optional(),
+  /** USD per million tokens; absent means unpriced. */
+  price: z.object({ input: z.number().nonnegative(), output: z.number().nonnegative() }).optional(),
+});
+export type Provider = z.infer<typeof Provider>;
+
+export const Route = z.looseObject({ provider: z.string(), model: z.string().optional(), fallback: z.string().optional() });
+
+export const ProvidersFile = z.looseObject({ providers: z.array(Provider).default([]), routing: z.partialRecord(Slot, Route).default({}) });
+export type ProvidersFile = z.infer<typeof ProvidersFile>;

@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+/** Two projects: `unit` runs in parallel; `machine` boots VMs, kills processes, measures sizes, and runs alone. */
+const machine = ["packages/*/src/**/*.machine.test.{ts,tsx}", "apps/*/src/**/*.machine.test.ts"];
+export default defineConfig({
+  test: {
+    reporters: process.env["CI"] ? ["default", "json"] : ["default"],
+    outputFile: { json: ".data/vitest.json" },
+    projects: [
+      { test: { name: "unit", include: ["packages/*/src/**/*.test.{ts,tsx}", "apps/*/src/**/*.test.{ts,tsx}", "prisma/src/**/*.test.ts"], exclude: ["**/node_modules/**", ...machine], testTimeout: 20_000 } },
+      { test: { name: "machine", include: machine, exclude: ["**/node_modules/**"], testTimeout: 180_000, hookTimeout: 600_000, fileParallelism: false, sequence: { groupOrder: 1 } } },
+    ],
+  },
+});
