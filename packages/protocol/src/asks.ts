@@ -8,12 +8,31 @@ import { AskId, AtMs, PearlId, RunId } from "./ids.ts";
 
 /** What exactly will happen on approval. */
 export const AskSubject = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("network"), host: z.string(), port: z.int(), method: z.string(), path: z.string().optional() }),
+  z.object({
+    kind: z.literal("network"),
+    host: z.string(),
+    port: z.int(),
+    method: z.string(),
+    path: z.string().optional(),
+  }),
   z.object({ kind: z.literal("tool"), tool: z.string(), args: z.string().max(20_000) }),
   /** Apply the run's diff to the repository. */
-  z.object({ kind: z.literal("merge"), repo: z.string(), branch: z.string(), files: z.int(), additions: z.int(), deletions: z.int() }),
+  z.object({
+    kind: z.literal("merge"),
+    repo: z.string(),
+    branch: z.string(),
+    files: z.int(),
+    additions: z.int(),
+    deletions: z.int(),
+  }),
   /** A workflow's Approval node. */
-  z.object({ kind: z.literal("approval"), nodeId: z.string(), iteration: z.int(), title: z.string(), summary: z.string().optional() }),
+  z.object({
+    kind: z.literal("approval"),
+    nodeId: z.string(),
+    iteration: z.int(),
+    title: z.string(),
+    summary: z.string().optional(),
+  }),
 ]);
 export type AskSubject = z.infer<typeof AskSubject>;
 
@@ -22,7 +41,11 @@ export const GrantScope = z.enum(["once", "run", "rule"]);
 export type GrantScope = z.infer<typeof GrantScope>;
 
 export const AskDecision = z.discriminatedUnion("verdict", [
-  z.strictObject({ verdict: z.literal("approve"), grant: GrantScope.default("once"), note: z.string().max(2_000).optional() }),
+  z.strictObject({
+    verdict: z.literal("approve"),
+    grant: GrantScope.default("once"),
+    note: z.string().max(2_000).optional(),
+  }),
   z.strictObject({ verdict: z.literal("deny"), note: z.string().max(2_000).optional() }),
 ]);
 export type AskDecision = z.infer<typeof AskDecision>;

@@ -5,7 +5,11 @@ import { z } from "zod";
  *  O2. A tool runs only after `tool.verdict: run`; its result reaches the model only as the host returns it (`tool.result`, redacted).
  *  O3. The conversation in a `checkpoint` contains only what the host has already seen and redacted. */
 
-export const ToolCall = z.object({ id: z.string().max(200), name: z.string().max(100), /** JSON text as the model wrote it. */ args: z.string().max(1_000_000) });
+export const ToolCall = z.object({
+  id: z.string().max(200),
+  name: z.string().max(100),
+  /** JSON text as the model wrote it. */ args: z.string().max(1_000_000),
+});
 export type ToolCall = z.infer<typeof ToolCall>;
 
 /** OpenAI chat dialect, the common denominator; providers translate. */
@@ -17,7 +21,12 @@ export const ChatMessage = z.discriminatedUnion("role", [
 ]);
 export type ChatMessage = z.infer<typeof ChatMessage>;
 
-export const OperatorRole = z.object({ name: z.string(), slot: z.string(), prompt: z.string(), tools: z.array(z.string()) });
+export const OperatorRole = z.object({
+  name: z.string(),
+  slot: z.string(),
+  prompt: z.string(),
+  tools: z.array(z.string()),
+});
 export type OperatorRole = z.infer<typeof OperatorRole>;
 
 /** Host → guest. */
@@ -35,7 +44,14 @@ export const OperatorInput = z.discriminatedUnion("type", [
     conversation: z.array(ChatMessage),
     maxModelCalls: z.int().positive(),
   }),
-  z.object({ type: z.literal("tool.verdict"), callId: z.string(), verdict: z.discriminatedUnion("kind", [z.object({ kind: z.literal("run") }), z.object({ kind: z.literal("refuse"), message: z.string() })]) }),
+  z.object({
+    type: z.literal("tool.verdict"),
+    callId: z.string(),
+    verdict: z.discriminatedUnion("kind", [
+      z.object({ kind: z.literal("run") }),
+      z.object({ kind: z.literal("refuse"), message: z.string() }),
+    ]),
+  }),
   z.object({ type: z.literal("tool.result"), callId: z.string(), content: z.string() }),
   z.object({ type: z.literal("steer"), text: z.string() }),
   z.object({ type: z.literal("pause") }),
@@ -48,13 +64,33 @@ export type OperatorInput = z.infer<typeof OperatorInput>;
 export const OperatorOutput = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ready") }),
   z.object({ type: z.literal("delta"), partId: z.string().max(200), text: z.string().max(100_000) }),
-  z.object({ type: z.literal("message"), partId: z.string().max(200), text: z.string().max(1_000_000), toolCalls: z.array(ToolCall).max(100) }),
-  z.object({ type: z.literal("usage"), model: z.string().max(200), inputTokens: z.int().nonnegative(), outputTokens: z.int().nonnegative() }),
+  z.object({
+    type: z.literal("message"),
+    partId: z.string().max(200),
+    text: z.string().max(1_000_000),
+    toolCalls: z.array(ToolCall).max(100),
+  }),
+  z.object({
+    type: z.literal("usage"),
+    model: z.string().max(200),
+    inputTokens: z.int().nonnegative(),
+    outputTokens: z.int().nonnegative(),
+  }),
   z.object({ type: z.literal("tool.request"), call: ToolCall }),
-  z.object({ type: z.literal("tool.output"), callId: z.string().max(200), ok: z.boolean(), content: z.string().max(1_000_000), tookMs: z.int().nonnegative() }),
+  z.object({
+    type: z.literal("tool.output"),
+    callId: z.string().max(200),
+    ok: z.boolean(),
+    content: z.string().max(1_000_000),
+    tookMs: z.int().nonnegative(),
+  }),
   /** After every tool call and every steer: what a new VM needs to continue. */
   z.object({ type: z.literal("checkpoint"), afterCallId: z.string().nullable(), conversation: z.array(ChatMessage) }),
-  z.object({ type: z.literal("completed"), text: z.string().max(1_000_000), reason: z.enum(["done", "model-call-limit", "cancelled"]) }),
+  z.object({
+    type: z.literal("completed"),
+    text: z.string().max(1_000_000),
+    reason: z.enum(["done", "model-call-limit", "cancelled"]),
+  }),
   z.object({ type: z.literal("failed"), code: z.string().max(100), message: z.string().max(10_000) }),
 ]);
 export type OperatorOutput = z.infer<typeof OperatorOutput>;

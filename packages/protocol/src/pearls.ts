@@ -46,9 +46,22 @@ export type NewPearl = z.infer<typeof NewPearl>;
 export const Dependency = z.object({ from: PearlId, to: PearlId, type: DependencyType });
 export type Dependency = z.infer<typeof Dependency>;
 
-export const PearlComment = z.object({ id: z.string(), pearlId: PearlId, author: z.string(), body: z.string().min(1).max(100_000), atMs: AtMs });
+export const PearlComment = z.object({
+  id: z.string(),
+  pearlId: PearlId,
+  author: z.string(),
+  body: z.string().min(1).max(100_000),
+  atMs: AtMs,
+});
 export type PearlComment = z.infer<typeof PearlComment>;
 
 /** One row per changed field, with the true old value (JSON text). */
-export const PearlChange = z.object({ pearlId: PearlId, field: z.string(), before: z.string().nullable(), after: z.string().nullable(), by: z.string(), atMs: AtMs });
+export const PearlChange = z.object({
+  pearlId: PearlId,
+  field: z.string(),
+  before: z.string().nullable(),
+  after: z.string().nullable(),
+  by: z.string(),
+  atMs: AtMs,
+});
 export type PearlChange = z.infer<typeof PearlChange>;

@@ -2,7 +2,16 @@ import { z } from "zod";
 
 /** `~/.smooth/providers.json` (seed 000, "Semantic routing slots"). Unknown keys survive an edit. */
 
-export const SLOTS = ["smooth-coding", "smooth-thinking", "smooth-planning", "smooth-reviewing", "smooth-judge", "smooth-summarize", "smooth-fast", "smooth-default"] as const;
+export const SLOTS = [
+  "smooth-coding",
+  "smooth-thinking",
+  "smooth-planning",
+  "smooth-reviewing",
+  "smooth-judge",
+  "smooth-summarize",
+  "smooth-fast",
+  "smooth-default",
+] as const;
 export const Slot = z.enum(SLOTS);
 export type Slot = z.infer<typeof Slot>;
 
@@ -20,7 +29,14 @@ export const Provider = z.looseObject({
 });
 export type Provider = z.infer<typeof Provider>;
 
-export const Route = z.looseObject({ provider: z.string(), model: z.string().optional(), fallback: z.string().optional() });
+export const Route = z.looseObject({
+  provider: z.string(),
+  model: z.string().optional(),
+  fallback: z.string().optional(),
+});
 
-export const ProvidersFile = z.looseObject({ providers: z.array(Provider).default([]), routing: z.partialRecord(Slot, Route).default({}) });
+export const ProvidersFile = z.looseObject({
+  providers: z.array(Provider).default([]),
+  routing: z.partialRecord(Slot, Route).default({}),
+});
 export type ProvidersFile = z.infer<typeof ProvidersFile>;

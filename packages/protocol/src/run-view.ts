@@ -7,10 +7,40 @@ import type { Finding, IsolationLevel } from "./policy.ts";
  *  R1. Pure: the same events give the same view; an event with a seq already seen changes nothing. */
 
 export type TranscriptItem =
-  | { readonly kind: "message"; readonly id: string; readonly role: "user" | "assistant" | "system"; readonly text: string; readonly streaming: boolean; readonly atMs: number }
-  | { readonly kind: "tool"; readonly id: string; readonly tool: string; readonly args: string; readonly result: { readonly ok: boolean; readonly output: string; readonly tookMs: number } | null; readonly atMs: number }
-  | { readonly kind: "verify"; readonly id: string; readonly command: string; readonly green: boolean; readonly exitCode: number | null; readonly output: string; readonly atMs: number }
-  | { readonly kind: "egress"; readonly id: string; readonly verdict: "allowed" | "blocked"; readonly host: string; readonly port: number; readonly rule: string; readonly atMs: number }
+  | {
+      readonly kind: "message";
+      readonly id: string;
+      readonly role: "user" | "assistant" | "system";
+      readonly text: string;
+      readonly streaming: boolean;
+      readonly atMs: number;
+    }
+  | {
+      readonly kind: "tool";
+      readonly id: string;
+      readonly tool: string;
+      readonly args: string;
+      readonly result: { readonly ok: boolean; readonly output: string; readonly tookMs: number } | null;
+      readonly atMs: number;
+    }
+  | {
+      readonly kind: "verify";
+      readonly id: string;
+      readonly command: string;
+      readonly green: boolean;
+      readonly exitCode: number | null;
+      readonly output: string;
+      readonly atMs: number;
+    }
+  | {
+      readonly kind: "egress";
+      readonly id: string;
+      readonly verdict: "allowed" | "blocked";
+      readonly host: string;
+      readonly port: number;
+      readonly rule: string;
+      readonly atMs: number;
+    }
   | { readonly kind: "ask"; readonly id: string; readonly ask: Ask; readonly atMs: number }
   | { readonly kind: "finding"; readonly id: string; readonly finding: Finding; readonly atMs: number }
   | { readonly kind: "note"; readonly id: string; readonly text: string; readonly atMs: number };
@@ -42,7 +72,12 @@ export interface RunView {
   readonly nodes: readonly NodeView[];
   readonly asks: readonly Ask[];
   /** `costUsd` is null while no priced usage was seen: unpriced is not $0. */
-  readonly usage: { readonly inputTokens: number; readonly outputTokens: number; readonly costUsd: number | null; readonly unpricedCalls: number };
+  readonly usage: {
+    readonly inputTokens: number;
+    readonly outputTokens: number;
+    readonly costUsd: number | null;
+    readonly unpricedCalls: number;
+  };
   readonly diff: { readonly hash: string; readonly files: readonly DiffFile[] } | null;
   readonly merged: { readonly commit: string; readonly branch: string } | null;
   readonly stop: { readonly reason: StopReason; readonly detail: string } | null;
@@ -50,23 +85,60 @@ export interface RunView {
 
 export function emptyRunView(runId: string): RunView {
   return {
-    runId, lastSeq: 0, title: runId, workflow: "", pearlId: null, demo: false, status: "queued", reason: null, startedAtMs: 0, updatedAtMs: 0,
-    sandbox: null, transcript: [], nodes: [], asks: [], usage: { inputTokens: 0, outputTokens: 0, costUsd: null, unpricedCalls: 0 }, diff: null, merged: null, stop: null,
+    runId,
+    lastSeq: 0,
+    title: runId,
+    workflow: "",
+    pearlId: null,
+    demo: false,
+    status: "queued",
+    reason: null,
+    startedAtMs: 0,
+    updatedAtMs: 0,
+    sandbox: null,
+    transcript: [],
+    nodes: [],
+    asks: [],
+    usage: { inputTokens: 0, outputTokens: 0, costUsd: null, unpricedCalls: 0 },
+    diff: null,
+    merged: null,
+    stop: null,
   };
 }
 
 export function foldRun(view: RunView, events: readonly RunEvent[]): RunView {
-  return events.reduce((seen, event) => (event.seq <= seen.lastSeq ? seen : { ...apply(seen, event), lastSeq: event.seq, updatedAtMs: event.atMs }), view);
+  return events.reduce(
+    (seen, event) =>
+      event.seq <= seen.lastSeq ? seen : { ...apply(seen, event), lastSeq: event.seq, updatedAtMs: event.atMs },
+    view,
+  );
 }
 
 function apply(view: RunView, event: RunEvent): RunView {
   switch (event.type) {
     case "run.started":
-      return { ...view, title: event.title, workflow: event.workflow, pearlId: event.pearlId, demo: event.demo, status: "running", startedAtMs: view.startedAtMs || event.atMs };
+      return {
+        ...view,
+        title: event.title,
+        workflow: event.workflow,
+        pearlId: event.pearlId,
+        demo: event.demo,
+        status: "running",
+        startedAtMs: view.startedAtMs || event.atMs,
+      };
     case "run.status":
       return { ...view, status: event.status, reason: event.reason };
     case "node.started":
-      return withNode(view, { nodeId: event.nodeId, iteration: event.iteration, label: event.label, attempt: event.attempt, state: "running", startedAtMs: event.atMs, endedAtMs: null, detail: null });
+      return withNode(view, {
+        nodeId: event.nodeId,
+        iteration: event.iteration,
+        label: event.label,
+        attempt: event.attempt,
+        state: "running",
+        startedAtMs: event.atMs,
+        endedAtMs: null,
+        detail: null,
+      });
     case "node.finished":
       return changeNode(view, event, { state: "finished", endedAtMs: event.atMs, detail: null });
     case "node.failed":
@@ -76,11 +148,25 @@ function apply(view: RunView, event: RunEvent): RunView {
     case "vm.started":
       return { ...view, sandbox: { driver: event.driver, level: event.level } };
     case "message":
-      return withItem(view, { kind: "message", id: event.partId, role: event.role, text: event.text, streaming: false, atMs: event.atMs });
+      return withItem(view, {
+        kind: "message",
+        id: event.partId,
+        role: event.role,
+        text: event.text,
+        streaming: false,
+        atMs: event.atMs,
+      });
     case "message.delta":
       return withDelta(view, event);
     case "tool.started":
-      return withItem(view, { kind: "tool", id: event.callId, tool: event.tool, args: event.args, result: null, atMs: event.atMs });
+      return withItem(view, {
+        kind: "tool",
+        id: event.callId,
+        tool: event.tool,
+        args: event.args,
+        result: null,
+        atMs: event.atMs,
+      });
     case "tool.finished":
       return withToolResult(view, event);
     case "usage":
@@ -88,12 +174,28 @@ function apply(view: RunView, event: RunEvent): RunView {
     case "finding":
       return withItem(view, { kind: "finding", id: `finding-${event.seq}`, finding: event.finding, atMs: event.atMs });
     case "egress":
-      return withItem(view, { kind: "egress", id: `egress-${event.seq}`, verdict: event.verdict, host: event.host, port: event.port, rule: event.rule, atMs: event.atMs });
+      return withItem(view, {
+        kind: "egress",
+        id: `egress-${event.seq}`,
+        verdict: event.verdict,
+        host: event.host,
+        port: event.port,
+        rule: event.rule,
+        atMs: event.atMs,
+      });
     case "ask.opened":
     case "ask.closed":
       return withAsk(view, event.ask, event.atMs);
     case "verify.finished":
-      return withItem(view, { kind: "verify", id: `verify-${event.seq}`, command: event.command, green: event.green, exitCode: event.exitCode, output: event.output, atMs: event.atMs });
+      return withItem(view, {
+        kind: "verify",
+        id: `verify-${event.seq}`,
+        command: event.command,
+        green: event.green,
+        exitCode: event.exitCode,
+        output: event.output,
+        atMs: event.atMs,
+      });
     case "governor.stopped":
       return { ...view, stop: { reason: event.reason, detail: event.detail } };
     case "diff.ready":
@@ -101,7 +203,14 @@ function apply(view: RunView, event: RunEvent): RunView {
     case "merged":
       return { ...view, merged: { commit: event.commit, branch: event.branch } };
     case "steered":
-      return withItem(view, { kind: "message", id: `steer-${event.seq}`, role: "user", text: event.text, streaming: false, atMs: event.atMs });
+      return withItem(view, {
+        kind: "message",
+        id: `steer-${event.seq}`,
+        role: "user",
+        text: event.text,
+        streaming: false,
+        atMs: event.atMs,
+      });
     case "note":
       return withItem(view, { kind: "note", id: `note-${event.seq}`, text: event.text, atMs: event.atMs });
     case "checkpoint":
@@ -123,18 +232,35 @@ function withItem(view: RunView, item: TranscriptItem): RunView {
 function withDelta(view: RunView, event: Of<"message.delta">): RunView {
   const before = view.transcript.find((item) => item.id === event.partId);
   const text = before?.kind === "message" ? before.text + event.text : event.text;
-  return withItem(view, { kind: "message", id: event.partId, role: "assistant", text, streaming: true, atMs: before?.atMs ?? event.atMs });
+  return withItem(view, {
+    kind: "message",
+    id: event.partId,
+    role: "assistant",
+    text,
+    streaming: true,
+    atMs: before?.atMs ?? event.atMs,
+  });
 }
 
 function withToolResult(view: RunView, event: Of<"tool.finished">): RunView {
   const before = view.transcript.find((item) => item.id === event.callId);
   const args = before?.kind === "tool" ? before.args : "";
-  return withItem(view, { kind: "tool", id: event.callId, tool: event.tool, args, result: { ok: event.ok, output: event.output, tookMs: event.tookMs }, atMs: before?.atMs ?? event.atMs });
+  return withItem(view, {
+    kind: "tool",
+    id: event.callId,
+    tool: event.tool,
+    args,
+    result: { ok: event.ok, output: event.output, tookMs: event.tookMs },
+    atMs: before?.atMs ?? event.atMs,
+  });
 }
 
 function withAsk(view: RunView, ask: Ask, atMs: number): RunView {
   const item = view.transcript.find((other) => other.id === ask.id);
-  return { ...withItem(view, { kind: "ask", id: ask.id, ask, atMs: item?.atMs ?? atMs }), asks: [...view.asks.filter((other) => other.id !== ask.id), ask] };
+  return {
+    ...withItem(view, { kind: "ask", id: ask.id, ask, atMs: item?.atMs ?? atMs }),
+    asks: [...view.asks.filter((other) => other.id !== ask.id), ask],
+  };
 }
 
 function withNode(view: RunView, node: NodeView): RunView {
@@ -143,7 +269,12 @@ function withNode(view: RunView, node: NodeView): RunView {
 }
 
 function changeNode(view: RunView, key: { nodeId: string; iteration: number }, change: Partial<NodeView>): RunView {
-  return { ...view, nodes: view.nodes.map((node) => (node.nodeId === key.nodeId && node.iteration === key.iteration ? { ...node, ...change } : node)) };
+  return {
+    ...view,
+    nodes: view.nodes.map((node) =>
+      node.nodeId === key.nodeId && node.iteration === key.iteration ? { ...node, ...change } : node,
+    ),
+  };
 }
 
 function addUsage(usage: RunView["usage"], event: Of<"usage">): RunView["usage"] {

@@ -10,7 +10,9 @@ export interface SqliteOptions {
 /** One WAL database file, or `:memory:`. The caller closes it. */
 export function openSqlite(path: string, { synchronous = "FULL", busyTimeoutMs = 5_000 }: SqliteOptions = {}): Sql {
   const db = new DatabaseSync(path);
-  db.exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=${synchronous}; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=${busyTimeoutMs};`);
+  db.exec(
+    `PRAGMA journal_mode=WAL; PRAGMA synchronous=${synchronous}; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=${busyTimeoutMs};`,
+  );
   const prepared = new Map<string, StatementSync>();
   const prepare = (text: string): StatementSync => {
     let statement = prepared.get(text);
