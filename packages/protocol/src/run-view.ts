@@ -1,5 +1,4 @@
 import type { Ask } from "./asks.ts";
-import { assertNever } from "./errors.ts";
 import type { DiffFile, RunEvent, RunStatus, StopReason } from "./run-events.ts";
 import type { Finding, IsolationLevel } from "./policy.ts";
 
@@ -114,114 +113,65 @@ export function foldRun(view: RunView, events: readonly RunEvent[]): RunView {
   );
 }
 
-function apply(view: RunView, event: RunEvent): RunView {
-  switch (event.type) {
-    case "run.started":
-      return {
-        ...view,
-        title: event.title,
-        workflow: event.workflow,
-        pearlId: event.pearlId,
-        demo: event.demo,
-        status: "running",
-        startedAtMs: view.startedAtMs || event.atMs,
-      };
-    case "run.status":
-      return { ...view, status: event.status, reason: event.reason };
-    case "node.started":
-      return withNode(view, {
-        nodeId: event.nodeId,
-        iteration: event.iteration,
-        label: event.label,
-        attempt: event.attempt,
-        state: "running",
-        startedAtMs: event.atMs,
-        endedAtMs: null,
-        detail: null,
-      });
-    case "node.finished":
-      return changeNode(view, event, { state: "finished", endedAtMs: event.atMs, detail: null });
-    case "node.failed":
-      return changeNode(view, event, { state: "failed", endedAtMs: event.atMs, detail: event.error });
-    case "node.waiting":
-      return changeNode(view, event, { state: "waiting", detail: event.reason });
-    case "vm.started":
-      return { ...view, sandbox: { driver: event.driver, level: event.level } };
-    case "message":
-      return withItem(view, {
-        kind: "message",
-        id: event.partId,
-        role: event.role,
-        text: event.text,
-        streaming: false,
-        atMs: event.atMs,
-      });
-    case "message.delta":
-      return withDelta(view, event);
-    case "tool.started":
-      return withItem(view, {
-        kind: "tool",
-        id: event.callId,
-        tool: event.tool,
-        args: event.args,
-        result: null,
-        atMs: event.atMs,
-      });
-    case "tool.finished":
-      return withToolResult(view, event);
-    case "usage":
-      return { ...view, usage: addUsage(view.usage, event) };
-    case "finding":
-      return withItem(view, { kind: "finding", id: `finding-${event.seq}`, finding: event.finding, atMs: event.atMs });
-    case "egress":
-      return withItem(view, {
-        kind: "egress",
-        id: `egress-${event.seq}`,
-        verdict: event.verdict,
-        host: event.host,
-        port: event.port,
-        rule: event.rule,
-        atMs: event.atMs,
-      });
-    case "ask.opened":
-    case "ask.closed":
-      return withAsk(view, event.ask, event.atMs);
-    case "verify.finished":
-      return withItem(view, {
-        kind: "verify",
-        id: `verify-${event.seq}`,
-        command: event.command,
-        green: event.green,
-        exitCode: event.exitCode,
-        output: event.output,
-        atMs: event.atMs,
-      });
-    case "governor.stopped":
-      return { ...view, stop: { reason: event.reason, detail: event.detail } };
-    case "diff.ready":
-      return { ...view, diff: { hash: event.diffHash, files: event.files } };
-    case "merged":
-      return { ...view, merged: { commit: event.commit, branch: event.branch } };
-    case "steered":
-      return withItem(view, {
-        kind: "message",
-        id: `steer-${event.seq}`,
-        role: "user",
-        text: event.text,
-        streaming: false,
-        atMs: event.atMs,
-      });
-    case "note":
-      return withItem(view, { kind: "note", id: `note-${event.seq}`, text: event.text, atMs: event.atMs });
-    case "checkpoint":
-    case "vm.stopped":
-      return view;
-    default:
-      return assertNever(event);
-  }
-}
-
 type Of<T extends RunEvent["type"]> = Extract<RunEvent, { type: T }>;
+type Fold<T extends RunEvent["type"]> = (view: RunView, event: Of<T>) => RunView;
+
+/** One row per event type; a new type without a row does not compile. */
+const FOLDS: { readonly [T in RunEvent["type"]]: Fold<T> } = {
+  "run.started": (view, { title, workflow, pearlId, demo, atMs }) => ({
+    ...view,
+    title,
+    workflow,
+    pearlId,
+    demo,
+    status: "running",
+    startedAtMs: view.startedAtMs || atMs,
+  }),
+  "run.status": (view, { status, reason }) => ({ ...view, status, reason }),
+  "node.started": (view, { nodeId, iteration, label, attempt, atMs }) =>
+    withNode(view, {
+      nodeId,
+      iteration,
+      label,
+      attempt,
+      state: "running",
+      startedAtMs: atMs,
+      endedAtMs: null,
+      detail: null,
+    }),
+  "node.finished": (view, event) => changeNode(view, event, { state: "finished", endedAtMs: event.atMs, detail: null }),
+  "node.failed": (view, event) =>
+    changeNode(view, event, { state: "failed", endedAtMs: event.atMs, detail: event.error }),
+  "node.waiting": (view, event) => changeNode(view, event, { state: "waiting", detail: event.reason }),
+  "vm.started": (view, { driver, level }) => ({ ...view, sandbox: { driver, level } }),
+  "vm.stopped": (view) => view,
+  message: (view, { partId, role, text, atMs }) =>
+    withItem(view, { kind: "message", id: partId, role, text, streaming: false, atMs }),
+  "message.delta": withDelta,
+  "tool.started": (view, { callId, tool, args, atMs }) =>
+    withItem(view, { kind: "tool", id: callId, tool, args, result: null, atMs }),
+  "tool.finished": withToolResult,
+  usage: (view, event) => ({ ...view, usage: addUsage(view.usage, event) }),
+  finding: (view, { finding, seq, atMs }) => withItem(view, { kind: "finding", id: `finding-${seq}`, finding, atMs }),
+  egress: (view, { verdict, host, port, rule, seq, atMs }) =>
+    withItem(view, { kind: "egress", id: `egress-${seq}`, verdict, host, port, rule, atMs }),
+  "ask.opened": (view, { ask, atMs }) => withAsk(view, ask, atMs),
+  "ask.closed": (view, { ask, atMs }) => withAsk(view, ask, atMs),
+  "verify.finished": (view, { command, green, exitCode, output, seq, atMs }) =>
+    withItem(view, { kind: "verify", id: `verify-${seq}`, command, green, exitCode, output, atMs }),
+  checkpoint: (view) => view,
+  "governor.stopped": (view, { reason, detail }) => ({ ...view, stop: { reason, detail } }),
+  "diff.ready": (view, { diffHash, files }) => ({ ...view, diff: { hash: diffHash, files } }),
+  merged: (view, { commit, branch }) => ({ ...view, merged: { commit, branch } }),
+  steered: (view, { text, seq, atMs }) =>
+    withItem(view, { kind: "message", id: `steer-${seq}`, role: "user", text, streaming: false, atMs }),
+  note: (view, { text, seq, atMs }) => withItem(view, { kind: "note", id: `note-${seq}`, text, atMs }),
+};
+
+function apply(view: RunView, event: RunEvent): RunView {
+  const fold = FOLDS[event.type] as (view: RunView, event: RunEvent) => RunView;
+  return fold(view, event);
+}
 
 /** An item replaces the one with its id (a message replaces its own deltas) or goes to the end. */
 function withItem(view: RunView, item: TranscriptItem): RunView {

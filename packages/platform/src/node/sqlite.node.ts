@@ -22,7 +22,10 @@ export function openSqlite(path: string, { synchronous = "FULL", busyTimeoutMs =
   let depth = 0;
 
   return {
-    run: (text, params = []) => prepare(text).run(...params),
+    run: (text, params = []) => {
+      const { changes, lastInsertRowid } = prepare(text).run(...params);
+      return { changes: Number(changes), lastInsertRowid };
+    },
     get: (text, params = []) => prepare(text).get(...(params as SqlValue[])) as SqlRow | undefined,
     all: (text, params = []) => prepare(text).all(...(params as SqlValue[])) as SqlRow[],
     exec: (script) => db.exec(script),

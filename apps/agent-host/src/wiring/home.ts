@@ -1,0 +1,54 @@
+import { randomBytes } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { exportJWK, generateKeyPair, type JWK } from "jose";
+import { z } from "zod";
+
+/** The host's home folder: who this host is and the secrets it keeps.
+ *  H1. Secret files are 0600 in a 0700 folder, written to a new name and renamed, so a reader never sees half a file. */
+
+const DeviceKey = z.object({ kty: z.literal("OKP"), crv: z.literal("Ed25519"), x: z.string(), d: z.string() });
+export type DeviceKey = z.infer<typeof DeviceKey>;
+
+export interface Home {
+  readonly dir: string;
+  readonly path: (...parts: string[]) => string;
+  /** Lets the local CLI in; every request carries it. */
+  readonly ownerToken: string;
+  /** Proves this host to the dashboard and the rendezvous. */
+  readonly deviceKey: DeviceKey;
+}
+
+export async function openHome(dir: string): Promise<Home> {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const path = (...parts: string[]) => join(dir, ...parts);
+  return {
+    dir,
+    path,
+    ownerToken: once(path("owner-token"), () => randomBytes(32).toString("base64url")),
+    deviceKey: DeviceKey.parse(JSON.parse(await onceAsync(path("device-key.json"), newDeviceKey))),
+  };
+}
+
+async function newDeviceKey(): Promise<string> {
+  const { privateKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
+  const { kty, crv, x, d }: JWK = await exportJWK(privateKey);
+  return JSON.stringify({ kty, crv, x, d });
+}
+
+function once(file: string, make: () => string): string {
+  if (!existsSync(file)) writePrivate(file, make());
+  return readFileSync(file, "utf8");
+}
+
+async function onceAsync(file: string, make: () => Promise<string>): Promise<string> {
+  if (!existsSync(file)) writePrivate(file, await make());
+  return readFileSync(file, "utf8");
+}
+
+export function writePrivate(file: string, text: string): void {
+  const fresh = `${file}.${process.pid}.new`;
+  writeFileSync(fresh, text, { mode: 0o600 });
+  chmodSync(fresh, 0o600);
+  renameSync(fresh, file);
+}

@@ -1,0 +1,170 @@
+import type { Clock, Log, Random, Sql } from "@smooth/platform/ports";
+import { toSmoothError, SmoothError } from "@smooth/protocol/errors";
+import type { HostStatus } from "@smooth/protocol/gateway";
+import { type CommandAck, HostCommand } from "@smooth/protocol/host-sync";
+import type { Dashboard } from "./dashboard.ts";
+import type { RunLog } from "./run-log.ts";
+
+/** Keeps host and dashboard level: the outbox goes up, commands come down, both survive any loss of either side.
+ *  S1. A command is stored before it is acknowledged as delivered, and performed at most once: one that was under way when
+ *      the host died is performed again only when its kind is idempotent; otherwise it is reported as failed.
+ *  S2. The outbox loses a row only after the dashboard acknowledged it.
+ *  S3. Neither loop ever ends by itself: failures back off up to 10 s with full jitter, a success resets. */
+
+const SCHEMA = `
+CREATE TABLE IF NOT EXISTS command (
+  n INTEGER PRIMARY KEY, command_id TEXT NOT NULL UNIQUE, body TEXT NOT NULL, state TEXT NOT NULL, outcome TEXT) STRICT;`;
+
+const BATCH = 200;
+
+export interface SyncDeps {
+  readonly sql: Sql;
+  readonly runLog: RunLog;
+  readonly dashboard: Dashboard;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Performs one command; throws SmoothError when it cannot. */
+  readonly perform: (command: HostCommand) => Promise<void>;
+  readonly onState: (state: HostStatus["dashboard"]) => void;
+}
+
+/** Runs until `signal`; never rejects. */
+export async function keepInSync(deps: SyncDeps, signal: AbortSignal): Promise<void> {
+  deps.sql.exec(SCHEMA);
+  await Promise.all([
+    forever("sync.push", deps, signal, (ok) => pushOutbox(deps, signal, ok)),
+    forever("sync.commands", deps, signal, (ok) => takeCommands(deps, signal, ok)),
+  ]);
+}
+
+async function forever(
+  name: string,
+  deps: SyncDeps,
+  signal: AbortSignal,
+  once: (ok: () => void) => Promise<void>,
+): Promise<void> {
+  let failures = 0;
+  while (!signal.aborted) {
+    try {
+      await once(() => (failures = 0));
+    } catch (error) {
+      if (signal.aborted) return;
+      failures += 1;
+      deps.log.warn(name, { failures, error: toSmoothError(error).code });
+      deps.onState({ kind: "unreachable", url: deps.dashboard.enrolment.url, sinceMs: deps.clock.now() });
+      const ceilingMs = Math.min(10_000, 100 * 2 ** failures);
+      await deps.clock.sleep(deps.random() * ceilingMs, signal).catch(() => undefined);
+    }
+  }
+}
+
+async function pushOutbox({ runLog, dashboard }: SyncDeps, signal: AbortSignal, ok: () => void): Promise<void> {
+  while (!signal.aborted) {
+    const changed = runLog.changed(signal);
+    const rows = runLog.outbox(BATCH);
+    if (rows.length === 0) {
+      await changed;
+      continue;
+    }
+    runLog.acknowledge(await pushOrSkip(dashboard, rows, signal)); // S2
+    ok();
+  }
+}
+
+/** A dashboard that is ahead (its answer to an earlier push was lost) names the seq it wants; what lies before is stored there. */
+async function pushOrSkip(
+  dashboard: Dashboard,
+  rows: ReturnType<RunLog["outbox"]>,
+  signal: AbortSignal,
+): Promise<number> {
+  try {
+    return await dashboard.push(rows, signal);
+  } catch (error) {
+    const expected =
+      error instanceof SmoothError && error.code === "CONFLICT" ? error.details["expectedSeq"] : undefined;
+    if (typeof expected === "number" && expected > (rows[0]?.seq ?? 0)) return expected - 1;
+    throw error;
+  }
+}
+
+async function takeCommands(deps: SyncDeps, signal: AbortSignal, ok: () => void): Promise<void> {
+  const { sql, dashboard } = deps;
+  await finishInterrupted(deps, signal);
+  const last = sql.get("SELECT MAX(n) AS n FROM command");
+  const afterN = Number(last?.["n"] ?? 0);
+  const onOpen = (): void => {
+    ok();
+    deps.onState({ kind: "connected", url: dashboard.enrolment.url, org: dashboard.enrolment.org.name });
+  };
+  for await (const command of dashboard.commands(afterN, { signal, onOpen })) {
+    const { changes } = sql.run(
+      "INSERT INTO command (n, command_id, body, state) VALUES (?, ?, ?, 'received') ON CONFLICT DO NOTHING",
+      [command.n, command.commandId, JSON.stringify(command)],
+    );
+    if (changes === 0) continue;
+    await dashboard.acknowledge([{ commandId: command.commandId, outcome: { state: "delivered" } }], signal);
+    await performOnce(deps, command, signal);
+  }
+  if (!signal.aborted) throw new SmoothError("HOST_OFFLINE", "the dashboard closed the command stream");
+}
+
+const IDEMPOTENT: ReadonlySet<HostCommand["body"]["kind"]> = new Set([
+  "createPearl",
+  "commentPearl",
+  "closePearl",
+  "addDependency",
+  "dispatch",
+  "decideAsk",
+  "pause",
+  "unpause",
+  "cancel",
+  "startTunnel",
+  "stopTunnel",
+]);
+
+/** S1. What a crash left open: performed again, or reported as failed; outcomes the dashboard may have missed are sent again. */
+async function finishInterrupted(deps: SyncDeps, signal: AbortSignal): Promise<void> {
+  for (const row of deps.sql.all("SELECT body, state, outcome FROM command WHERE state <> 'acknowledged' ORDER BY n")) {
+    const command = HostCommand.parse(JSON.parse(String(row["body"])));
+    const started = row["state"] === "started" && !IDEMPOTENT.has(command.body.kind);
+    const lost: CommandAck["outcome"] = {
+      state: "failed",
+      code: "INTERNAL",
+      message: "the host stopped while it was doing this; look before you repeat it",
+    };
+    if (row["outcome"] !== null)
+      await sendOutcome(deps, command, { outcome: JSON.parse(String(row["outcome"])), signal });
+    else if (started) await sendOutcome(deps, command, { outcome: lost, signal });
+    else await performOnce(deps, command, signal);
+  }
+}
+
+async function performOnce(deps: SyncDeps, command: HostCommand, signal: AbortSignal): Promise<void> {
+  deps.sql.run("UPDATE command SET state = 'started' WHERE n = ?", [command.n]);
+  await sendOutcome(deps, command, { outcome: await outcomeOf(deps, command), signal });
+}
+
+async function outcomeOf({ perform, clock, log }: SyncDeps, command: HostCommand): Promise<CommandAck["outcome"]> {
+  if (command.expiresAtMs !== null && command.expiresAtMs < clock.now()) {
+    return { state: "failed", code: "TIMED_OUT", message: "the command expired before this host could take it" };
+  }
+  try {
+    await perform(command);
+    return { state: "consumed" };
+  } catch (error) {
+    const { code, message } = toSmoothError(error);
+    log.warn("sync.command-failed", { kind: command.body.kind, code });
+    return { state: "failed", code, message };
+  }
+}
+
+async function sendOutcome(
+  { sql, dashboard }: SyncDeps,
+  command: HostCommand,
+  { outcome, signal }: { outcome: CommandAck["outcome"]; signal: AbortSignal },
+): Promise<void> {
+  sql.run("UPDATE command SET state = 'done', outcome = ? WHERE n = ?", [JSON.stringify(outcome), command.n]);
+  await dashboard.acknowledge([{ commandId: command.commandId, outcome }], signal);
+  sql.run("UPDATE command SET state = 'acknowledged' WHERE n = ?", [command.n]);
+}
