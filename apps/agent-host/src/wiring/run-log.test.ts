@@ -2,12 +2,12 @@ import { openSqlite } from "@smooth/platform/node/sqlite";
 import { ManualClock } from "@smooth/platform/testing";
 import { RunId } from "@smooth/protocol/ids";
 import { expect, test } from "vitest";
-import { openRunLog } from "./run-log.ts";
+import { RunLog } from "./run-log.ts";
 
 const RUN = RunId.parse("run-00000001");
 
 function openLog() {
-  const log = openRunLog(openSqlite(":memory:"), new ManualClock());
+  const log = new RunLog(openSqlite(":memory:"), new ManualClock());
   log.open({ runId: RUN, title: "Fix it", workflow: "pearl", pearlId: null, demo: true });
   return log;
 }

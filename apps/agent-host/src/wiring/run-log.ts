@@ -2,7 +2,7 @@ import type { Clock, Sql, SqlRow } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { RunSummary } from "@smooth/protocol/gateway";
 import type { HostRecord } from "@smooth/protocol/host-sync";
-import type { RunId } from "@smooth/protocol/ids";
+import type { PearlId, RunId } from "@smooth/protocol/ids";
 import type { RunEvent, RunEventBody, RunStatus } from "@smooth/protocol/run-events";
 
 /** What happened in every run, and what the dashboard has not heard yet, in one database.
@@ -27,8 +27,14 @@ export interface NewRun {
   readonly runId: RunId;
   readonly title: string;
   readonly workflow: string;
-  readonly pearlId: string | null;
+  readonly pearlId: PearlId | null;
   readonly demo: boolean;
+}
+
+export interface RunFilter {
+  readonly status?: RunStatus | undefined;
+  readonly pearlId?: string | undefined;
+  readonly limit: number;
 }
 
 export interface OutboxRow {
@@ -36,123 +42,126 @@ export interface OutboxRow {
   readonly record: HostRecord;
 }
 
-export type RunLog = ReturnType<typeof openRunLog>;
+export class RunLog {
+  readonly #sql: Sql;
+  readonly #clock: Pick<Clock, "now">;
+  readonly #wakers = new Set<() => void>();
 
-export function openRunLog(sql: Sql, clock: Pick<Clock, "now">) {
-  sql.exec(SCHEMA);
-  const wakers = new Set<() => void>();
-  const wakeAll = (): void => {
-    for (const wake of wakers) wake();
-  };
+  constructor(sql: Sql, clock: Pick<Clock, "now">) {
+    this.#sql = sql;
+    this.#clock = clock;
+    sql.exec(SCHEMA);
+  }
 
-  const appendIn = (runId: string, body: RunEventBody): RunEvent => {
-    const last = sql.get("SELECT last_seq FROM run_log WHERE run_id = ?", [runId]);
-    if (!last) throw new SmoothError("RUN_NOT_FOUND", `no run ${runId}`, { details: { runId } });
-    const seq = Number(last["last_seq"]) + 1;
-    const atMs = clock.now();
-    sql.run("INSERT INTO run_event (run_id, seq, at_ms, body) VALUES (?, ?, ?, ?)", [
-      runId,
-      seq,
-      atMs,
-      JSON.stringify(body),
-    ]);
-    sql.run("UPDATE run_log SET last_seq = ?, updated_at_ms = ? WHERE run_id = ?", [seq, atMs, runId]);
-    summarise(sql, runId, body);
-    sql.run("INSERT INTO outbox (run_id, run_seq) VALUES (?, ?)", [runId, seq]);
-    return { runId, seq, atMs, ...body } as RunEvent;
-  };
+  /** Idempotent: a run that is known keeps its history. */
+  open({ runId, title, workflow, pearlId, demo }: NewRun): void {
+    this.#sql.transaction(() => {
+      const nowMs = this.#clock.now();
+      const { changes } = this.#sql.run(
+        `INSERT INTO run_log (run_id, title, workflow, pearl_id, status, demo, started_at_ms, updated_at_ms)
+         VALUES (?, ?, ?, ?, 'queued', ?, ?, ?) ON CONFLICT DO NOTHING`,
+        [runId, title, workflow, pearlId, demo ? 1 : 0, nowMs, nowMs],
+      );
+      if (changes > 0) this.#append(runId, { type: "run.started", title, workflow, pearlId, demo });
+    });
+    this.#wake();
+  }
 
-  const read = (runId: string, afterSeq: number): RunEvent[] =>
-    sql
+  append(runId: string, ...bodies: RunEventBody[]): void {
+    this.#sql.transaction(() => bodies.forEach((body) => this.#append(runId, body)));
+    this.#wake();
+  }
+
+  /** Anything but a run event that the dashboard should know. */
+  report(record: HostRecord): void {
+    this.#sql.run("INSERT INTO outbox (record) VALUES (?)", [JSON.stringify(record)]);
+    this.#wake();
+  }
+
+  summary(runId: string): RunSummary | undefined {
+    const row = this.#sql.get("SELECT * FROM run_log WHERE run_id = ?", [runId]);
+    return row && summaryOf(row);
+  }
+
+  list({ status, pearlId, limit }: RunFilter): RunSummary[] {
+    return this.#sql
+      .all(
+        `SELECT * FROM run_log WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR pearl_id = ?2)
+         ORDER BY started_at_ms DESC, run_id DESC LIMIT ?3`,
+        [status ?? null, pearlId ?? null, limit],
+      )
+      .map(summaryOf);
+  }
+
+  /** At most one page after `afterSeq`. */
+  read(runId: string, afterSeq: number): RunEvent[] {
+    return this.#sql
       .all("SELECT seq, at_ms, body FROM run_event WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?", [
         runId,
         afterSeq,
         PAGE,
       ])
       .map((row) => eventOf(runId, row));
+  }
 
-  return {
-    /** Idempotent: a run that is known keeps its history. */
-    open(run: NewRun): void {
-      sql.transaction(() => {
-        const nowMs = clock.now();
-        const { changes } = sql.run(
-          "INSERT INTO run_log (run_id, title, workflow, pearl_id, status, demo, started_at_ms, updated_at_ms) VALUES (?, ?, ?, ?, 'queued', ?, ?, ?) ON CONFLICT DO NOTHING",
-          [run.runId, run.title, run.workflow, run.pearlId, run.demo ? 1 : 0, nowMs, nowMs],
-        );
-        if (changes > 0) {
-          const { title, workflow, demo } = run;
-          appendIn(run.runId, { type: "run.started", title, workflow, pearlId: run.pearlId as never, demo });
-        }
-      });
-      wakeAll();
-    },
-    append(runId: string, ...bodies: RunEventBody[]): void {
-      sql.transaction(() => bodies.forEach((body) => appendIn(runId, body)));
-      wakeAll();
-    },
-    /** Anything but a run event that the dashboard should know. */
-    report(record: HostRecord): void {
-      sql.run("INSERT INTO outbox (record) VALUES (?)", [JSON.stringify(record)]);
-      wakeAll();
-    },
-    summary(runId: string): RunSummary | undefined {
-      const row = sql.get("SELECT * FROM run_log WHERE run_id = ?", [runId]);
-      return row && summaryOf(row);
-    },
-    list({
-      status,
-      pearlId,
-      limit,
-    }: {
-      status?: RunStatus | undefined;
-      pearlId?: string | undefined;
-      limit: number;
-    }): RunSummary[] {
-      return sql
-        .all(
-          "SELECT * FROM run_log WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR pearl_id = ?2) ORDER BY started_at_ms DESC, run_id DESC LIMIT ?3",
-          [status ?? null, pearlId ?? null, limit],
-        )
-        .map(summaryOf);
-    },
-    read,
-    async *stream(runId: string, afterSeq: number, signal: AbortSignal): AsyncGenerator<RunEvent> {
-      let cursor = afterSeq;
-      while (!signal.aborted) {
-        const changed = nextChange(wakers, signal);
-        const page = read(runId, cursor);
-        for (const event of page) yield event;
-        cursor = page.at(-1)?.seq ?? cursor;
-        if (page.length === 0) await changed;
-      }
-    },
-    /** Resolves at the next change, or when aborted. */
-    changed: (signal: AbortSignal): Promise<void> => nextChange(wakers, signal),
-    outbox(limit: number): OutboxRow[] {
-      const rows = sql.all(
-        "SELECT o.seq AS out_seq, o.record, e.run_id, e.seq, e.at_ms, e.body FROM outbox o LEFT JOIN run_event e ON e.run_id = o.run_id AND e.seq = o.run_seq ORDER BY o.seq LIMIT ?",
+  async *stream(runId: string, afterSeq: number, signal: AbortSignal): AsyncGenerator<RunEvent> {
+    let cursor = afterSeq;
+    while (!signal.aborted) {
+      const changed = this.changed(signal);
+      const page = this.read(runId, cursor);
+      for (const event of page) yield event;
+      cursor = page.at(-1)?.seq ?? cursor;
+      if (page.length === 0) await changed;
+    }
+  }
+
+  /** Resolves at the next change, or when aborted. */
+  changed(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#wakers.delete(done);
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      this.#wakers.add(done);
+      signal.addEventListener("abort", done, { once: true });
+      if (signal.aborted) done();
+    });
+  }
+
+  outbox(limit: number): OutboxRow[] {
+    return this.#sql
+      .all(
+        `SELECT o.seq AS out_seq, o.record, e.run_id, e.seq, e.at_ms, e.body FROM outbox o
+         LEFT JOIN run_event e ON e.run_id = o.run_id AND e.seq = o.run_seq ORDER BY o.seq LIMIT ?`,
         [limit],
-      );
-      return rows.map((row) => ({ seq: Number(row["out_seq"]), record: recordOf(row) }));
-    },
-    acknowledge(throughSeq: number): void {
-      sql.run("DELETE FROM outbox WHERE seq <= ?", [throughSeq]);
-    },
-  };
-}
+      )
+      .map((row) => ({ seq: Number(row["out_seq"]), record: recordOf(row) }));
+  }
 
-function nextChange(wakers: Set<() => void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      wakers.delete(done);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    wakers.add(done);
-    signal.addEventListener("abort", done, { once: true });
-    if (signal.aborted) done();
-  });
+  acknowledge(throughSeq: number): void {
+    this.#sql.run("DELETE FROM outbox WHERE seq <= ?", [throughSeq]);
+  }
+
+  #append(runId: string, body: RunEventBody): void {
+    const last = this.#sql.get("SELECT last_seq FROM run_log WHERE run_id = ?", [runId]);
+    if (!last) throw new SmoothError("RUN_NOT_FOUND", `no run ${runId}`, { details: { runId } });
+    const seq = Number(last["last_seq"]) + 1;
+    const nowMs = this.#clock.now();
+    this.#sql.run("INSERT INTO run_event (run_id, seq, at_ms, body) VALUES (?, ?, ?, ?)", [
+      runId,
+      seq,
+      nowMs,
+      JSON.stringify(body),
+    ]);
+    this.#sql.run("UPDATE run_log SET last_seq = ?, updated_at_ms = ? WHERE run_id = ?", [seq, nowMs, runId]);
+    summarise(this.#sql, runId, body);
+    this.#sql.run("INSERT INTO outbox (run_id, run_seq) VALUES (?, ?)", [runId, seq]); // L1
+  }
+
+  #wake(): void {
+    for (const wake of this.#wakers) wake();
+  }
 }
 
 /** The columns lists show, kept in the same transaction as the event they come from. */

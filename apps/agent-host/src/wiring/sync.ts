@@ -32,10 +32,7 @@ export interface SyncDeps {
 /** Runs until `signal`; never rejects. */
 export async function keepInSync(deps: SyncDeps, signal: AbortSignal): Promise<void> {
   deps.sql.exec(SCHEMA);
-  await Promise.all([
-    forever("sync.push", deps, signal, (ok) => pushOutbox(deps, signal, ok)),
-    forever("sync.commands", deps, signal, (ok) => takeCommands(deps, signal, ok)),
-  ]);
+  await Promise.all([forever(deps, signal, pushOutbox), forever(deps, signal, takeCommands)]);
 }
 
 async function forever(
@@ -47,11 +44,11 @@ async function forever(
   let failures = 0;
   while (!signal.aborted) {
     try {
-      await once(() => (failures = 0));
+      await attempt(deps, signal, () => (failures = 0));
     } catch (error) {
       if (signal.aborted) return;
       failures += 1;
-      deps.log.warn(name, { failures, error: toSmoothError(error).code });
+      deps.log.warn("sync.retry", { loop: attempt.name, failures, error: toSmoothError(error).code });
       deps.onState({ kind: "unreachable", url: deps.dashboard.enrolment.url, sinceMs: deps.clock.now() });
       const ceilingMs = Math.min(10_000, 100 * 2 ** failures);
       await deps.clock.sleep(deps.random() * ceilingMs, signal).catch(() => undefined);
