@@ -35,12 +35,9 @@ export async function keepInSync(deps: SyncDeps, signal: AbortSignal): Promise<v
   await Promise.all([forever(deps, signal, pushOutbox), forever(deps, signal, takeCommands)]);
 }
 
-async function forever(
-  name: string,
-  deps: SyncDeps,
-  signal: AbortSignal,
-  once: (ok: () => void) => Promise<void>,
-): Promise<void> {
+type Attempt = (deps: SyncDeps, signal: AbortSignal, ok: () => void) => Promise<void>;
+
+async function forever(deps: SyncDeps, signal: AbortSignal, attempt: Attempt): Promise<void> {
   let failures = 0;
   while (!signal.aborted) {
     try {
