@@ -56,6 +56,16 @@ test("the outbox keeps counting after acknowledged rows are removed", () => {
   expect(log.outbox(10).map((row) => [row.seq, row.record.kind])).toEqual([[3, "run.event"]]);
 });
 
+test("a host that enrols anew reports everything again from seq 1", () => {
+  const log = openLog();
+  log.append(RUN, { type: "note", text: "a" });
+  log.acknowledge(2);
+
+  log.restartOutbox([]);
+
+  expect(log.outbox(10).map((row) => row.seq)).toEqual([1, 2]);
+});
+
 test("an event for an unknown run is refused by name and leaves nothing in the outbox", () => {
   const log = openLog();
 

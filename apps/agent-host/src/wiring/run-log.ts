@@ -104,6 +104,15 @@ export class RunLog {
       .map((row) => eventOf(runId, row));
   }
 
+  /** The newest event of one type. */
+  latest<T extends RunEvent["type"]>(runId: string, type: T): Extract<RunEvent, { type: T }> | undefined {
+    const row = this.#sql.get(
+      "SELECT seq, at_ms, body FROM run_event WHERE run_id = ? AND body ->> 'type' = ? ORDER BY seq DESC LIMIT 1",
+      [runId, type],
+    );
+    return row && (eventOf(runId, row) as Extract<RunEvent, { type: T }>);
+  }
+
   async *stream(runId: string, afterSeq: number, signal: AbortSignal): AsyncGenerator<RunEvent> {
     let cursor = afterSeq;
     while (!signal.aborted) {
@@ -137,6 +146,19 @@ export class RunLog {
         [limit],
       )
       .map((row) => ({ seq: Number(row["out_seq"]), record: recordOf(row) }));
+  }
+
+  /** A host that enrols anew starts over: the dashboard hears everything again, from seq 1. */
+  restartOutbox(first: readonly HostRecord[]): void {
+    this.#sql.transaction(() => {
+      this.#sql.run("DELETE FROM outbox");
+      this.#sql.run("DELETE FROM sqlite_sequence WHERE name = 'outbox'");
+      for (const record of first) this.#sql.run("INSERT INTO outbox (record) VALUES (?)", [JSON.stringify(record)]);
+      this.#sql.run(
+        "INSERT INTO outbox (run_id, run_seq) SELECT run_id, seq FROM run_event ORDER BY at_ms, run_id, seq",
+      );
+    });
+    this.#wake();
   }
 
   acknowledge(throughSeq: number): void {

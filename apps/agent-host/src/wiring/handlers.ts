@@ -1,0 +1,122 @@
+import { SmoothError } from "@smooth/protocol/errors";
+import type { Ask } from "@smooth/protocol/asks";
+import type { Handlers, HostStatus, Output, RunSummary } from "@smooth/protocol/gateway";
+import type { PearlId, RunId } from "@smooth/protocol/ids";
+import type { PendingAsk } from "@smooth/protocol/asks";
+import type { HostActions } from "./actions.ts";
+import type { RunLog } from "./run-log.ts";
+
+/** The gateway table, answered. Authorisation happened at the door (dispatch); here only the thing itself is done. */
+
+export interface HandlerDeps extends HostActions {
+  readonly runLog: RunLog;
+  readonly listAsks: (filter: { readonly status: "pending" | "all"; readonly runId?: string | undefined }) => Ask[];
+  readonly nodeOutput: (node: {
+    readonly runId: RunId;
+    readonly nodeId: string;
+    readonly iteration: number;
+  }) => Promise<unknown>;
+  readonly status: () => HostStatus;
+  readonly sessionLink: (grant: {
+    readonly role: Output<"whoAmI">["role"];
+    readonly ttlMs: number;
+  }) => Output<"createSessionLink">;
+  /** Stops the host soon, after the answer left. */
+  readonly shutdown: () => void;
+}
+
+const OK = { ok: true } as const;
+
+export function makeHandlers(deps: HandlerDeps): Handlers {
+  return { ...runHandlers(deps), ...askHandlers(deps), ...pearlHandlers(deps), ...hostHandlers(deps) };
+}
+
+function runHandlers({ runs, runLog, nodeOutput }: HandlerDeps) {
+  const summary = (runId: RunId): RunSummary => {
+    const found = runLog.summary(runId);
+    if (!found)
+      throw new SmoothError("RUN_NOT_FOUND", `no run ${runId} on this host; see \`th operators\``, {
+        details: { runId },
+      });
+    return found;
+  };
+  return {
+    launchRun: async ({ pearlId, workflow, input, runId }, { name }) => {
+      const subject = pearlId
+        ? ({ kind: "pearl", pearlId } as const)
+        : ({ kind: "workflow", file: workflow ?? "", input } as const);
+      return { runId: await runs.launch({ subject, runId, by: name }) };
+    },
+    resumeRun: async ({ runId }) => {
+      const { status } = await runs.resume(summary(runId).runId);
+      return { runId, status };
+    },
+    cancelRun: async ({ runId }, { name }) => runs.cancel(summary(runId).runId, name).then(() => OK),
+    pauseRun: async ({ runId }, { name }) => (runs.pause(summary(runId).runId, name), OK),
+    unpauseRun: async ({ runId }, { name }) => (runs.unpause(summary(runId).runId, name), OK),
+    steerRun: async ({ runId, text }, { name }) => (runs.steer(summary(runId).runId, { text, by: name }), OK),
+    getRun: async ({ runId }) => summary(runId),
+    listRuns: async (filter) => ({ runs: runLog.list(filter) }),
+    streamRunEvents: ({ runId, afterSeq }, _caller, signal) => runLog.stream(summary(runId).runId, afterSeq, signal),
+    getNodeOutput: async (node) => ({ output: await nodeOutput({ ...node, runId: summary(node.runId).runId }) }),
+    getNodeDiff: async ({ runId }) => {
+      const event = runLog.latest(summary(runId).runId, "diff.ready");
+      if (!event) throw new SmoothError("NODE_NOT_FOUND", `run ${runId} has no diff yet`, { details: { runId } });
+      return { diffHash: event.diffHash, files: event.files };
+    },
+  } satisfies Partial<Handlers>;
+}
+
+function askHandlers({ asks, listAsks }: HandlerDeps) {
+  return {
+    listAsks: async (filter) => ({ asks: listAsks(filter) }),
+    decideAsk: async ({ askId, version, decision }, { name }) => ({
+      ask: await asks.decide(askId, { version, decision, by: name }),
+    }),
+    submitApproval: async ({ runId, nodeId, iteration, approved, note }, { name }) => {
+      const ask = listAsks({ status: "pending", runId }).find((other) => isApprovalOf(other, nodeId, iteration));
+      if (!ask)
+        throw new SmoothError(
+          "NODE_NOT_FOUND",
+          `run ${runId} has no open approval at ${nodeId}::${iteration}; see \`th access pending\``,
+        );
+      const why = note === undefined ? {} : { note };
+      const decision = approved
+        ? ({ verdict: "approve", grant: "once", ...why } as const)
+        : ({ verdict: "deny", ...why } as const);
+      await asks.decide(ask.id, { version: ask.version, decision, by: name });
+      return OK;
+    },
+  } satisfies Partial<Handlers>;
+}
+
+/** The merge of a pearl's diff is the approval node `merge` of its workflow. */
+function isApprovalOf({ subject }: Pick<PendingAsk, "subject">, nodeId: string, iteration: number): boolean {
+  if (subject.kind === "merge") return nodeId === "merge";
+  return subject.kind === "approval" && subject.nodeId === nodeId && subject.iteration === iteration;
+}
+
+function pearlHandlers({ pearls, runLog }: HandlerDeps) {
+  const detail = (pearlId: PearlId) => ({ ...pearls.detail(pearlId), runs: runLog.list({ pearlId, limit: 50 }) });
+  return {
+    createPearl: async (input, { name }) => ({ pearl: pearls.create(input, name) }),
+    listPearls: async (filter) => ({ pearls: pearls.list(filter) }),
+    getPearl: async ({ pearlId }) => detail(pearlId),
+    closePearl: async ({ pearlId, reason }, { name }) => ({
+      pearl: pearls.change(pearlId, { status: "closed" }, { by: name, note: reason }),
+    }),
+    commentPearl: async ({ pearlId, body }, { name }) => ({ comment: pearls.comment(pearlId, { by: name, body }) }),
+    addDependency: async (dependency) => (pearls.link(dependency), OK),
+  } satisfies Partial<Handlers>;
+}
+
+function hostHandlers({ tunnel, status, sessionLink, shutdown }: HandlerDeps) {
+  return {
+    hostStatus: async () => status(),
+    whoAmI: async (_input, { name, role, via }) => ({ name, role, via }),
+    startTunnel: async ({ slug }) => tunnel.start(slug),
+    stopTunnel: async () => tunnel.stop(),
+    createSessionLink: async (grant) => sessionLink(grant),
+    shutdown: async () => (shutdown(), OK),
+  } satisfies Partial<Handlers>;
+}
