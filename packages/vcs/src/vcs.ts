@@ -1,0 +1,54 @@
+import type { DiffFile } from "@smooth/protocol/run-events";
+
+/** Version control as the host needs it: read a repository, show what an operator changed, bring it in as one commit.
+ *  Throws SmoothError: VCS_FAILED (the tool's own words in `details.stderr`), INVALID_INPUT (a path or link that may not be). */
+export interface Vcs {
+  /** The commit and branch checked out in `repo`. */
+  head(repo: string): Promise<Head>;
+  /** Tracked files and untracked ones that are not ignored, relative to the root, sorted. */
+  files(repo: string): Promise<string[]>;
+  /** What `changes` do to the tree of `base`. Writes objects, moves nothing. */
+  diff(repo: string, base: string, changes: readonly TreeChange[]): Promise<TreeDiff>;
+  /** One commit with `changes` on `branch`, three-way when the branch moved on. Repeating it changes nothing. */
+  apply(merge: Merge): Promise<Applied>;
+}
+
+export interface Head {
+  /** Full object id. */
+  readonly commit: string;
+  readonly branch: string;
+}
+
+/** One path of the new tree. `mode` is git's: regular, executable, or a symbolic link whose target is `bytes`. */
+export type TreeChange =
+  | {
+      readonly kind: "write";
+      readonly path: string;
+      readonly mode: "100644" | "100755" | "120000";
+      readonly bytes: Uint8Array;
+    }
+  | { readonly kind: "delete"; readonly path: string };
+
+export interface TreeDiff {
+  /** SHA-256, hex, of base and result: the exact action a person approves. */
+  readonly hash: string;
+  readonly files: readonly DiffFile[];
+}
+
+export interface Merge {
+  readonly repo: string;
+  readonly base: string;
+  readonly branch: string;
+  readonly changes: readonly TreeChange[];
+  readonly message: string;
+  readonly author: { readonly name: string; readonly email: string };
+  /** Integer ms; the commit's date. */
+  readonly atMs: number;
+}
+
+export type Applied =
+  | { readonly kind: "committed"; readonly commit: string; readonly branch: string }
+  /** Both sides changed these paths. Nothing moved. */
+  | { readonly kind: "conflict"; readonly paths: readonly string[] }
+  /** Uncommitted work of the person is in the way. Nothing moved. */
+  | { readonly kind: "dirty"; readonly detail: string };
