@@ -11,6 +11,7 @@ export const GATES: readonly (readonly [name: string, command: string, ...args: 
   ["types", "tsc", "--noEmit"],
   ["types of pure rooms", "tsc", "--noEmit", "-p", "tsconfig.pure.json"],
   ["types of the worker", "tsc", "--noEmit", "-p", "apps/rendezvous/tsconfig.json"],
+  ["generated files", "node", "infra/generate.ts", "--check"],
   ["unused code", "knip", "--no-progress"],
 ];
 
