@@ -1,0 +1,96 @@
+/** What one frame asks for: groups and leaves in source order. Plain data, made by `extract`, read by the schedule. */
+import type { JsonValue } from "../outputs/json.ts";
+import type { OutputTable } from "../outputs/table.ts";
+import type { AgentLike, ComputeFn } from "../task/body.ts";
+import type { RetryPolicy } from "../schedule/retry.ts";
+import type { LoopChain, NodeRef } from "./identity.ts";
+
+export type PlanNode = PlanGroup | PlanLoop | PlanLeaf;
+
+export interface PlanGroup {
+  readonly kind: "sequence" | "parallel";
+  /** Only for `parallel`: how many of its leaves may run at once. */
+  readonly cap: number;
+  readonly children: readonly PlanNode[];
+}
+
+export interface PlanLoop {
+  readonly kind: "loop";
+  /** Scoped id: the loop's own id and the iterations of the loops around it. */
+  readonly loopId: string;
+  readonly iteration: number;
+  readonly until: boolean;
+  readonly maxIterations: number;
+  readonly onMaxReached: "return-last" | "fail";
+  readonly body: PlanGroup;
+}
+
+interface LeafBase extends NodeRef {
+  readonly kind: "leaf";
+  /** `nodeId::iteration` */
+  readonly key: string;
+  readonly id: string;
+  readonly chain: LoopChain;
+  readonly output: OutputTable;
+  /** State keys this leaf waits for; resolved at extraction. */
+  readonly after: readonly string[];
+  readonly skipIf: boolean;
+  readonly continueOnFail: boolean;
+  readonly label: string;
+  readonly meta: Readonly<Record<string, JsonValue>>;
+  /** An async wait does not hold back what comes after it. */
+  readonly async: boolean;
+}
+
+export interface TaskLeaf extends LeafBase {
+  readonly type: "task";
+  readonly body: TaskBody;
+  readonly retry: RetryPolicy;
+  readonly timeoutMs: number | null;
+  readonly heartbeatTimeoutMs: number | null;
+  /** Alias → the node whose row is handed to a function child, with the table to read it from. */
+  readonly deps: readonly { readonly name: string; readonly key: string; readonly output: OutputTable }[];
+}
+
+export type TaskBody =
+  | { readonly mode: "static"; readonly value: unknown }
+  | { readonly mode: "compute"; readonly fn: ComputeFn }
+  | {
+      readonly mode: "agent";
+      readonly agents: readonly AgentLike[];
+      readonly prompt: string | ((deps: never) => unknown);
+    };
+
+export interface ApprovalLeaf extends LeafBase {
+  readonly type: "approval";
+  readonly mode: "approve" | "select" | "rank";
+  readonly request: ApprovalRequest;
+  readonly onDeny: "fail" | "continue" | "skip";
+}
+
+export type PlanLeaf = TaskLeaf | ApprovalLeaf;
+
+export interface ApprovalOption {
+  readonly key: string;
+  readonly label: string;
+  readonly summary?: string | undefined;
+  readonly metadata?: Readonly<Record<string, JsonValue>> | undefined;
+}
+
+export interface ApprovalRequest {
+  readonly title: string;
+  readonly summary?: string | undefined;
+  readonly metadata?: Readonly<Record<string, JsonValue>> | undefined;
+  readonly options?: readonly ApprovalOption[] | undefined;
+  readonly allowedUsers?: readonly string[] | undefined;
+  readonly allowedScopes?: readonly string[] | undefined;
+}
+
+export interface Plan {
+  readonly name: string;
+  readonly root: PlanGroup;
+  readonly leaves: ReadonlyMap<string, PlanLeaf>;
+  /** Where each local id stands now: the loops around it. */
+  readonly chains: ReadonlyMap<string, LoopChain>;
+  readonly warnings: readonly string[];
+}

@@ -1,0 +1,86 @@
+/** Reads the props of host elements: what is not implemented is refused by name, never ignored. */
+import { SmoothError } from "@smooth/protocol/errors";
+import type { HostElement } from "../render/renderer.ts";
+
+export const HOST = {
+  workflow: "smithers:workflow",
+  sequence: "smithers:sequence",
+  parallel: "smithers:parallel",
+  branch: "smithers:branch",
+  loop: "smithers:loop",
+  task: "smithers:task",
+  approval: "smithers:approval",
+} as const;
+
+export const componentName = (tag: string): string => {
+  const name = tag.replace("smithers:", "");
+  return name.charAt(0).toUpperCase() + name.slice(1);
+};
+
+/** Throws PROP_UNSUPPORTED for the first prop that is set and not in `known`. */
+export function onlyKnown(element: HostElement, known: readonly string[]): void {
+  for (const [name, value] of Object.entries(element.props)) {
+    if (value === undefined || name === "children" || known.includes(name)) continue;
+    const id = element.props["id"];
+    const where = typeof id === "string" ? ` (id ${JSON.stringify(id)})` : "";
+    throw new SmoothError(
+      "PROP_UNSUPPORTED",
+      `<${componentName(element.tag)}>${where} has prop \`${name}\`, which this engine does not implement; remove it`,
+      {
+        details: { element: componentName(element.tag), prop: name },
+      },
+    );
+  }
+}
+
+/** A prop of the wrong type is refused with its value. */
+export function badProp(element: HostElement, name: string, wanted: string): SmoothError {
+  const value = element.props[name];
+  const said = typeof value === "function" ? "a function" : (JSON.stringify(value) ?? "nothing");
+  return new SmoothError(
+    "INVALID_INPUT",
+    `<${componentName(element.tag)}> prop \`${name}\` must be ${wanted}, not ${said}`,
+    {
+      details: { element: componentName(element.tag), prop: name },
+    },
+  );
+}
+
+export function optional<T>(
+  element: HostElement,
+  name: string,
+  is: { readonly test: (value: unknown) => value is T; readonly wanted: string },
+): T | undefined {
+  const value = element.props[name];
+  if (value === undefined || value === null) return undefined;
+  if (!is.test(value)) throw badProp(element, name, is.wanted);
+  return value;
+}
+
+export const aString = {
+  test: (value: unknown): value is string => typeof value === "string" && value !== "",
+  wanted: "a non-empty string",
+};
+export const aBoolean = {
+  test: (value: unknown): value is boolean => typeof value === "boolean",
+  wanted: "true or false",
+};
+export const aNumber = { test: (value: unknown): value is number => typeof value === "number", wanted: "a number" };
+export const aDuration = {
+  test: (value: unknown): value is number => typeof value === "number" && value > 0,
+  wanted: "a positive number of milliseconds",
+};
+export const strings = {
+  test: (value: unknown): value is readonly string[] =>
+    Array.isArray(value) && value.every((member) => typeof member === "string"),
+  wanted: "an array of strings",
+};
+export const aRecord = {
+  test: (value: unknown): value is Readonly<Record<string, unknown>> =>
+    typeof value === "object" && value !== null && !Array.isArray(value),
+  wanted: "an object",
+};
+export const oneOf = <T extends string>(...values: readonly T[]) => ({
+  test: (value: unknown): value is T => (values as readonly unknown[]).includes(value),
+  wanted: `one of ${values.join(", ")}`,
+});

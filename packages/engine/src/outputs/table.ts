@@ -1,0 +1,118 @@
+/** One table per output schema: which columns it has and how a value becomes cells and comes back exactly.
+ *  O1. decode(encode(row)) equals row: booleans, null, absent, Date and nested values included.
+ *  O2. Column names are snake_case; what is not a plain string, number or boolean is JSON text. */
+import type { SqlValue } from "@smooth/platform/ports";
+import { SmoothError } from "@smooth/protocol/errors";
+import { z } from "zod";
+
+export type Row = Readonly<Record<string, unknown>>;
+type ColumnKind = "text" | "number" | "boolean" | "json";
+
+export interface Column {
+  readonly key: string;
+  readonly name: string;
+  readonly kind: ColumnKind;
+  /** What a NULL cell means: `null`, or that the key is absent. */
+  readonly nullMeans: "null" | "absent";
+}
+
+export interface OutputTable {
+  /** The key given to createSmithers. */
+  readonly name: string;
+  readonly schema: z.ZodObject;
+  readonly columns: readonly Column[];
+}
+
+/** Keys outside the shape of a loose object travel together here. */
+const REST: Column = { key: "", name: "_rest", kind: "json", nullMeans: "absent" };
+
+export function outputTable(name: string, schema: z.ZodObject): OutputTable {
+  const columns = Object.entries(schema.shape).map(([key, type]) => columnOf(key, type as z.ZodType));
+  const taken = new Set<string>(["run_id", "node_id", "iteration", "_rest"]);
+  for (const { name: column, key } of columns) {
+    if (taken.has(column))
+      throw new SmoothError("INVALID_INPUT", `output ${name}: field ${key} needs column ${column}, which is taken`);
+    taken.add(column);
+  }
+  return { name, schema, columns: [...columns, REST] };
+}
+
+const snakeCase = (key: string): string => key.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
+
+const PLAIN: Readonly<Record<string, ColumnKind>> = {
+  string: "text",
+  number: "number",
+  boolean: "boolean",
+  enum: "text",
+};
+
+function columnOf(key: string, type: z.ZodType): Column {
+  let inner = type;
+  let nullable = false;
+  let optional = false;
+  while (inner instanceof z.ZodOptional || inner instanceof z.ZodNullable || inner instanceof z.ZodDefault) {
+    nullable ||= inner instanceof z.ZodNullable;
+    optional ||= inner instanceof z.ZodOptional;
+    inner = inner.unwrap() as z.ZodType;
+  }
+  const plain = PLAIN[inner.def.type];
+  const numericEnum = inner instanceof z.ZodEnum && inner.options.some((option) => typeof option !== "string");
+  const exact = plain !== undefined && !numericEnum && !(nullable && optional);
+  return { key, name: snakeCase(key), kind: exact ? plain : "json", nullMeans: exact && nullable ? "null" : "absent" };
+}
+
+export function encodeRow(table: OutputTable, row: Row): SqlValue[] {
+  const known = new Set(table.columns.map((column) => column.key));
+  const extra = Object.entries(row).filter(([key]) => !known.has(key));
+  return table.columns.map((column) =>
+    column === REST
+      ? extra.length > 0
+        ? toJson(Object.fromEntries(extra))
+        : null
+      : encodeCell(column, row[column.key]),
+  );
+}
+
+function encodeCell(column: Column, value: unknown): SqlValue {
+  if (value === undefined) return null;
+  if (column.kind === "json") return toJson(value);
+  if (value === null) return null;
+  return column.kind === "boolean" ? Number(value as boolean) : (value as string | number);
+}
+
+export function decodeRow(table: OutputTable, cells: readonly SqlValue[]): Row {
+  const row: Record<string, unknown> = {};
+  for (const [at, column] of table.columns.entries()) {
+    const cell = cells[at] ?? null;
+    if (column === REST) Object.assign(row, cell === null ? {} : fromJson(String(cell)));
+    else if (cell !== null) row[column.key] = decodeCell(column, cell);
+    else if (column.nullMeans === "null") row[column.key] = null;
+  }
+  return row;
+}
+
+function decodeCell(column: Column, cell: Exclude<SqlValue, null>): unknown {
+  if (column.kind === "json") return fromJson(String(cell));
+  return column.kind === "boolean" ? cell === 1 : cell;
+}
+
+/** JSON that keeps what plain JSON loses, as `{"$smooth": [type, text]}`. */
+const TAG = "$smooth";
+
+function toJson(value: unknown): string {
+  return JSON.stringify(value, function (this: Record<string, unknown>, key, plain: unknown) {
+    const raw = this[key];
+    if (raw instanceof Date) return { [TAG]: ["date", raw.toISOString()] };
+    if (typeof raw === "bigint") return { [TAG]: ["bigint", String(raw)] };
+    return plain;
+  });
+}
+
+function fromJson(text: string): unknown {
+  if (!text.includes(TAG)) return JSON.parse(text);
+  return JSON.parse(text, (_key, value: unknown) => {
+    const tagged = (value as Record<string, unknown> | null)?.[TAG];
+    if (!Array.isArray(tagged)) return value;
+    return tagged[0] === "date" ? new Date(String(tagged[1])) : BigInt(String(tagged[1]));
+  });
+}

@@ -1,0 +1,27 @@
+/** A workflow as a value: what `smithers(build)` makes and a run executes. */
+import type { ReactElement } from "react";
+import type { z } from "zod";
+import type { OutputRegistry } from "../outputs/registry.ts";
+import { React } from "./react.ts";
+import { frameContext, type FrameSource, type WorkflowContext } from "./ctx.ts";
+import { FrameScope } from "./scope.ts";
+
+export interface WorkflowDefinition {
+  readonly name: string;
+  readonly registry: OutputRegistry;
+  readonly inputSchema: z.ZodType | null;
+  // Bivariant on purpose: a workflow with typed schemas is a workflow.
+  build(ctx: WorkflowContext): ReactElement;
+}
+
+/** The element one frame renders. `build` runs inside a component, so hooks work in it. */
+export const frameElement = (workflow: WorkflowDefinition, source: FrameSource): ReactElement =>
+  React.createElement(FrameScope, { value: source }, React.createElement(Root, { workflow, source }));
+
+const Root = ({
+  workflow,
+  source,
+}: {
+  readonly workflow: WorkflowDefinition;
+  readonly source: FrameSource;
+}): ReactElement => workflow.build(frameContext(source));

@@ -1,0 +1,92 @@
+/** What people and supervisors do to runs from outside. Works on rows alone: no run needs to be loaded. */
+import { SmoothError } from "@smooth/protocol/errors";
+import type { NodeRef } from "../graph/identity.ts";
+import type { ApprovalDecision, ApprovalRow, RunRow, RunStore } from "../store/port.ts";
+import { mayClaim, type OwnerCheck } from "./ownership.ts";
+
+export interface Decide extends NodeRef {
+  readonly runId: string;
+  readonly decision: ApprovalDecision;
+  /** Who decides; compared with the approval's allowedUsers. */
+  readonly by: string;
+  /** What the decider may do; compared with the approval's allowedScopes. */
+  readonly scopes?: readonly string[] | undefined;
+  readonly atMs: number;
+}
+
+/** The one door for decisions: CLI, HTTP, MCP and web all come through here, and it fails closed.
+ *  Throws ASK_NOT_FOUND, POLICY_DENIED, INVALID_INPUT, ALREADY_DECIDED (with who was first). */
+export async function decideApproval(store: RunStore, { scopes = [], ...decide }: Decide): Promise<void> {
+  const { runId, nodeId, iteration, by, decision } = decide;
+  const details = { runId, nodeId, iteration };
+  const row = (await store.approvals({ runId })).find((open) => open.nodeId === nodeId && open.iteration === iteration);
+  if (!row)
+    throw new SmoothError("ASK_NOT_FOUND", `run ${runId} has no approval ${nodeId} at iteration ${iteration}`, {
+      details,
+    });
+  checkDecider(row, by, scopes);
+  checkChoice(row, decision);
+  const result = await store.decide(decide);
+  if (result.kind === "already-decided")
+    throw new SmoothError("ALREADY_DECIDED", `approval ${nodeId} was decided by ${result.by} already`, {
+      details: { ...details, by: result.by, atMs: result.atMs },
+    });
+  if (result.kind === "not-found")
+    throw new SmoothError("ASK_NOT_FOUND", `run ${runId} has no approval ${nodeId}`, { details });
+}
+
+function checkDecider({ request, nodeId }: ApprovalRow, by: string, scopes: readonly string[]): void {
+  const { allowedUsers, allowedScopes } = request;
+  if (allowedUsers && !allowedUsers.includes(by))
+    throw new SmoothError(
+      "POLICY_DENIED",
+      `${by} may not decide approval ${nodeId}; allowed: ${allowedUsers.join(", ")}`,
+    );
+  if (allowedScopes && !allowedScopes.some((scope) => scopes.includes(scope)))
+    throw new SmoothError(
+      "POLICY_DENIED",
+      `deciding approval ${nodeId} needs one of the scopes ${allowedScopes.join(", ")}`,
+    );
+}
+
+function checkChoice({ mode, request, nodeId }: ApprovalRow, decision: ApprovalDecision): void {
+  if (decision.verdict === "deny" || mode === "approve") return;
+  const chosen = mode === "select" ? [decision.selected] : (decision.ranked ?? []);
+  const known = new Set(request.options?.map((option) => option.key));
+  const allKnown = chosen.every((key) => key !== undefined && known.has(key));
+  if (chosen.length === 0 || !allKnown || new Set(chosen).size < chosen.length)
+    throw new SmoothError(
+      "INVALID_INPUT",
+      `approval ${nodeId} needs ${mode === "select" ? "one" : "a ranking"} of ${[...known].join(", ")}`,
+    );
+}
+
+/** Asks the run's owner to stop its bodies; a suspended run is cancelled on the spot. */
+export async function cancelRun(
+  store: RunStore,
+  cancel: { readonly runId: string; readonly by: string; readonly atMs: number },
+): Promise<"requested" | "cancelled"> {
+  const result = await store.requestCancel(cancel);
+  if (result === "not-running")
+    throw new SmoothError("RUN_NOT_RESUMABLE", `run ${cancel.runId} does not exist or is over`, {
+      details: { runId: cancel.runId },
+    });
+  return result;
+}
+
+export interface Resumable {
+  readonly run: RunRow;
+  readonly because: "owner-gone" | "decided" | "cancel-requested";
+}
+
+/** Runs a supervisor should resume now. */
+export async function findResumable(store: RunStore, check: OwnerCheck): Promise<readonly Resumable[]> {
+  const candidates = await store.runs({ status: ["running", "waiting-approval"] });
+  const free = candidates.filter((run) => mayClaim(run, check) === "yes");
+  const decided = new Set((await store.approvals({ only: "ready" })).map((approval) => approval.runId));
+  return free.flatMap((run): Resumable[] => {
+    if (run.cancelRequestedBy !== null) return [{ run, because: "cancel-requested" }];
+    if (run.status === "running") return [{ run, because: "owner-gone" }];
+    return decided.has(run.runId) ? [{ run, because: "decided" }] : [];
+  });
+}

@@ -1,0 +1,43 @@
+/** What happened in a run, in order: the append-only truth. Everything else is folded from it or written in the same transaction.
+ *  E1. `seq` starts at 1 and has no gap within a run. */
+import { z } from "zod";
+
+export const RunStatus = z.enum([
+  "running",
+  "paused",
+  "waiting-approval",
+  "waiting-event",
+  "waiting-timer",
+  "waiting-quota",
+  "finished",
+  "continued",
+  "failed",
+  "cancelled",
+]);
+export type RunStatus = z.infer<typeof RunStatus>;
+
+/** An error as data: what rows, events and results carry. */
+export const ErrorInfo = z.object({ code: z.string(), message: z.string(), nodeId: z.string().optional() });
+export type ErrorInfo = z.infer<typeof ErrorInfo>;
+
+const node = { nodeId: z.string(), iteration: z.int().nonnegative() };
+const attempt = { ...node, attempt: z.int().positive() };
+
+export const RunEventBody = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("run.started"), workflow: z.string() }),
+  /** Another owner continues: attempts that ran under the old one are lost. */
+  z.object({ type: z.literal("run.claimed"), epoch: z.int() }),
+  z.object({ type: z.literal("run.status"), status: RunStatus, error: ErrorInfo.optional() }),
+  z.object({ type: z.literal("node.started"), ...attempt, label: z.string() }),
+  z.object({ type: z.literal("node.finished"), ...node, output: z.string() }),
+  /** `retryAtMs` null: no further attempt. */
+  z.object({ type: z.literal("node.failed"), ...attempt, error: ErrorInfo, retryAtMs: z.number().nullable() }),
+  z.object({ type: z.literal("node.skipped"), ...node, reason: z.string(), cascades: z.boolean() }),
+  z.object({ type: z.literal("node.cancelled"), ...attempt }),
+  z.object({ type: z.literal("approval.opened"), ...node, title: z.string() }),
+  z.object({ type: z.literal("approval.decided"), ...node, verdict: z.enum(["approve", "deny"]), by: z.string() }),
+  z.object({ type: z.literal("loop.advanced"), loopId: z.string(), iteration: z.int() }),
+]);
+export type RunEventBody = z.infer<typeof RunEventBody>;
+
+export type StoredEvent = RunEventBody & { readonly runId: string; readonly seq: number; readonly atMs: number };

@@ -1,0 +1,563 @@
+/** One run, driven by one owner: collect what ended, decide, record in one transaction, start what may start.
+ *  L1. A body starts only after the transaction that holds its `node.started` is committed.
+ *  L2. An outcome is recorded once; when the epoch has moved on, nothing more is recorded and every body is aborted.
+ *  L3. A frame is rendered when something the last frames read has changed, and the run ends only on such a stable frame.
+ *  L4. A failure outside continueOnFail stops the run at once: siblings are aborted, drained, and their results kept. */
+import type { Clock, Log, Random } from "@smooth/platform/ports";
+import { SmoothError } from "@smooth/protocol/errors";
+import { extract } from "../graph/extract.ts";
+import { localId, parseStateKey, stateKey, type LoopChain, type NodeRef } from "../graph/identity.ts";
+import type { Plan, PlanLeaf, TaskLeaf } from "../graph/plan.ts";
+import type { JsonValue } from "../outputs/json.ts";
+import type { OutputRows } from "../outputs/rows.ts";
+import { decodeRow, encodeRow, type OutputTable, type Row } from "../outputs/table.ts";
+import type { FrameSource } from "../render/ctx.ts";
+import { openRenderer } from "../render/renderer.ts";
+import { frameElement, type WorkflowDefinition } from "../render/workflow.ts";
+import { nextDelayMs } from "../schedule/retry.ts";
+import { openSchedule, type Schedule, type Step } from "../schedule/schedule.ts";
+import type { ApprovalRow, Batch, RunStore } from "../store/port.ts";
+import { parseRow, runAttempt, type AttemptOutcome } from "../task/attempt.ts";
+import type { AgentLike } from "../task/body.ts";
+import { approvalOutcome } from "./approval.ts";
+import type { ErrorInfo, RunEventBody, RunStatus, StoredEvent } from "./events.ts";
+import { applyEvent, triesOf, type RunState } from "./state.ts";
+
+export type RunResult =
+  | { readonly status: "finished"; readonly runId: string; readonly output: Row | undefined }
+  | { readonly status: "waiting-approval"; readonly runId: string; readonly waiting: readonly NodeRef[] }
+  | {
+      readonly status: "failed";
+      readonly runId: string;
+      readonly error: ErrorInfo;
+      readonly failedChildren: readonly ErrorInfo[];
+    }
+  | { readonly status: "cancelled"; readonly runId: string }
+  /** Let go by this process on purpose; `findResumable` lists it. */
+  | { readonly status: "released"; readonly runId: string }
+  /** Another owner took it over. */
+  | { readonly status: "lost"; readonly runId: string };
+
+export interface RunPorts {
+  readonly store: RunStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface LoopInput extends RunPorts {
+  readonly workflow: WorkflowDefinition;
+  readonly runId: string;
+  readonly epoch: number;
+  readonly input: unknown;
+  readonly auth: JsonValue;
+  /** What the log says so far. */
+  readonly state: RunState;
+  readonly rows: OutputRows;
+  readonly heartbeats: Map<string, JsonValue>;
+  readonly deliveredSeq: number;
+  readonly maxConcurrency: number;
+  /** `always`: every tick renders anew; same plan and events, only slower (a check of L3). */
+  readonly render: "tracked" | "always";
+  readonly onEvent: (event: StoredEvent) => void;
+}
+
+interface Live {
+  readonly leaf: TaskLeaf;
+  readonly attempt: number;
+  readonly abort: AbortController;
+  readonly agent: AgentLike | null;
+}
+
+interface Ended {
+  readonly key: string;
+  readonly live: Live;
+  readonly outcome: AttemptOutcome;
+}
+
+type Stop =
+  | { readonly status: "failed"; readonly error: ErrorInfo }
+  | { readonly status: "cancelled" }
+  | { readonly status: "released" }
+  | { readonly status: "lost" };
+
+/** How long aborted bodies may take to notice; ENGINE §7. */
+const DRAIN_MS = 5_000;
+const POLL_MS = 1_000;
+const LEASE_RENEWAL_MS = 5_000;
+const HEARTBEAT_THROTTLE_MS = 500;
+/** Never hold the event loop longer than this without letting timers and sockets run. */
+const YIELD_MS = 10;
+const MAX_RENDERS_PER_FRAME = 20;
+
+type Draft = { -readonly [K in "events" | "outputs" | "approvals" | "applied" | "heartbeats"]: Batch[K][number][] };
+const emptyDraft = (): Draft => ({ events: [], outputs: [], approvals: [], applied: [], heartbeats: [] });
+
+export class RunLoop {
+  readonly #in: LoopInput;
+  readonly #renderer = openRenderer();
+  readonly #over = new AbortController();
+  readonly #chains = new Map<string, LoopChain>();
+  /** Everything any frame has read: `table id`. It only grows, so components that skip a frame stay covered. */
+  readonly #reads = new Set<string>();
+  readonly #live = new Map<string, Live>();
+  readonly #unusable = new Set<AgentLike>();
+  readonly #warned = new Set<string>();
+  readonly #beats = new Map<string, JsonValue>();
+  #ended: Ended[] = [];
+  #draft = emptyDraft();
+  #plan: Plan | undefined;
+  #schedule: Schedule | undefined;
+  #dirty = true;
+  #lookAtStore = true;
+  #stop: Stop | undefined;
+  #drained = false;
+  #poked = false;
+  #wake: (() => void) | undefined;
+  #deliveredSeq: number;
+  #yieldedAtMs: number;
+
+  constructor(input: LoopInput) {
+    this.#in = input;
+    this.#deliveredSeq = input.deliveredSeq;
+    this.#yieldedAtMs = input.clock.now();
+  }
+
+  /** Ask the run to end; the first reason stays. */
+  stop(stop: Stop): void {
+    if (this.#stop) return;
+    this.#stop = stop;
+    const reason = new SmoothError("TASK_ABORTED", `the run ends: ${stop.status}`);
+    for (const { abort } of this.#live.values()) abort.abort(reason);
+    void this.#in.clock.sleep(DRAIN_MS, this.#over.signal).then(
+      () => {
+        this.#drained = true;
+        this.#poke();
+      },
+      () => {},
+    );
+    this.#poke();
+  }
+
+  /** Resolves when this owner is done with the run. Rejects only when the store fails. */
+  async drive(): Promise<RunResult> {
+    const unwatch = this.#in.store.watch(this.#in.runId, () => {
+      this.#lookAtStore = true;
+      this.#poke();
+    });
+    void this.#tend();
+    try {
+      for (;;) {
+        const result = await this.#tick();
+        if (result) return result;
+        await this.#sleep();
+      }
+    } finally {
+      unwatch();
+      this.#over.abort(new SmoothError("TASK_ABORTED", "the run is over"));
+      for (const { abort } of this.#live.values()) abort.abort(this.#over.signal.reason);
+      this.#renderer.unmount();
+    }
+  }
+
+  async #tick(): Promise<RunResult | undefined> {
+    if (!this.#plan) this.#firstFrame();
+    if (this.#lookAtStore) await this.#readStore();
+    this.#collect();
+    const starts = this.#stop ? [] : this.#advance();
+    const result = this.#live.size + starts.length === 0 || this.#drained ? this.#conclude() : undefined;
+    if (!(await this.#flush(result?.status))) return { status: "lost", runId: this.#in.runId }; // L2
+    if (result) return result;
+    if (this.#stop) this.#undoStarts(starts);
+    else for (const { leaf, attempt } of starts) this.#launch(leaf, attempt); // L1
+    return undefined;
+  }
+
+  // ---- waking ----
+
+  #poke(): void {
+    this.#poked = true;
+    this.#wake?.();
+  }
+
+  async #sleep(): Promise<void> {
+    const alarm = new AbortController();
+    const dueMs = this.#stop ? null : (this.#schedule?.dueMs() ?? null);
+    if (dueMs !== null)
+      void this.#in.clock.sleep(dueMs - this.#in.clock.now(), alarm.signal).then(
+        () => this.#poke(),
+        () => {},
+      );
+    if (!this.#poked) await new Promise<void>((resolve) => (this.#wake = resolve));
+    this.#wake = undefined;
+    alarm.abort();
+    // Group commit by tick: bodies that end together are recorded together.
+    for (let hop = 0; hop < 3; hop += 1) await Promise.resolve();
+    if (this.#in.clock.now() - this.#yieldedAtMs >= YIELD_MS) {
+      await this.#in.clock.sleep(0);
+      this.#yieldedAtMs = this.#in.clock.now();
+    }
+    this.#poked = false;
+  }
+
+  /** Renews the lease, and notices decisions and cancellations made by other processes. */
+  async #tend(): Promise<void> {
+    const { clock, store, runId, epoch } = this.#in;
+    let renewedAtMs = clock.now();
+    try {
+      for (;;) {
+        await clock.sleep(POLL_MS, this.#over.signal);
+        this.#lookAtStore = true;
+        this.#poke();
+        if (clock.now() - renewedAtMs < LEASE_RENEWAL_MS) continue;
+        renewedAtMs = clock.now();
+        if (!(await store.beat({ runId, epoch, atMs: renewedAtMs }))) this.stop({ status: "lost" });
+      }
+    } catch (error) {
+      if (!this.#over.signal.aborted) this.#in.log.warn("run.tend.failed", { runId, error: String(error) });
+    }
+  }
+
+  async #readStore(): Promise<void> {
+    this.#lookAtStore = false;
+    const { store, runId, epoch } = this.#in;
+    const row = await store.run(runId);
+    if (row?.epoch !== epoch) return this.stop({ status: "lost" });
+    if (row.cancelRequestedBy !== null) this.stop({ status: "cancelled" });
+    if (![...this.#in.state.nodes.values()].some((node) => node.kind === "waiting")) return;
+    for (const approval of await store.approvals({ runId })) this.#applyDecision(approval);
+  }
+
+  // ---- what ended ----
+
+  #collect(): void {
+    const ended = this.#ended;
+    this.#ended = [];
+    for (const { key, live, outcome } of ended) {
+      this.#live.delete(key);
+      const beat = this.#beats.get(key);
+      if (beat !== undefined) this.#draft.heartbeats.push({ ...refOf(live.leaf), payload: beat });
+      this.#beats.delete(key);
+      if (outcome.kind === "ok") this.#finish(live.leaf, outcome.row);
+      else if (!this.#stop) this.#failed(live, outcome);
+      else if (this.#stop.status !== "released")
+        this.#emit({ type: "node.cancelled", ...refOf(live.leaf), attempt: live.attempt });
+    }
+  }
+
+  #finish(leaf: PlanLeaf, row: Row): void {
+    const cells = encodeRow(leaf.output, row);
+    this.#draft.outputs.push({ ...refOf(leaf), table: leaf.output, cells });
+    this.#in.rows.add(leaf.output.name, refOf(leaf), decodeRow(leaf.output, cells));
+    this.#emit({ type: "node.finished", ...refOf(leaf), output: leaf.output.name });
+    if (this.#reads.has(`${leaf.output.name} ${leaf.id}`) || this.#reads.has(`${leaf.output.name} *`))
+      this.#dirty = true; // L3
+  }
+
+  #failed({ leaf, attempt, agent }: Live, outcome: Extract<AttemptOutcome, { kind: "failed" }>): void {
+    if (outcome.agentUnusable && agent) this.#unusable.add(agent);
+    const retryAtMs = this.#retryAt(leaf, outcome);
+    this.#emit({ type: "node.failed", ...refOf(leaf), attempt, error: outcome.error, retryAtMs });
+    if (retryAtMs === null && !leaf.continueOnFail) this.stop({ status: "failed", error: outcome.error }); // L4
+  }
+
+  /** A fallback chain is tried to its end before a round counts as failed. */
+  #retryAt(leaf: TaskLeaf, { retryable, agentUnusable }: Extract<AttemptOutcome, { kind: "failed" }>): number | null {
+    const { clock, random, state } = this.#in;
+    const chain = this.#usableAgents(leaf).length;
+    if (agentUnusable && chain > 0) return clock.now();
+    if (!retryable) return null;
+    const failures = triesOf(state.nodes.get(leaf.key)).failures + 1;
+    const perRound = Math.max(1, chain);
+    if (failures % perRound !== 0) return clock.now();
+    const round = failures / perRound;
+    return round > leaf.retry.retries ? null : clock.now() + nextDelayMs(leaf.retry, round, random);
+  }
+
+  #usableAgents(leaf: TaskLeaf): readonly AgentLike[] {
+    return leaf.body.mode === "agent" ? leaf.body.agents.filter((agent) => !this.#unusable.has(agent)) : [];
+  }
+
+  #applyDecision(approval: ApprovalRow): void {
+    if (!approval.decided || this.#in.state.nodes.get(stateKey(approval))?.kind !== "waiting") return;
+    if (!approval.applied) this.#draft.applied.push(refOf(approval));
+    const leaf = this.#plan?.leaves.get(stateKey(approval));
+    if (leaf?.type !== "approval") return; // it left the tree; its decision waits for it to come back
+    const outcome = approvalOutcome(leaf, approval.decided);
+    if (outcome.kind === "row") return this.#finish(leaf, outcome.row);
+    if (outcome.kind === "skip")
+      return this.#emit({ type: "node.skipped", ...refOf(leaf), reason: outcome.reason, cascades: outcome.cascades });
+    this.#emit({ type: "node.failed", ...refOf(leaf), attempt: 1, error: outcome.error, retryAtMs: null });
+    if (!leaf.continueOnFail) this.stop({ status: "failed", error: outcome.error });
+  }
+
+  // ---- what comes next ----
+
+  /** Renders when needed and performs every step that needs no body; answers the bodies to start. */
+  #advance(): Extract<Step, { kind: "start" }>[] {
+    const starts: Extract<Step, { kind: "start" }>[] = [];
+    if (this.#in.render === "always") this.#dirty = true;
+    try {
+      for (;;) {
+        const schedule = this.#frame();
+        const steps = schedule.next(this.#in.clock.now());
+        if (steps.length === 0 && !this.#dirty) return starts;
+        for (const step of steps) this.#perform(step, starts);
+        if (this.#stop) return this.#undoStarts(starts);
+      }
+    } catch (error) {
+      this.stop({ status: "failed", error: errorInfo(error) });
+      return this.#undoStarts(starts);
+    }
+  }
+
+  /** A decision can be applied only when the frame shows what it decides. */
+  #firstFrame(): void {
+    try {
+      this.#frame();
+    } catch (error) {
+      this.stop({ status: "failed", error: errorInfo(error) });
+    }
+  }
+
+  /** A run that stops in the middle of a tick starts nothing of that tick. Let go, it may start them elsewhere. */
+  #undoStarts(starts: readonly Extract<Step, { kind: "start" }>[]): [] {
+    const over = this.#stop?.status === "failed" || this.#stop?.status === "cancelled";
+    if (over) for (const { leaf, attempt } of starts) this.#emit({ type: "node.cancelled", ...refOf(leaf), attempt });
+    return [];
+  }
+
+  /** The schedule of the current frame; a new frame when something it read has changed. */
+  #frame(): Schedule {
+    const { state, maxConcurrency } = this.#in;
+    if (this.#schedule && !this.#dirty) return this.#schedule;
+    this.#dirty = false;
+    this.#plan = this.#render();
+    for (const warning of this.#plan.warnings) this.#warn(warning);
+    return (this.#schedule = openSchedule({ plan: this.#plan, states: state.nodes, maxConcurrency }));
+  }
+
+  /** Ids looked up before the frame showed where they stand are looked up again. */
+  #render(): Plan {
+    const { workflow, state } = this.#in;
+    for (let round = 0; round < MAX_RENDERS_PER_FRAME; round += 1) {
+      const nodes = this.#renderer.render(frameElement(workflow, this.#source()));
+      const plan = extract({ nodes, registry: workflow.registry, loops: state.loops, known: this.#chains });
+      if (!this.#learn(plan)) return plan;
+    }
+    throw new SmoothError(
+      "WORKFLOW_RENDER_FAILED",
+      "the frame does not settle: its loops change place in every render",
+    );
+  }
+
+  #learn(plan: Plan): boolean {
+    let moved = false;
+    for (const [id, chain] of plan.chains) {
+      if (this.#chains.get(id)?.join() === chain.join()) continue;
+      moved ||= chain.length > 0 || this.#chains.has(id);
+      this.#chains.set(id, chain);
+    }
+    return moved;
+  }
+
+  #source(): FrameSource {
+    const { runId, input, auth, workflow, rows, state } = this.#in;
+    return {
+      runId,
+      input,
+      auth,
+      rows,
+      registry: workflow.registry,
+      loops: state.loops,
+      chains: this.#chains,
+      onRead: (table, id) => void this.#reads.add(`${table} ${id === "*" ? id : localId(id)}`),
+    };
+  }
+
+  #perform(step: Step, starts: Extract<Step, { kind: "start" }>[]): void {
+    switch (step.kind) {
+      case "start":
+        return this.#start(step, starts);
+      case "skip":
+        return this.#emit({ type: "node.skipped", ...refOf(step.leaf), reason: step.reason, cascades: step.cascades });
+      case "ask":
+        return this.#ask(step.leaf);
+      case "advance":
+        this.#emit({ type: "loop.advanced", loopId: step.loop.loopId, iteration: step.loop.iteration + 1 });
+        this.#dirty = true;
+        return;
+      case "exhausted": {
+        const { loopId, maxIterations } = step.loop;
+        throw new SmoothError("RALPH_MAX_REACHED", `loop ${loopId} used up its ${maxIterations} iterations`, {
+          details: { ralphId: loopId, maxIterations },
+        });
+      }
+    }
+  }
+
+  #start(step: Extract<Step, { kind: "start" }>, starts: Extract<Step, { kind: "start" }>[]): void {
+    const { leaf, attempt } = step;
+    if (leaf.type !== "task") return;
+    this.#emit({ type: "node.started", ...refOf(leaf), attempt, label: leaf.label });
+    const row = leaf.body.mode === "static" ? staticRow(leaf, leaf.body.value) : undefined;
+    if (row) this.#finish(leaf, row);
+    else starts.push(step);
+  }
+
+  #ask(leaf: PlanLeaf): void {
+    if (leaf.type !== "approval") return;
+    this.#draft.approvals.push({ ...refOf(leaf), request: leaf.request, mode: leaf.mode });
+    this.#emit({ type: "approval.opened", ...refOf(leaf), title: leaf.request.title });
+  }
+
+  #launch(leaf: PlanLeaf, attempt: number): void {
+    if (leaf.type !== "task") return;
+    const { runId, clock, rows, heartbeats } = this.#in;
+    const usable = this.#usableAgents(leaf);
+    const agent = usable[triesOf(this.#in.state.nodes.get(leaf.key)).failures % usable.length] ?? null;
+    const live: Live = { leaf, attempt, agent, abort: new AbortController() };
+    this.#live.set(leaf.key, live);
+    const deps = Object.fromEntries(leaf.deps.map((dep) => [dep.name, rows.get(dep.output.name, dep.key)]));
+    void runAttempt({
+      leaf,
+      attempt,
+      runId,
+      agent,
+      deps,
+      clock,
+      signal: live.abort.signal,
+      lastHeartbeat: heartbeats.get(leaf.key) ?? null,
+      onHeartbeat: (payload) => this.#heartbeat(leaf.key, payload),
+    }).then((outcome) => {
+      this.#ended.push({ key: leaf.key, live, outcome });
+      this.#poke();
+    });
+  }
+
+  /** Kept at once, written at most every 500 ms, never lost with a later attempt. */
+  #heartbeat(key: string, payload: JsonValue): void {
+    this.#in.heartbeats.set(key, payload);
+    const first = this.#beats.size === 0;
+    this.#beats.set(key, payload);
+    if (!first) return;
+    void this.#in.clock.sleep(HEARTBEAT_THROTTLE_MS, this.#over.signal).then(
+      () => {
+        for (const [beating, last] of this.#beats)
+          this.#draft.heartbeats.push({ ...parseStateKey(beating), payload: last });
+        this.#beats.clear();
+        this.#poke();
+      },
+      () => {},
+    );
+  }
+
+  // ---- recording ----
+
+  #emit(event: RunEventBody): void {
+    this.#draft.events.push(event);
+    applyEvent(this.#in.state, event);
+    if ("nodeId" in event && event.type !== "node.started") this.#schedule?.changed(stateKey(event));
+  }
+
+  /** One transaction. False when the run is not ours any more. */
+  async #flush(end: RunResult["status"] | undefined): Promise<boolean> {
+    const draft = this.#draft;
+    this.#draft = emptyDraft();
+    if (this.#stop?.status === "lost") return false;
+    const status = end === undefined ? null : this.#statusChange(end, draft);
+    const empty = status === null && draft.events.length + draft.heartbeats.length + draft.applied.length === 0;
+    if (empty) return true;
+    const { store, runId, epoch, clock } = this.#in;
+    const atMs = clock.now();
+    const result = await store.commit({ runId, epoch, atMs, ...draft, status });
+    if (result.kind === "stale") {
+      this.stop({ status: "lost" });
+      return false;
+    }
+    await this.#deliver(result.firstSeq, draft.events, atMs);
+    return true;
+  }
+
+  #statusChange(end: RunResult["status"], draft: Draft): Batch["status"] {
+    const status: RunStatus = end === "released" || end === "lost" ? "running" : end;
+    const error = this.#stop?.status === "failed" ? this.#stop.error : null;
+    if (status !== "running") draft.events.push({ type: "run.status", status, ...(error ? { error } : {}) });
+    return { status, error, release: true };
+  }
+
+  async #deliver(firstSeq: number, events: readonly RunEventBody[], atMs: number): Promise<void> {
+    const { runId, store, onEvent } = this.#in;
+    const inStep = firstSeq === this.#deliveredSeq + 1;
+    const stored = inStep
+      ? events.map((event, at) => ({ ...event, runId, atMs, seq: firstSeq + at }))
+      : await store.events(runId, this.#deliveredSeq);
+    for (const event of stored) {
+      this.#deliveredSeq = event.seq;
+      onEvent(event);
+    }
+  }
+
+  // ---- ending ----
+
+  /** Nothing runs and nothing starts: the run ends, suspends, or waits for a backoff. */
+  #conclude(): RunResult | undefined {
+    const { runId, rows, workflow } = this.#in;
+    if (this.#stop) return this.#stopped(this.#stop);
+    if (this.#schedule?.dueMs() !== null) return undefined;
+    const rest = this.#schedule.rest();
+    if (rest.waiting.length > 0) return { status: "waiting-approval", runId, waiting: rest.waiting.map(parseStateKey) };
+    if (rest.done) {
+      const table = workflow.registry.tables.find((candidate: OutputTable) => candidate.name === "output");
+      return { status: "finished", runId, output: table && rows.all(table.name).at(-1) };
+    }
+    this.stop({ status: "failed", error: deadlock(rest.blocked, this.#in.state) });
+    return this.#stop === undefined ? undefined : this.#stopped(this.#stop);
+  }
+
+  #stopped(stop: Stop): RunResult {
+    const { runId, state } = this.#in;
+    for (const [key, { attempt }] of this.#live)
+      if (stop.status !== "released" && stop.status !== "lost")
+        this.#emit({ type: "node.cancelled", ...parseStateKey(key), attempt });
+    if (stop.status !== "failed") return { status: stop.status, runId };
+    const failedChildren = [...state.nodes.values()].flatMap((node) => (node.kind === "failed" ? [node.error] : []));
+    return { status: "failed", runId, error: stop.error, failedChildren };
+  }
+
+  #warn(warning: string): void {
+    if (this.#warned.has(warning)) return;
+    this.#warned.add(warning);
+    this.#in.log.warn("workflow.warning", { runId: this.#in.runId, warning });
+  }
+}
+
+const refOf = ({ nodeId, iteration }: NodeRef): NodeRef => ({ nodeId, iteration });
+
+const errorInfo = (error: unknown): ErrorInfo =>
+  error instanceof SmoothError
+    ? { code: error.code, message: error.message }
+    : { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) };
+
+/** A static row is recorded with its start, unless its schema needs a promise or refuses it: then it goes the long way. */
+function staticRow(leaf: TaskLeaf, value: unknown): Row | undefined {
+  try {
+    const row = parseRow(leaf.output.schema, value);
+    return row instanceof Promise ? undefined : row;
+  } catch {
+    return undefined; // the attempt will report it
+  }
+}
+
+function deadlock(
+  blocked: readonly { readonly key: string; readonly dependency: string }[],
+  state: RunState,
+): ErrorInfo {
+  const said = blocked.map(
+    ({ key, dependency }) => `${key} waits for ${dependency} (${state.nodes.get(dependency)?.kind ?? "never mounted"})`,
+  );
+  return {
+    code: "DEPENDENCY_DEADLOCK",
+    message: said.length > 0 ? said.join("; ") : "nothing can run and the run is not done",
+  };
+}

@@ -1,0 +1,174 @@
+/** Starting and resuming runs.
+ *  P1. A run has an owner from its first row.
+ *  P2. A run is resumed only after its claim succeeded: compare-and-swap on the epoch, and only when the old owner is gone. */
+import type { Clock, Ids, Log, Random } from "@smooth/platform/ports";
+import { SmoothError } from "@smooth/protocol/errors";
+import { stateKey } from "../graph/identity.ts";
+import type { JsonValue } from "../outputs/json.ts";
+import { deepFreeze, OutputRows } from "../outputs/rows.ts";
+import { decodeRow } from "../outputs/table.ts";
+import type { WorkflowDefinition } from "../render/workflow.ts";
+import type { Owner, RunRow, RunStore } from "../store/port.ts";
+import type { StoredEvent } from "./events.ts";
+import { parseInput } from "./input.ts";
+import { mayClaim, type OwnerCheck } from "./ownership.ts";
+import { RunLoop, type RunResult } from "./run-loop.ts";
+import { applyEvent, emptyState, type RunState } from "./state.ts";
+
+export interface EngineDeps {
+  readonly store: RunStore;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly random: Random;
+  readonly log: Log;
+  /** This process. */
+  readonly owner: Owner;
+}
+
+export interface RunOptions {
+  /** Aborting cancels the run. To let a run go without ending it, use `handle.release()`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Every event, in order, after its commit. */
+  readonly onEvent?: ((event: StoredEvent) => void) | undefined;
+  /** Bodies at once; default 4. */
+  readonly maxConcurrency?: number | undefined;
+  readonly render?: "tracked" | "always" | undefined;
+}
+
+export interface StartRun extends EngineDeps, RunOptions {
+  readonly workflow: WorkflowDefinition;
+  readonly input: JsonValue;
+  readonly runId?: string | undefined;
+  readonly auth?: JsonValue | undefined;
+}
+
+export interface ResumeRun extends Omit<EngineDeps, "ids">, RunOptions, Pick<OwnerCheck, "isAlive"> {
+  readonly workflow: WorkflowDefinition;
+  readonly runId: string;
+  /** Deliver events after this seq; default: those from the claim on. */
+  readonly eventsAfterSeq?: number | undefined;
+}
+
+export interface RunHandle {
+  readonly runId: string;
+  /** Rejects only when the store fails. */
+  readonly result: Promise<RunResult>;
+  cancel(): void;
+  /** Stop working on the run and leave it resumable: for a process that goes down in good order. */
+  release(): void;
+}
+
+/** Throws INVALID_INPUT, CONFLICT (the id is taken), DB_MISSING_COLUMNS. */
+export async function startRun(options: StartRun): Promise<RunHandle> {
+  const { workflow, store, clock, owner } = options;
+  const input = parseInput(workflow.inputSchema, options.input);
+  const runId = options.runId ?? options.ids.next("run");
+  await store.defineOutputs(workflow.registry.tables);
+  const created = await store.create({
+    runId,
+    workflow: workflow.name,
+    input: options.input,
+    auth: options.auth ?? null,
+    owner,
+    atMs: clock.now(),
+  });
+  if (created === "exists")
+    throw new SmoothError("CONFLICT", `run ${runId} exists already; resume it or take another id`, {
+      details: { runId },
+    });
+  const loop = new RunLoop({
+    ...shared(options),
+    runId,
+    input,
+    auth: options.auth ?? null,
+    epoch: 1,
+    state: emptyState(),
+    rows: new OutputRows(),
+    heartbeats: new Map(),
+    deliveredSeq: 0,
+  });
+  return drive(runId, loop, options.signal);
+}
+
+/** Throws RUN_NOT_FOUND, RUN_NOT_RESUMABLE, RUN_OWNER_ALIVE, RUN_CLAIM_LOST. */
+export async function resumeRun(options: ResumeRun): Promise<RunHandle> {
+  const { workflow, store, clock, owner, runId } = options;
+  const row = await store.run(runId);
+  if (!row) throw new SmoothError("RUN_NOT_FOUND", `no run ${runId}`, { details: { runId } });
+  checkClaim(row, { isAlive: options.isAlive, host: owner.host, nowMs: clock.now() });
+  await store.defineOutputs(workflow.registry.tables);
+  const epoch = await store.claim({ runId, epoch: row.epoch, owner, atMs: clock.now() });
+  if (epoch === null)
+    throw new SmoothError("RUN_CLAIM_LOST", `another process claimed run ${runId} first`, { details: { runId } });
+  const loop = new RunLoop({
+    ...shared(options),
+    runId,
+    input: parseInput(workflow.inputSchema, row.input),
+    auth: row.auth,
+    epoch,
+    ...(await replay(store, workflow, runId)),
+    deliveredSeq: options.eventsAfterSeq ?? row.lastSeq,
+  });
+  return drive(runId, loop, options.signal);
+}
+
+function checkClaim(row: RunRow, check: OwnerCheck): void {
+  const verdict = mayClaim(row, check);
+  const details = { runId: row.runId, status: row.status };
+  if (verdict === "over") throw new SmoothError("RUN_NOT_RESUMABLE", `run ${row.runId} is ${row.status}`, { details });
+  if (verdict === "owner-alive")
+    throw new SmoothError(
+      "RUN_OWNER_ALIVE",
+      `run ${row.runId} is owned by living process ${row.owner?.pid} on ${row.owner?.host}`,
+      { details },
+    );
+}
+
+const shared = ({
+  workflow,
+  store,
+  clock,
+  random,
+  log,
+  maxConcurrency = 4,
+  render = "tracked",
+  onEvent = () => {},
+}: RunOptions & Omit<EngineDeps, "ids"> & { workflow: WorkflowDefinition }) => ({
+  workflow,
+  store,
+  clock,
+  random,
+  log,
+  maxConcurrency,
+  render,
+  onEvent,
+});
+
+/** The log and the rows, folded. */
+async function replay(
+  store: RunStore,
+  workflow: WorkflowDefinition,
+  runId: string,
+): Promise<{ state: RunState; rows: OutputRows; heartbeats: Map<string, JsonValue> }> {
+  const state = emptyState();
+  const finishedAt = new Map<string, number>();
+  for (const event of await store.events(runId, 0)) {
+    applyEvent(state, event);
+    if (event.type === "node.finished") finishedAt.set(stateKey(event), event.seq);
+  }
+  const rows = new OutputRows();
+  const cells = (await Promise.all(workflow.registry.tables.map((table) => store.outputs(runId, table)))).flat();
+  const seqOf = (key: string): number => finishedAt.get(key) ?? 0;
+  for (const output of cells.toSorted((a, b) => seqOf(stateKey(a)) - seqOf(stateKey(b))))
+    rows.add(output.table.name, output, deepFreeze(decodeRow(output.table, output.cells)));
+  const heartbeats = new Map((await store.heartbeats(runId)).map((beat) => [stateKey(beat), beat.payload]));
+  return { state, rows, heartbeats };
+}
+
+function drive(runId: string, loop: RunLoop, signal: AbortSignal | undefined): RunHandle {
+  const cancel = (): void => loop.stop({ status: "cancelled" });
+  signal?.addEventListener("abort", cancel, { once: true });
+  if (signal?.aborted) cancel();
+  const result = loop.drive().finally(() => signal?.removeEventListener("abort", cancel));
+  return { runId, result, cancel, release: () => loop.stop({ status: "released" }) };
+}

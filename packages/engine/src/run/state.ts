@@ -1,0 +1,81 @@
+/** The fold from events to what the schedule needs. Live runs and resumed runs use the same fold, so they cannot differ. */
+import { assertNever } from "@smooth/protocol/errors";
+import { stateKey } from "../graph/identity.ts";
+import type { ErrorInfo, RunEventBody } from "./events.ts";
+
+/** `failures` counts attempts that failed; an attempt cut off by a crash is not one of them. */
+interface Tries {
+  readonly attempt: number;
+  readonly failures: number;
+}
+
+export type NodeState =
+  | ({ readonly kind: "running" } & Tries)
+  /** The owner died while the body ran: free to start again, with a higher attempt. */
+  | ({ readonly kind: "interrupted" } & Tries)
+  | ({ readonly kind: "backing-off"; readonly dueMs: number } & Tries)
+  | { readonly kind: "waiting" }
+  | { readonly kind: "finished" }
+  /** `cascades`: what depends on it is skipped too (a denied approval), instead of blocking the run. */
+  | { readonly kind: "skipped"; readonly cascades: boolean }
+  | { readonly kind: "failed"; readonly error: ErrorInfo }
+  | { readonly kind: "cancelled" };
+
+export interface RunState {
+  readonly nodes: Map<string, NodeState>;
+  readonly loops: Map<string, number>;
+}
+
+export const emptyState = (): RunState => ({ nodes: new Map(), loops: new Map() });
+
+const NO_TRIES: Tries = { attempt: 0, failures: 0 };
+export const triesOf = (state: NodeState | undefined): Tries => (state && "attempt" in state ? state : NO_TRIES);
+
+export function applyEvent(state: RunState, event: RunEventBody): void {
+  switch (event.type) {
+    case "node.started":
+      state.nodes.set(stateKey(event), {
+        kind: "running",
+        attempt: event.attempt,
+        failures: triesOf(state.nodes.get(stateKey(event))).failures,
+      });
+      return;
+    case "node.finished":
+      state.nodes.set(stateKey(event), { kind: "finished" });
+      return;
+    case "node.failed":
+      state.nodes.set(stateKey(event), failedState(event, triesOf(state.nodes.get(stateKey(event))).failures));
+      return;
+    case "node.skipped":
+      state.nodes.set(stateKey(event), { kind: "skipped", cascades: event.cascades });
+      return;
+    case "node.cancelled":
+      state.nodes.set(stateKey(event), { kind: "cancelled" });
+      return;
+    case "approval.opened":
+      state.nodes.set(stateKey(event), { kind: "waiting" });
+      return;
+    case "loop.advanced":
+      state.loops.set(event.loopId, event.iteration);
+      return;
+    case "run.claimed":
+      interrupt(state);
+      return;
+    case "approval.decided":
+    case "run.started":
+    case "run.status":
+      return;
+    default:
+      assertNever(event);
+  }
+}
+
+const failedState = (event: Extract<RunEventBody, { type: "node.failed" }>, failures: number): NodeState =>
+  event.retryAtMs === null
+    ? { kind: "failed", error: event.error }
+    : { kind: "backing-off", attempt: event.attempt, failures: failures + 1, dueMs: event.retryAtMs };
+
+function interrupt(state: RunState): void {
+  for (const [key, node] of state.nodes)
+    if (node.kind === "running") state.nodes.set(key, { ...node, kind: "interrupted" });
+}

@@ -1,0 +1,154 @@
+/** Where runs live. Memory, SQLite and (for teams) Postgres implement it; `store.contract.ts` holds every implementation to this text.
+ *  S1. One commit is one transaction: its events, output rows, approvals and status are all there after it, or none.
+ *  S2. Every owner's write carries the epoch; after a claim by another owner it is refused and changes nothing.
+ *  S3. `(run, node, iteration)` has at most one output row, and the first one stays.
+ *  S4. An approval is decided at most once, by whoever comes first.
+ *  S5. When a commit's promise resolves as committed, it survives what the implementation promises to survive (power loss, for SQLite with FULL). */
+import type { SqlValue } from "@smooth/platform/ports";
+import type { ApprovalRequest } from "../graph/plan.ts";
+import type { NodeRef } from "../graph/identity.ts";
+import type { JsonValue } from "../outputs/json.ts";
+import type { OutputTable } from "../outputs/table.ts";
+import type { ErrorInfo, RunEventBody, RunStatus, StoredEvent } from "../run/events.ts";
+
+/** Which process owns a run. */
+export interface Owner {
+  readonly host: string;
+  /** Changes when the machine starts anew, so that pids are comparable. */
+  readonly boot: string;
+  readonly pid: number;
+  /** Tells a reused pid from the old process. */
+  readonly pidStartedAt: string;
+}
+
+export interface RunRow {
+  readonly runId: string;
+  readonly workflow: string;
+  readonly status: RunStatus;
+  /** JSON, as given. */
+  readonly input: JsonValue;
+  readonly auth: JsonValue;
+  readonly error: ErrorInfo | null;
+  readonly owner: Owner | null;
+  readonly epoch: number;
+  readonly heartbeatAtMs: number;
+  readonly lastSeq: number;
+  readonly cancelRequestedBy: string | null;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+export interface NewRun {
+  readonly runId: string;
+  readonly workflow: string;
+  readonly input: JsonValue;
+  readonly auth: JsonValue;
+  readonly owner: Owner;
+  readonly atMs: number;
+}
+
+export interface OutputCells extends NodeRef {
+  readonly table: OutputTable;
+  readonly cells: readonly SqlValue[];
+}
+
+export interface NewApproval extends NodeRef {
+  readonly request: ApprovalRequest;
+  readonly mode: "approve" | "select" | "rank";
+}
+
+export type ApprovalDecision =
+  | {
+      readonly verdict: "approve";
+      readonly note?: string | undefined;
+      readonly selected?: string | undefined;
+      readonly ranked?: readonly string[] | undefined;
+    }
+  | { readonly verdict: "deny"; readonly note?: string | undefined };
+
+export interface ApprovalRow extends NewApproval {
+  readonly runId: string;
+  readonly openedAtMs: number;
+  readonly decided: { readonly decision: ApprovalDecision; readonly by: string; readonly atMs: number } | null;
+  /** True when the owner has turned the decision into the node's row. */
+  readonly applied: boolean;
+}
+
+export interface Heartbeat extends NodeRef {
+  readonly payload: JsonValue;
+}
+
+/** One flush of one run. */
+export interface Batch {
+  readonly runId: string;
+  readonly epoch: number;
+  readonly atMs: number;
+  readonly events: readonly RunEventBody[];
+  readonly outputs: readonly OutputCells[];
+  readonly approvals: readonly NewApproval[];
+  /** Approvals whose decision this flush turns into rows. */
+  readonly applied: readonly NodeRef[];
+  readonly heartbeats: readonly Heartbeat[];
+  readonly status: { readonly status: RunStatus; readonly error: ErrorInfo | null; readonly release: boolean } | null;
+}
+
+export type CommitResult = { readonly kind: "committed"; readonly firstSeq: number } | { readonly kind: "stale" };
+
+export type DecideResult =
+  | { readonly kind: "decided" }
+  | { readonly kind: "already-decided"; readonly by: string; readonly atMs: number }
+  | { readonly kind: "not-found" };
+
+export interface RunFilter {
+  readonly status?: readonly RunStatus[] | undefined;
+  readonly limit?: number | undefined;
+}
+
+export interface RunStore {
+  /** Creates or widens the output tables. Throws DB_MISSING_COLUMNS when a table cannot hold the schema. */
+  defineOutputs(tables: readonly OutputTable[]): Promise<void>;
+
+  /** The run, its owner and `run.started`, in one step, at epoch 1. */
+  create(run: NewRun): Promise<"created" | "exists">;
+  /** Compare-and-swap: takes the run when its epoch is still `epoch`; answers the new epoch or null. */
+  claim(claim: {
+    readonly runId: string;
+    readonly epoch: number;
+    readonly owner: Owner;
+    readonly atMs: number;
+  }): Promise<number | null>;
+  commit(batch: Batch): Promise<CommitResult>;
+  /** Renews the lease; false when the run belongs to somebody else now. */
+  beat(beat: { readonly runId: string; readonly epoch: number; readonly atMs: number }): Promise<boolean>;
+
+  run(runId: string): Promise<RunRow | null>;
+  /** Newest first. */
+  runs(filter: RunFilter): Promise<readonly RunRow[]>;
+  events(runId: string, afterSeq: number, limit?: number): Promise<readonly StoredEvent[]>;
+  outputs(runId: string, table: OutputTable): Promise<readonly OutputCells[]>;
+  heartbeats(runId: string): Promise<readonly Heartbeat[]>;
+  /** Of one run, or of all runs when `runId` is absent; `open` leaves only undecided, `ready` only decided and not yet applied. */
+  approvals(filter: {
+    readonly runId?: string | undefined;
+    readonly only?: "open" | "ready" | undefined;
+  }): Promise<readonly ApprovalRow[]>;
+
+  /** Writes the decision and its event. */
+  decide(
+    decision: NodeRef & {
+      readonly runId: string;
+      readonly decision: ApprovalDecision;
+      readonly by: string;
+      readonly atMs: number;
+    },
+  ): Promise<DecideResult>;
+  /** Asks the owner to stop. A run without an owner is cancelled on the spot. */
+  requestCancel(cancel: {
+    readonly runId: string;
+    readonly by: string;
+    readonly atMs: number;
+  }): Promise<"requested" | "cancelled" | "not-running">;
+
+  /** A hint: calls back soon after somebody else than the owner changed the run through this store object. Returns the unsubscribe. */
+  watch(runId: string, listener: () => void): () => void;
+}

@@ -1,0 +1,200 @@
+/** Runs one attempt of one task. It never rejects: what happened is an outcome.
+ *  T1. `timeoutMs` and `heartbeatTimeoutMs` are hard races: a body that ignores its signal loses anyway.
+ *  T2. A value that does not fit the schema is INVALID_OUTPUT and, for compute tasks, not tried again. */
+import type { Clock } from "@smooth/platform/ports";
+import { SmoothError } from "@smooth/protocol/errors";
+import { z } from "zod";
+import type { TaskLeaf } from "../graph/plan.ts";
+import type { JsonValue } from "../outputs/json.ts";
+import type { Row } from "../outputs/table.ts";
+import type { ErrorInfo } from "../run/events.ts";
+import type { AgentLike, TaskContext } from "./body.ts";
+import { runAgent } from "./run-agent.ts";
+
+export type AttemptOutcome =
+  | { readonly kind: "ok"; readonly row: Row }
+  /** `agentUnusable`: this agent will not work in this run at all (authentication, configuration). */
+  | {
+      readonly kind: "failed";
+      readonly error: ErrorInfo;
+      readonly retryable: boolean;
+      readonly agentUnusable: boolean;
+    };
+
+export interface AttemptInput {
+  readonly leaf: TaskLeaf;
+  readonly attempt: number;
+  readonly runId: string;
+  readonly agent: AgentLike | null;
+  /** Rows for a function child with `deps`, by name. */
+  readonly deps: Readonly<Record<string, unknown>>;
+  readonly lastHeartbeat: JsonValue | null;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly onHeartbeat: (payload: JsonValue) => void;
+}
+
+export async function runAttempt(input: AttemptInput): Promise<AttemptOutcome> {
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort(input.signal.reason);
+  input.signal.addEventListener("abort", onAbort, { once: true });
+  if (input.signal.aborted) onAbort();
+  const pulse = { beats: 0 };
+  try {
+    const body = runBody(input, contextOf(input, stop, pulse));
+    const value =
+      input.leaf.timeoutMs === null && input.leaf.heartbeatTimeoutMs === null
+        ? await body
+        : await Promise.race([body, ...deadlines(input, stop, pulse)]);
+    return { kind: "ok", row: value };
+  } catch (error) {
+    return failure(
+      stop.signal.aborted && stop.signal.reason instanceof SmoothError && !input.signal.aborted
+        ? stop.signal.reason
+        : error,
+      input,
+    );
+  } finally {
+    input.signal.removeEventListener("abort", onAbort);
+    stop.abort(ENDED);
+  }
+}
+
+const ENDED = new SmoothError("TASK_ABORTED", "the attempt is over");
+
+async function runBody(input: AttemptInput, context: TaskContext): Promise<Row> {
+  const { leaf, agent, deps } = input;
+  const { schema } = leaf.output;
+  switch (leaf.body.mode) {
+    case "static":
+      return parseRow(schema, leaf.body.value);
+    case "compute": {
+      const fn = leaf.body.fn as unknown as (...args: readonly unknown[]) => unknown;
+      return parseRow(schema, await (leaf.deps.length > 0 ? fn(deps, context) : fn(context)));
+    }
+    case "agent": {
+      if (!agent) throw new SmoothError("AGENT_CONFIG_INVALID", `no agent of task ${leaf.id} is usable any more`);
+      const prompt =
+        typeof leaf.body.prompt === "function"
+          ? (leaf.body.prompt as (rows: unknown) => unknown)(deps)
+          : leaf.body.prompt;
+      if (typeof prompt !== "string")
+        throw new SmoothError("INVALID_INPUT", `the function child of task ${leaf.id} must return the prompt as text`);
+      return (await runAgent({ agent, prompt, schema }, context)) as Row;
+    }
+  }
+}
+
+export function parseRow(schema: z.ZodObject, value: unknown): Row | Promise<Row> {
+  const read = (parsed: z.ZodSafeParseResult<Row>): Row => {
+    if (parsed.success) return parsed.data;
+    throw new SmoothError("INVALID_OUTPUT", `the output does not match its schema: ${z.prettifyError(parsed.error)}`);
+  };
+  try {
+    return read(schema.safeParse(value));
+  } catch (error) {
+    if (error instanceof z.core.$ZodAsyncError) return schema.safeParseAsync(value).then(read);
+    throw error;
+  }
+}
+
+function contextOf(
+  { leaf, attempt, runId, lastHeartbeat, onHeartbeat }: AttemptInput,
+  stop: AbortController,
+  pulse: { beats: number },
+): TaskContext {
+  const { nodeId, iteration } = leaf;
+  return {
+    runId,
+    nodeId,
+    iteration,
+    attempt,
+    idempotencyKey: `${runId}:${leaf.key}`,
+    signal: stop.signal,
+    lastHeartbeat,
+    heartbeat(payload = null) {
+      if (stop.signal.aborted) return;
+      pulse.beats += 1;
+      onHeartbeat(checkedHeartbeat(payload, nodeId));
+    },
+  };
+}
+
+const MAX_HEARTBEAT = 1024 * 1024;
+
+function checkedHeartbeat(payload: JsonValue, nodeId: string): JsonValue {
+  const text = serialise(payload, nodeId);
+  if (text.length > MAX_HEARTBEAT)
+    throw new SmoothError(
+      "HEARTBEAT_PAYLOAD_TOO_LARGE",
+      `the heartbeat of ${nodeId} is ${text.length} characters of JSON; the limit is ${MAX_HEARTBEAT}`,
+    );
+  return JSON.parse(text) as JsonValue;
+}
+
+function serialise(payload: JsonValue, nodeId: string): string {
+  try {
+    const text = JSON.stringify(payload) as string | undefined;
+    if (text !== undefined) return text;
+  } catch (cause) {
+    throw new SmoothError(
+      "HEARTBEAT_PAYLOAD_NOT_JSON_SERIALIZABLE",
+      `the heartbeat of ${nodeId} cannot be written as JSON`,
+      { cause },
+    );
+  }
+  throw new SmoothError(
+    "HEARTBEAT_PAYLOAD_NOT_JSON_SERIALIZABLE",
+    `the heartbeat of ${nodeId} cannot be written as JSON`,
+  );
+}
+
+/** T1. Promises that only ever reject. */
+function deadlines({ leaf, clock }: AttemptInput, stop: AbortController, pulse: { beats: number }): Promise<never>[] {
+  const { timeoutMs, heartbeatTimeoutMs, id } = leaf;
+  const fail = (error: SmoothError): never => {
+    stop.abort(error);
+    throw error;
+  };
+  const total = async (ms: number): Promise<never> => {
+    await clock.sleep(ms, stop.signal);
+    return fail(new SmoothError("TASK_TIMEOUT", `task ${id} ran longer than ${ms} ms`));
+  };
+  const silence = async (ms: number): Promise<never> => {
+    for (let seen = -1; seen !== pulse.beats;) {
+      seen = pulse.beats;
+      await clock.sleep(ms, stop.signal);
+    }
+    return fail(new SmoothError("TASK_HEARTBEAT_TIMEOUT", `task ${id} gave no heartbeat for ${ms} ms`));
+  };
+  return [
+    ...(timeoutMs === null ? [] : [total(timeoutMs)]),
+    ...(heartbeatTimeoutMs === null ? [] : [silence(heartbeatTimeoutMs)]),
+  ];
+}
+
+const NEVER_RETRIED = new Set([
+  "AGENT_CONFIG_INVALID",
+  "INVALID_INPUT",
+  "HEARTBEAT_PAYLOAD_NOT_JSON_SERIALIZABLE",
+  "HEARTBEAT_PAYLOAD_TOO_LARGE",
+]);
+
+function failure(error: unknown, { leaf }: AttemptInput): AttemptOutcome {
+  const thrown = (error ?? {}) as {
+    code?: unknown;
+    failureRetryable?: unknown;
+    details?: { failureRetryable?: unknown };
+  };
+  const code = error instanceof SmoothError ? error.code : "TASK_FAILED";
+  const refused = thrown.failureRetryable === false || thrown.details?.failureRetryable === false;
+  const wrongValue = code === "INVALID_OUTPUT" && leaf.body.mode !== "agent"; // T2
+  const agentUnusable = thrown.code === "AGENT_CONFIG_INVALID" || thrown.code === "UNAUTHENTICATED";
+  const message = error instanceof Error ? error.message : String(error);
+  return {
+    kind: "failed",
+    error: { code, message: message.slice(0, 10_000), nodeId: leaf.nodeId },
+    retryable: !refused && !wrongValue && !agentUnusable && !NEVER_RETRIED.has(code),
+    agentUnusable,
+  };
+}

@@ -1,0 +1,44 @@
+/** What a task's body is given and what an agent must offer. */
+import type { z } from "zod";
+import type { JsonValue } from "../outputs/json.ts";
+
+/** Handed to every compute body. */
+export interface TaskContext {
+  readonly runId: string;
+  readonly nodeId: string;
+  readonly iteration: number;
+  /** 1 for the first try; a body cut off by a crash sees a higher number and the same idempotency key. */
+  readonly attempt: number;
+  readonly idempotencyKey: string;
+  /** Aborted when the run is cancelled or fails, when the task times out, or when the run is let go by its process. */
+  readonly signal: AbortSignal;
+  /** Proof of life with a small JSON payload (≤ 1 MB); the last one reaches the next attempt. */
+  heartbeat(payload?: JsonValue): void;
+  readonly lastHeartbeat: JsonValue | null;
+}
+
+/** With `deps` a function child receives the typed rows first and the context second. */
+export type ComputeFn = (...args: never[]) => unknown;
+
+export interface ConversationMessage {
+  readonly role: "user" | "assistant";
+  readonly content: string;
+}
+
+export interface GenerateArgs extends TaskContext {
+  readonly prompt: string;
+  /** The same signal under the name the AI SDK uses. */
+  readonly abortSignal: AbortSignal;
+  readonly outputSchema: z.ZodType;
+  /** Earlier turns of this attempt when the engine asks for a correction; empty at first. */
+  readonly conversation: readonly ConversationMessage[];
+}
+
+/** Anything that can answer a prompt. It may throw; it must stop when `signal` aborts. */
+export interface AgentLike {
+  readonly id?: string | undefined;
+  readonly tools?: unknown;
+  readonly capabilities?: unknown;
+  // A method, so that agents with narrower argument types (the AI SDK's) fit.
+  generate(args: GenerateArgs): Promise<unknown>;
+}

@@ -1,0 +1,62 @@
+/** Where a workflow begins: schemas in, typed refs and elements out. */
+import type { ReactElement } from "react";
+import { z } from "zod";
+import type { Schemas, WorkflowContext } from "@smooth/engine/ctx";
+import { namedRef, outputRegistry } from "@smooth/engine/outputs";
+import { useWorkflowContext } from "@smooth/engine/scope";
+import type { WorkflowDefinition } from "@smooth/engine/workflow";
+import { Approval, Branch, Loop, Parallel, Ralph, Sequence, Task, Workflow } from "./components.ts";
+
+export interface WorkflowOptions {
+  /** Shown in lists; the `name` of <Workflow> is the title of one frame. */
+  readonly name?: string;
+}
+
+export interface Smithers<S extends Schemas> {
+  readonly Workflow: typeof Workflow;
+  readonly Task: typeof Task;
+  readonly Sequence: typeof Sequence;
+  readonly Parallel: typeof Parallel;
+  readonly Branch: typeof Branch;
+  readonly Loop: typeof Loop;
+  readonly Ralph: typeof Ralph;
+  readonly Approval: typeof Approval;
+  /** Typed refs, one per schema; `input` is the input's schema and not an output. */
+  readonly outputs: { readonly [K in Exclude<keyof S, "input">]: S[K] };
+  useCtx(): WorkflowContext<S>;
+  smithers(build: (ctx: WorkflowContext<S>) => ReactElement, options?: WorkflowOptions): WorkflowDefinition;
+}
+
+export function createSmithers<S extends Schemas>(schemas: S): Smithers<S> {
+  const { input, ...rest } = schemas;
+  const refs = Object.fromEntries(Object.entries(rest).map(([name, schema]) => [name, namedRef(name, schema)]));
+  const registry = outputRegistry(rest);
+  return {
+    Workflow,
+    Task,
+    Sequence,
+    Parallel,
+    Branch,
+    Loop,
+    Ralph,
+    Approval,
+    outputs: refs as Smithers<S>["outputs"],
+    useCtx: () => useWorkflowContext() as unknown as WorkflowContext<S>,
+    smithers: (build, { name = "workflow" } = {}) => ({
+      name,
+      registry,
+      inputSchema: input ?? null,
+      build: build as unknown as WorkflowDefinition["build"],
+    }),
+  };
+}
+
+/** The row an <Approval> of mode `approve` records. */
+export const approvalDecisionSchema = z.object({
+  approved: z.boolean(),
+  note: z.string().nullable(),
+  decidedBy: z.string().nullable(),
+  decidedAt: z.string().nullable(),
+});
+export const approvalSelectionSchema = z.object({ selected: z.string(), notes: z.string().nullable() });
+export const approvalRankingSchema = z.object({ ranked: z.array(z.string()), notes: z.string().nullable() });

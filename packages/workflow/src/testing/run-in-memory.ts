@@ -1,0 +1,45 @@
+/** A test's engine: in-memory store, obeying clock, counted ids. */
+import { startRun, resumeRun, type RunHandle, type StartRun } from "@smooth/engine/run";
+import type { StoredEvent } from "@smooth/engine/events";
+import type { Owner } from "@smooth/engine/store";
+import { openMemoryStore } from "@smooth/engine/store/memory";
+import type { WorkflowDefinition } from "@smooth/engine/workflow";
+import { countingIds, ManualClock, memoryLog, seededRandom } from "@smooth/platform/testing";
+
+export const OWNER: Owner = { host: "here", boot: "boot-1", pid: 1, pidStartedAt: "1" };
+
+export function testEngine() {
+  const store = openMemoryStore();
+  const clock = new ManualClock();
+  const log = memoryLog();
+  const events: StoredEvent[] = [];
+  const deps = {
+    store,
+    clock,
+    log,
+    ids: countingIds(),
+    random: seededRandom(7),
+    owner: OWNER,
+    onEvent: (event: StoredEvent) => void events.push(event),
+  };
+  return {
+    ...deps,
+    events,
+    /** `type nodeId#iteration` of every node event, in order. */
+    trace: (): string[] =>
+      events.flatMap((event) => ("nodeId" in event ? [`${event.type} ${event.nodeId}#${event.iteration}`] : [])),
+    start: (workflow: WorkflowDefinition, options: Partial<StartRun> = {}): Promise<RunHandle> =>
+      startRun({ ...deps, workflow, input: {}, ...options }),
+    resume: (
+      workflow: WorkflowDefinition,
+      runId: string,
+      options: Omit<Partial<StartRun>, "runId"> = {},
+    ): Promise<RunHandle> => resumeRun({ ...deps, workflow, runId, isAlive: () => false, ...options }),
+  };
+}
+
+export async function runToEnd(workflow: WorkflowDefinition, options: Partial<StartRun> = {}) {
+  const engine = testEngine();
+  const handle = await engine.start(workflow, options);
+  return { ...engine, runId: handle.runId, result: await handle.result };
+}
