@@ -1,0 +1,3 @@
+import { buildWorker } from "./src/bundle.node.ts";
+
+await buildWorker();
