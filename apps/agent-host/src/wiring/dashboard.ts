@@ -12,8 +12,8 @@ import {
 } from "@smooth/protocol/host-sync";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { importJWK, SignJWT } from "jose";
+import type { HostKey } from "@smooth/tunnel/host-key";
 import type { z } from "zod";
-import type { DeviceKey } from "./home.ts";
 import type { OutboxRow } from "./run-log.ts";
 
 /** Calls the dashboard's host API. Every call is one signed request; no state lives here.
@@ -27,7 +27,7 @@ export interface Enrolment {
 }
 
 interface Deps {
-  readonly deviceKey: DeviceKey;
+  readonly deviceKey: HostKey;
   readonly clock: Pick<Clock, "now">;
   readonly ids: Ids;
 }
@@ -36,7 +36,7 @@ interface Deps {
 export async function pair(
   url: string,
   code: string,
-  { deviceKey, hostName }: { deviceKey: DeviceKey; hostName: string | undefined },
+  { deviceKey, hostName }: { deviceKey: HostKey; hostName: string | undefined },
 ): Promise<Enrolment> {
   const { kty, crv, x } = deviceKey;
   const body = {

@@ -1,14 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { exportJWK, generateKeyPair, type JWK } from "jose";
+import { createHostKey, type HostKey } from "@smooth/tunnel/host-key";
 import { z } from "zod";
 
 /** The host's home folder: who this host is and the secrets it keeps.
  *  H1. Secret files are 0600 in a 0700 folder, written to a new name and renamed, so a reader never sees half a file. */
 
 const DeviceKey = z.object({ kty: z.literal("OKP"), crv: z.literal("Ed25519"), x: z.string(), d: z.string() });
-export type DeviceKey = z.infer<typeof DeviceKey>;
 
 export interface Home {
   readonly dir: string;
@@ -16,7 +15,7 @@ export interface Home {
   /** Lets the local CLI in; every request carries it. */
   readonly ownerToken: string;
   /** Proves this host to the dashboard and the rendezvous. */
-  readonly deviceKey: DeviceKey;
+  readonly deviceKey: HostKey;
 }
 
 export async function openHome(dir: string): Promise<Home> {
@@ -26,14 +25,10 @@ export async function openHome(dir: string): Promise<Home> {
     dir,
     path,
     ownerToken: once(path("owner-token"), () => randomBytes(32).toString("base64url")),
-    deviceKey: DeviceKey.parse(JSON.parse(await onceAsync(path("device-key.json"), newDeviceKey))),
+    deviceKey: DeviceKey.parse(
+      JSON.parse(await onceAsync(path("device-key.json"), async () => JSON.stringify(await createHostKey()))),
+    ),
   };
-}
-
-async function newDeviceKey(): Promise<string> {
-  const { privateKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
-  const { kty, crv, x, d }: JWK = await exportJWK(privateKey);
-  return JSON.stringify({ kty, crv, x, d });
 }
 
 function once(file: string, make: () => string): string {

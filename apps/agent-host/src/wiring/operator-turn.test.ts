@@ -45,7 +45,6 @@ async function play(outputs: readonly OperatorOutput[], guard: ToolGuard = OPEN_
         keepConversation: (conversation) => void order.push(`conversation ${JSON.stringify(conversation)}`),
       },
       emit: (...bodies) => void events.push(...bodies),
-      price: (usage) => ({ type: "note", text: usage.model }),
     },
     new AbortController().signal,
   );

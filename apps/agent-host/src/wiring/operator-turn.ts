@@ -35,7 +35,6 @@ export interface TurnPorts {
   readonly guard: ToolGuard;
   readonly memory: TurnMemory;
   readonly emit: (...bodies: RunEventBody[]) => void;
-  readonly price: (usage: Extract<OperatorOutput, { type: "usage" }>) => RunEventBody;
 }
 
 export type TurnStart = Extract<OperatorInput, { type: "start" }>;
@@ -65,16 +64,15 @@ class Turn {
   }
 
   async take(output: Exclude<OperatorOutput, { type: "completed" }>): Promise<void> {
-    const { emit, guard, memory, price } = this.#ports;
+    const { emit, guard, memory } = this.#ports;
     switch (output.type) {
       case "ready":
+      case "usage": // counted on the host, from the provider's own answer
         return;
       case "delta":
         return emit({ type: "message.delta", partId: output.partId, text: guard.redact(output.text).text });
       case "message":
         return this.#message(output.partId, output.text);
-      case "usage":
-        return emit(price(output));
       case "tool.request":
         return this.#request(output.call);
       case "tool.output":
