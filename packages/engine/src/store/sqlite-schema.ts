@@ -1,0 +1,65 @@
+/** Tables of the engine, and the tables it makes for output schemas. Engine tables start with `_smithers_`; outputs have their own names. */
+import type { Sql } from "@smooth/platform/ports";
+import { SmoothError } from "@smooth/protocol/errors";
+import type { Column, OutputTable } from "../outputs/table.ts";
+
+/** The input stands apart from the run's row: the row is rewritten with every commit, the input never. */
+export const ENGINE_TABLES = `
+CREATE TABLE IF NOT EXISTS _smithers_runs (
+  run_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, status TEXT NOT NULL, error TEXT, owner TEXT, epoch INTEGER NOT NULL,
+  heartbeat_at_ms INTEGER NOT NULL, last_seq INTEGER NOT NULL, cancel_requested_by TEXT,
+  created_at_ms INTEGER NOT NULL, updated_at_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS _smithers_runs_by_status ON _smithers_runs (status);
+CREATE TABLE IF NOT EXISTS _smithers_inputs (run_id TEXT PRIMARY KEY, input TEXT NOT NULL, auth TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS _smithers_events (
+  run_id TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run_id, seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _smithers_approvals (
+  run_id TEXT NOT NULL, node_id TEXT NOT NULL, iteration INTEGER NOT NULL, mode TEXT NOT NULL, request TEXT NOT NULL,
+  opened_at_ms INTEGER NOT NULL, decision TEXT, decided_by TEXT, decided_at_ms INTEGER, applied INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (run_id, node_id, iteration)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS _smithers_approvals_unsettled ON _smithers_approvals (applied) WHERE applied = 0;
+CREATE TABLE IF NOT EXISTS _smithers_heartbeats (
+  run_id TEXT NOT NULL, node_id TEXT NOT NULL, iteration INTEGER NOT NULL, payload TEXT NOT NULL,
+  PRIMARY KEY (run_id, node_id, iteration)) WITHOUT ROWID;
+`;
+
+/** Affinities keep cells as they were bound: JSON stays text, numbers stay numbers. */
+const SQL_TYPE = { text: "TEXT", number: "NUMERIC", boolean: "BOOLEAN", json: "JSON_TEXT" } as const;
+
+const KEY_COLUMNS = ["run_id", "node_id", "iteration"];
+
+export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+/** Creates the table or adds the columns it lacks. Throws DB_MISSING_COLUMNS naming the first column that cannot serve. */
+export function defineOutputTable(sql: Sql, { name, columns }: OutputTable): void {
+  if (name.startsWith("_smithers_") || name.startsWith("sqlite_"))
+    throw new SmoothError("INVALID_INPUT", `an output cannot be called ${name}`);
+  const there = new Map(
+    sql
+      .all(`SELECT name, type FROM pragma_table_info(?)`, [name])
+      .map((row) => [String(row["name"]), String(row["type"])]),
+  );
+  if (there.size === 0) return createTable(sql, name, columns);
+  for (const key of KEY_COLUMNS) if (!there.has(key)) throw missing(name, key, "is not there");
+  for (const column of columns) {
+    const type = there.get(column.name);
+    if (type === undefined)
+      sql.exec(`ALTER TABLE ${quoted(name)} ADD COLUMN ${quoted(column.name)} ${SQL_TYPE[column.kind]}`);
+    else if (type !== SQL_TYPE[column.kind])
+      throw missing(name, column.name, `holds ${type}, the schema needs ${SQL_TYPE[column.kind]}`);
+  }
+}
+
+function createTable(sql: Sql, name: string, columns: readonly Column[]): void {
+  const own = columns.map((column) => `${quoted(column.name)} ${SQL_TYPE[column.kind]}, `).join("");
+  sql.exec(
+    `CREATE TABLE ${quoted(name)} (run_id TEXT NOT NULL, node_id TEXT NOT NULL, iteration INTEGER NOT NULL, ${own}PRIMARY KEY (run_id, node_id, iteration)) WITHOUT ROWID`,
+  );
+}
+
+const missing = (table: string, column: string, problem: string): SmoothError =>
+  new SmoothError(
+    "DB_MISSING_COLUMNS",
+    `output table ${table}: column ${column} ${problem}; rename the output or migrate the table`,
+    { details: { table, column } },
+  );

@@ -1,0 +1,50 @@
+import { openSqlite } from "@smooth/platform/node/sqlite";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { outputTable } from "../outputs/table.ts";
+import { openSqliteStore } from "./sqlite.ts";
+import { runStoreContract } from "./store.contract.ts";
+
+describe("SQLite store", () => runStoreContract(() => openSqliteStore(openSqlite(":memory:"))));
+
+test("a schema that gained a field widens its table; one that changed a field is refused by name", async () => {
+  const store = openSqliteStore(openSqlite(":memory:"));
+  await store.defineOutputs([outputTable("t", z.object({ a: z.string() }))]);
+  await store.defineOutputs([outputTable("t", z.object({ a: z.string(), fooBar: z.number() }))]);
+
+  const changed = store.defineOutputs([outputTable("t", z.object({ a: z.number() }))]);
+
+  await expect(changed).rejects.toMatchObject({ code: "DB_MISSING_COLUMNS", details: { table: "t", column: "a" } });
+});
+
+test("Q1: batches of one tick share one transaction", async () => {
+  const sql = openSqlite(":memory:");
+  let transactions = 0;
+  const counting = {
+    ...sql,
+    transaction: <T>(body: () => T) => ((transactions += 1), sql.transaction(body as never) as T),
+  };
+  const store = openSqliteStore(counting as typeof sql);
+  const runIds = Array.from({ length: 50 }, (_, at) => `run-${at}`);
+  const owner = { host: "h", boot: "b", pid: 1, pidStartedAt: "1" };
+  for (const runId of runIds) await store.create({ runId, workflow: "w", input: {}, auth: null, owner, atMs: 1 });
+  transactions = 0;
+
+  await Promise.all(
+    runIds.map((runId) =>
+      store.commit({
+        runId,
+        epoch: 1,
+        atMs: 1,
+        events: [],
+        outputs: [],
+        approvals: [],
+        applied: [],
+        heartbeats: [],
+        status: null,
+      }),
+    ),
+  );
+
+  expect(transactions).toBe(1);
+});

@@ -1,0 +1,272 @@
+/** Runs in one SQLite file.
+ *  Q1. Batches that arrive in one tick share one transaction, of any number of runs: one sync for all of them.
+ *  Q2. A stale batch is refused alone; the others of its transaction are written. */
+import type { Sql, SqlRow, SqlValue } from "@smooth/platform/ports";
+import type { NodeRef } from "../graph/identity.ts";
+import type { JsonValue } from "../outputs/json.ts";
+import type { OutputTable } from "../outputs/table.ts";
+import { RunEventBody, RunStatus, type StoredEvent } from "../run/events.ts";
+import type { ApprovalRow, Batch, CommitResult, NewRun, OutputCells, Owner, RunRow, RunStore } from "./port.ts";
+import { defineOutputTable, ENGINE_TABLES, quoted } from "./sqlite-schema.ts";
+import { watchers } from "./watchers.ts";
+
+/** How many turns of the microtask queue a transaction waits for company. */
+const GATHER_HOPS = 8;
+const OVER = "('finished', 'failed', 'cancelled', 'continued')";
+
+interface Waiting {
+  readonly batch: Batch;
+  readonly resolve: (result: CommitResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The caller opens and closes `sql`. */
+export function openSqliteStore(sql: Sql): RunStore {
+  sql.exec(ENGINE_TABLES);
+  const { watch, notify } = watchers();
+  let waiting: Waiting[] = [];
+
+  const flush = async (): Promise<void> => {
+    for (let hop = 0; hop < GATHER_HOPS; hop += 1) await Promise.resolve();
+    const group = waiting;
+    waiting = [];
+    try {
+      const results = sql.transaction(() => group.map(({ batch }) => write(sql, batch)));
+      for (const [at, { resolve }] of group.entries()) resolve(results[at] ?? { kind: "stale" });
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
+  };
+
+  return {
+    watch,
+    defineOutputs: async (tables) => sql.transaction(() => tables.forEach((table) => defineOutputTable(sql, table))),
+    create: async (run) => sql.transaction(() => create(sql, run)),
+    async claim({ runId, epoch, owner, atMs }) {
+      const claimed = sql.transaction(() => claim(sql, { runId, epoch, owner, atMs }));
+      if (claimed) notify(runId);
+      return claimed ? epoch + 1 : null;
+    },
+    commit: (batch) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ batch, resolve, reject });
+        if (waiting.length === 1) void flush();
+      }),
+    beat: async ({ runId, epoch, atMs }) =>
+      sql.run("UPDATE _smithers_runs SET heartbeat_at_ms = ? WHERE run_id = ? AND epoch = ? AND owner IS NOT NULL", [
+        atMs,
+        runId,
+        epoch,
+      ]).changes === 1,
+    run: async (runId) => {
+      const row = sql.get("SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) WHERE run_id = ?", [
+        runId,
+      ]);
+      return row ? runRow(row) : null;
+    },
+    runs: async ({ status, limit = -1 }) =>
+      sql
+        .all(
+          `SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) WHERE ? IS NULL OR status IN (SELECT value FROM json_each(?)) ORDER BY created_at_ms DESC, run_id DESC LIMIT ?`,
+          [status ? 1 : null, JSON.stringify(status ?? []), limit],
+        )
+        .map(runRow),
+    events: async (runId, afterSeq, limit = -1) =>
+      sql
+        .all("SELECT seq, at_ms, body FROM _smithers_events WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?", [
+          runId,
+          afterSeq,
+          limit,
+        ])
+        .map((row) => storedEvent(runId, row)),
+    outputs: async (runId, table) =>
+      sql.all(`SELECT * FROM ${quoted(table.name)} WHERE run_id = ?`, [runId]).map((row) => outputCells(table, row)),
+    heartbeats: async (runId) =>
+      sql
+        .all("SELECT * FROM _smithers_heartbeats WHERE run_id = ?", [runId])
+        .map((row) => ({ ...nodeRef(row), payload: json(row["payload"]) })),
+    approvals: async ({ runId, only }) =>
+      sql
+        .all(
+          `SELECT * FROM _smithers_approvals WHERE (?1 IS NULL OR run_id = ?1) AND (?2 IS NULL OR applied = 0 AND (decision IS NULL) = (?2 = 'open')) ORDER BY opened_at_ms, node_id`,
+          [runId ?? null, only ?? null],
+        )
+        .map(approvalRow),
+    async decide({ runId, nodeId, iteration, decision, by, atMs }) {
+      const key = [runId, nodeId, iteration];
+      return sql.transaction(() => {
+        const row = sql.get(
+          "SELECT decided_by, decided_at_ms FROM _smithers_approvals WHERE run_id = ? AND node_id = ? AND iteration = ?",
+          key,
+        );
+        if (!row) return { kind: "not-found" as const };
+        if (row["decided_by"] !== null)
+          return {
+            kind: "already-decided" as const,
+            by: String(row["decided_by"]),
+            atMs: Number(row["decided_at_ms"]),
+          };
+        sql.run(
+          "UPDATE _smithers_approvals SET decision = ?, decided_by = ?, decided_at_ms = ? WHERE run_id = ? AND node_id = ? AND iteration = ?",
+          [JSON.stringify(decision), by, atMs, ...key],
+        );
+        appendOutside(
+          sql,
+          { runId, atMs },
+          { type: "approval.decided", nodeId, iteration, verdict: decision.verdict, by },
+        );
+        notify(runId);
+        return { kind: "decided" as const };
+      });
+    },
+    requestCancel: async ({ runId, by, atMs }) =>
+      sql.transaction(() => {
+        const row = sql.get(
+          `UPDATE _smithers_runs SET cancel_requested_by = ? WHERE run_id = ? AND status NOT IN ${OVER} RETURNING owner`,
+          [by, runId],
+        );
+        if (!row) return "not-running" as const;
+        notify(runId);
+        if (row["owner"] !== null) return "requested" as const;
+        sql.run("UPDATE _smithers_runs SET status = 'cancelled', epoch = epoch + 1 WHERE run_id = ?", [runId]);
+        appendOutside(sql, { runId, atMs }, { type: "run.status", status: "cancelled" });
+        return "cancelled" as const;
+      }),
+  };
+}
+
+function create(sql: Sql, { runId, workflow, input, auth, owner, atMs }: NewRun): "created" | "exists" {
+  const { changes } = sql.run(
+    `INSERT INTO _smithers_runs (run_id, workflow, status, owner, epoch, heartbeat_at_ms, last_seq, created_at_ms, updated_at_ms)
+     VALUES (?, ?, 'running', ?, 1, ?, 0, ?, ?) ON CONFLICT DO NOTHING`,
+    [runId, workflow, JSON.stringify(owner), atMs, atMs, atMs],
+  );
+  if (changes === 0) return "exists";
+  sql.run("INSERT INTO _smithers_inputs VALUES (?, ?, ?)", [runId, JSON.stringify(input), JSON.stringify(auth)]);
+  appendOutside(sql, { runId, atMs }, { type: "run.started", workflow });
+  return "created";
+}
+
+function claim(
+  sql: Sql,
+  { runId, epoch, owner, atMs }: { runId: string; epoch: number; owner: Owner; atMs: number },
+): boolean {
+  const { changes } = sql.run(
+    "UPDATE _smithers_runs SET epoch = epoch + 1, owner = ?, heartbeat_at_ms = ?, status = 'running' WHERE run_id = ? AND epoch = ?",
+    [JSON.stringify(owner), atMs, runId, epoch],
+  );
+  if (changes === 1) appendOutside(sql, { runId, atMs }, { type: "run.claimed", epoch: epoch + 1 });
+  return changes === 1;
+}
+
+/** One event that is not part of an owner's batch. */
+function appendOutside(sql: Sql, { runId, atMs }: { runId: string; atMs: number }, event: RunEventBody): void {
+  const row = sql.get(
+    "UPDATE _smithers_runs SET last_seq = last_seq + 1, updated_at_ms = ? WHERE run_id = ? RETURNING last_seq",
+    [atMs, runId],
+  );
+  insertEvent(sql, [runId, Number(row?.["last_seq"]), atMs], event);
+}
+
+const insertEvent = (sql: Sql, key: readonly SqlValue[], event: RunEventBody): void =>
+  void sql.run("INSERT INTO _smithers_events VALUES (?, ?, ?, ?)", [...key, JSON.stringify(event)]);
+
+function write(sql: Sql, batch: Batch): CommitResult {
+  const { runId, epoch, atMs, events, status } = batch;
+  const row = sql.get(
+    "UPDATE _smithers_runs SET last_seq = last_seq + ?, heartbeat_at_ms = ?, updated_at_ms = ? WHERE run_id = ? AND epoch = ? AND owner IS NOT NULL RETURNING last_seq",
+    [events.length, atMs, atMs, runId, epoch],
+  );
+  if (!row) return { kind: "stale" }; // Q2
+  const firstSeq = Number(row["last_seq"]) - events.length + 1;
+  for (const [at, event] of events.entries()) insertEvent(sql, [runId, firstSeq + at, atMs], event);
+  for (const output of batch.outputs) insertOutput(sql, runId, output);
+  for (const { nodeId, iteration, mode, request } of batch.approvals)
+    sql.run(
+      "INSERT INTO _smithers_approvals (run_id, node_id, iteration, mode, request, opened_at_ms) VALUES (?, ?, ?, ?, ?, ?)",
+      [runId, nodeId, iteration, mode, JSON.stringify(request), atMs],
+    );
+  for (const { nodeId, iteration } of batch.applied)
+    sql.run("UPDATE _smithers_approvals SET applied = 1 WHERE run_id = ? AND node_id = ? AND iteration = ?", [
+      runId,
+      nodeId,
+      iteration,
+    ]);
+  for (const { nodeId, iteration, payload } of batch.heartbeats)
+    sql.run("INSERT OR REPLACE INTO _smithers_heartbeats VALUES (?, ?, ?, ?)", [
+      runId,
+      nodeId,
+      iteration,
+      JSON.stringify(payload),
+    ]);
+  if (status)
+    sql.run(
+      "UPDATE _smithers_runs SET status = ?, error = ?, owner = CASE WHEN ? THEN NULL ELSE owner END WHERE run_id = ?",
+      [status.status, status.error ? JSON.stringify(status.error) : null, Number(status.release), runId],
+    );
+  return { kind: "committed", firstSeq };
+}
+
+/** The text per table, so that a hot path builds no strings. */
+const INSERTS = new WeakMap<OutputTable["columns"], string>();
+
+function insertOutput(sql: Sql, runId: string, { table, nodeId, iteration, cells }: OutputCells): void {
+  let text = INSERTS.get(table.columns);
+  if (text === undefined) {
+    const names = ["run_id", "node_id", "iteration", ...table.columns.map((column) => column.name)].map(quoted);
+    text = `INSERT INTO ${quoted(table.name)} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")}) ON CONFLICT DO NOTHING`;
+    INSERTS.set(table.columns, text);
+  }
+  sql.run(text, [runId, nodeId, iteration, ...cells]);
+}
+
+const json = (cell: SqlValue | undefined): JsonValue =>
+  typeof cell === "string" ? (JSON.parse(cell) as JsonValue) : null;
+const textOf = (cell: SqlValue | undefined): string | null => (typeof cell === "string" ? cell : null);
+const nodeRef = (row: SqlRow): NodeRef => ({ nodeId: String(row["node_id"]), iteration: Number(row["iteration"]) });
+
+const runRow = (row: SqlRow): RunRow => ({
+  runId: String(row["run_id"]),
+  workflow: String(row["workflow"]),
+  status: RunStatus.parse(row["status"]),
+  input: json(row["input"]),
+  auth: json(row["auth"]),
+  error: json(row["error"]) as RunRow["error"],
+  owner: json(row["owner"]) as Owner | null,
+  epoch: Number(row["epoch"]),
+  heartbeatAtMs: Number(row["heartbeat_at_ms"]),
+  lastSeq: Number(row["last_seq"]),
+  cancelRequestedBy: textOf(row["cancel_requested_by"]),
+  createdAtMs: Number(row["created_at_ms"]),
+  updatedAtMs: Number(row["updated_at_ms"]),
+});
+
+const storedEvent = (runId: string, row: SqlRow): StoredEvent => ({
+  ...RunEventBody.parse(json(row["body"])),
+  runId,
+  seq: Number(row["seq"]),
+  atMs: Number(row["at_ms"]),
+});
+
+const outputCells = (table: OutputTable, row: SqlRow): OutputCells => ({
+  ...nodeRef(row),
+  table,
+  cells: table.columns.map((column) => row[column.name] ?? null),
+});
+
+const approvalRow = (row: SqlRow): ApprovalRow => ({
+  ...nodeRef(row),
+  runId: String(row["run_id"]),
+  mode: String(row["mode"]) as ApprovalRow["mode"],
+  request: json(row["request"]) as unknown as ApprovalRow["request"],
+  openedAtMs: Number(row["opened_at_ms"]),
+  decided:
+    row["decision"] === null
+      ? null
+      : {
+          decision: json(row["decision"]) as unknown as NonNullable<ApprovalRow["decided"]>["decision"],
+          by: String(row["decided_by"]),
+          atMs: Number(row["decided_at_ms"]),
+        },
+  applied: row["applied"] === 1,
+});

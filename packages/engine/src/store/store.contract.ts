@@ -1,0 +1,245 @@
+/** What every RunStore must do. Each implementation's test calls this with a fresh store per test. */
+import { beforeEach, expect, test } from "vitest";
+import { z } from "zod";
+import { decodeRow, encodeRow, outputTable } from "../outputs/table.ts";
+import type { Batch, Owner, RunStore } from "./port.ts";
+
+const OWNER: Owner = { host: "h", boot: "b", pid: 1, pidStartedAt: "1" };
+const OTHER: Owner = { ...OWNER, pid: 2 };
+const TABLE = outputTable(
+  "result",
+  z.looseObject({
+    text: z.string(),
+    some: z.boolean(),
+    none: z.string().nullable(),
+    maybe: z.number().optional(),
+    both: z.string().nullish(),
+    when: z.date(),
+    nested: z.object({ list: z.array(z.number()), on: z.date().nullable() }),
+    fooBar: z.union([z.string(), z.number()]),
+  }),
+);
+const ROW = {
+  text: "a\u0000b ✓",
+  some: false,
+  none: null,
+  both: null,
+  when: new Date(5),
+  nested: { list: [1.5, -2], on: null },
+  fooBar: "7",
+  more: { x: [1] },
+};
+const batch = (change: Partial<Batch> = {}): Batch => ({
+  runId: "run-1",
+  epoch: 1,
+  atMs: 10,
+  events: [],
+  outputs: [],
+  approvals: [],
+  applied: [],
+  heartbeats: [],
+  status: null,
+  ...change,
+});
+const started = { type: "node.started", nodeId: "a", iteration: 0, attempt: 1, label: "a" } as const;
+const finished = { type: "node.finished", nodeId: "a", iteration: 0, output: "result" } as const;
+const ask = { nodeId: "ask", iteration: 0, mode: "approve", request: { title: "Go?", allowedUsers: ["ann"] } } as const;
+
+export function runStoreContract(open: () => RunStore): void {
+  let store: RunStore;
+  beforeEach(async () => {
+    store = open();
+    await store.defineOutputs([TABLE]);
+    await store.create({ runId: "run-1", workflow: "w", input: { x: [1] }, auth: null, owner: OWNER, atMs: 1 });
+  });
+
+  test("a run has an owner and its first event from its first row", async () => {
+    expect(await store.run("run-1")).toEqual({
+      runId: "run-1",
+      workflow: "w",
+      status: "running",
+      input: { x: [1] },
+      auth: null,
+      error: null,
+      owner: OWNER,
+      epoch: 1,
+      heartbeatAtMs: 1,
+      lastSeq: 1,
+      cancelRequestedBy: null,
+      createdAtMs: 1,
+      updatedAtMs: 1,
+    });
+    expect(await store.events("run-1", 0)).toEqual([
+      { type: "run.started", workflow: "w", runId: "run-1", seq: 1, atMs: 1 },
+    ]);
+    expect(await store.create({ runId: "run-1", workflow: "w", input: {}, auth: null, owner: OWNER, atMs: 1 })).toBe(
+      "exists",
+    );
+    expect(await store.run("nobody")).toBeNull();
+  });
+
+  test("events get gapless seqs over several commits, and can be read after a seq", async () => {
+    expect(await store.commit(batch({ events: [started, finished] }))).toEqual({ kind: "committed", firstSeq: 2 });
+    expect(await store.commit(batch({ events: [started] }))).toEqual({ kind: "committed", firstSeq: 4 });
+
+    expect((await store.events("run-1", 0)).map((event) => event.seq)).toEqual([1, 2, 3, 4]);
+    expect((await store.events("run-1", 2, 1)).map((event) => event.seq)).toEqual([3]);
+    expect((await store.run("run-1"))?.lastSeq).toBe(4);
+  });
+
+  test("O1: a row comes back exactly", async () => {
+    await store.commit(batch({ outputs: [{ table: TABLE, nodeId: "a", iteration: 2, cells: encodeRow(TABLE, ROW) }] }));
+
+    const [back] = await store.outputs("run-1", TABLE);
+
+    expect(back).toMatchObject({ nodeId: "a", iteration: 2 });
+    expect(decodeRow(TABLE, back!.cells)).toStrictEqual(ROW);
+  });
+
+  test("S3: the first output row of a node stays", async () => {
+    const cells = (text: string) => ({
+      table: TABLE,
+      nodeId: "a",
+      iteration: 0,
+      cells: encodeRow(TABLE, { ...ROW, text }),
+    });
+    await store.commit(batch({ outputs: [cells("first")] }));
+    await store.commit(batch({ outputs: [cells("second")] }));
+
+    const rows = await store.outputs("run-1", TABLE);
+
+    expect(rows.map((row) => decodeRow(TABLE, row.cells)["text"])).toEqual(["first"]);
+  });
+
+  test("S2: after a claim the old owner's writes are refused whole", async () => {
+    expect(await store.claim({ runId: "run-1", epoch: 1, owner: OTHER, atMs: 5 })).toBe(2);
+
+    const stale = batch({
+      events: [finished],
+      outputs: [{ table: TABLE, nodeId: "a", iteration: 0, cells: encodeRow(TABLE, ROW) }],
+      approvals: [ask],
+      status: { status: "finished", error: null, release: true },
+    });
+    expect(await store.commit(stale)).toEqual({ kind: "stale" });
+
+    expect(await store.beat({ runId: "run-1", epoch: 1, atMs: 9 })).toBe(false);
+    expect(await store.beat({ runId: "run-1", epoch: 2, atMs: 9 })).toBe(true);
+    expect((await store.events("run-1", 1)).map((event) => event.type)).toEqual(["run.claimed"]);
+    expect(await store.outputs("run-1", TABLE)).toEqual([]);
+    expect(await store.approvals({ runId: "run-1" })).toEqual([]);
+    expect(await store.run("run-1")).toMatchObject({ status: "running", owner: OTHER, epoch: 2, heartbeatAtMs: 9 });
+  });
+
+  test("S2: of two claims of the same epoch one wins", async () => {
+    const claims = [OWNER, OTHER].map((owner) => store.claim({ runId: "run-1", epoch: 1, owner, atMs: 5 }));
+
+    expect((await Promise.all(claims)).toSorted()).toEqual([2, null]);
+  });
+
+  test("a stale batch does not spoil the batches that share its transaction", async () => {
+    await store.create({ runId: "run-2", workflow: "w", input: {}, auth: null, owner: OWNER, atMs: 1 });
+
+    const results = await Promise.all([
+      store.commit(batch({ epoch: 7, events: [started] })),
+      store.commit(batch({ runId: "run-2", events: [started] })),
+    ]);
+
+    expect(results).toEqual([{ kind: "stale" }, { kind: "committed", firstSeq: 2 }]);
+  });
+
+  test("a released run has no owner and refuses its old owner", async () => {
+    await store.commit(batch({ status: { status: "waiting-approval", error: null, release: true } }));
+
+    expect(await store.run("run-1")).toMatchObject({ status: "waiting-approval", owner: null });
+    expect(await store.commit(batch({ events: [started] }))).toEqual({ kind: "stale" });
+    expect((await store.runs({ status: ["waiting-approval"] })).map((run) => run.runId)).toEqual(["run-1"]);
+    expect(await store.runs({ status: ["running"] })).toEqual([]);
+  });
+
+  test("S4: an approval is decided once, and who was second learns who was first", async () => {
+    await store.commit(batch({ approvals: [ask] }));
+    const decide = (by: string) =>
+      store.decide({
+        runId: "run-1",
+        nodeId: "ask",
+        iteration: 0,
+        decision: { verdict: "approve", note: "ok" },
+        by,
+        atMs: 20,
+      });
+
+    expect(await decide("ann")).toEqual({ kind: "decided" });
+    expect(await decide("bob")).toEqual({ kind: "already-decided", by: "ann", atMs: 20 });
+
+    expect(await store.approvals({ only: "ready" })).toEqual([
+      {
+        ...ask,
+        runId: "run-1",
+        openedAtMs: 10,
+        decided: { decision: { verdict: "approve", note: "ok" }, by: "ann", atMs: 20 },
+        applied: false,
+      },
+    ]);
+    expect((await store.events("run-1", 1)).map((event) => event.type)).toEqual(["approval.decided"]);
+    expect(
+      await store.decide({
+        runId: "run-1",
+        nodeId: "none",
+        iteration: 0,
+        decision: { verdict: "deny" },
+        by: "x",
+        atMs: 1,
+      }),
+    ).toEqual({ kind: "not-found" });
+  });
+
+  test("an applied decision is not ready any more; an undecided approval is open", async () => {
+    await store.commit(batch({ approvals: [ask, { ...ask, nodeId: "other" }] }));
+    await store.decide({
+      runId: "run-1",
+      nodeId: "ask",
+      iteration: 0,
+      decision: { verdict: "deny" },
+      by: "ann",
+      atMs: 20,
+    });
+    await store.commit(batch({ applied: [{ nodeId: "ask", iteration: 0 }] }));
+
+    expect(await store.approvals({ only: "ready" })).toEqual([]);
+    expect((await store.approvals({ only: "open" })).map((row) => row.nodeId)).toEqual(["other"]);
+    expect((await store.approvals({ runId: "run-1" })).map((row) => row.applied)).toEqual([true, false]);
+  });
+
+  test("cancelling asks the owner; without an owner it is done at once", async () => {
+    expect(await store.requestCancel({ runId: "run-1", by: "ann", atMs: 5 })).toBe("requested");
+    expect(await store.run("run-1")).toMatchObject({ status: "running", cancelRequestedBy: "ann" });
+
+    await store.commit(batch({ status: { status: "waiting-approval", error: null, release: true } }));
+    expect(await store.requestCancel({ runId: "run-1", by: "ann", atMs: 6 })).toBe("cancelled");
+
+    expect(await store.run("run-1")).toMatchObject({ status: "cancelled" });
+    expect(await store.requestCancel({ runId: "run-1", by: "ann", atMs: 7 })).toBe("not-running");
+    expect(await store.requestCancel({ runId: "nobody", by: "ann", atMs: 7 })).toBe("not-running");
+  });
+
+  test("the last heartbeat of a node is kept", async () => {
+    const beat = (payload: number) => batch({ heartbeats: [{ nodeId: "a", iteration: 0, payload: { at: payload } }] });
+    await store.commit(beat(1));
+    await store.commit(beat(2));
+
+    expect(await store.heartbeats("run-1")).toEqual([{ nodeId: "a", iteration: 0, payload: { at: 2 } }]);
+  });
+
+  test("a watcher hears of decisions, cancellations and claims, until it unsubscribes", async () => {
+    let heard = 0;
+    const unwatch = store.watch("run-1", () => (heard += 1));
+    await store.requestCancel({ runId: "run-1", by: "ann", atMs: 5 });
+    await Promise.resolve();
+    expect(heard).toBe(1);
+
+    unwatch();
+    await store.claim({ runId: "run-1", epoch: 1, owner: OTHER, atMs: 5 });
+    await Promise.resolve();
+    expect(heard).toBe(1);
+  });
+}
