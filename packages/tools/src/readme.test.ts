@@ -1,25 +1,16 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { z } from "zod";
-import { tools } from "./built-in/all.ts";
-import { callTool, defineTool } from "./define-tool.ts";
-import { openMemoryWorkspace } from "./workspace/memory-workspace.ts";
 
 test("the README's example gives what its comment says", async () => {
   const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
-  const lines = /```ts\n([\s\S]*?)```/.exec(readme)?.[1]?.split("\n") ?? [];
-  const body = lines
-    .filter((line) => !line.startsWith("import"))
-    .join("\n")
-    .replace("await using", "const");
-  const run = new Function(
-    "callTool",
-    "defineTool",
-    "tools",
-    "openMemoryWorkspace",
-    "z",
-    `return (async () => { ${body.replace("await callTool", "return callTool")} })()`,
-  ) as (...names: unknown[]) => Promise<unknown>;
+  const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? "";
+  const folder = mkdtempSync(join(import.meta.dirname, "readme-"));
+  const file = join(folder, "example.ts");
+  writeFileSync(file, example.replace("await callTool", "export const result = await callTool"));
 
-  expect(await run(callTool, defineTool, tools, openMemoryWorkspace, z)).toEqual({ ok: true, content: "hello" });
+  const { result } = (await import(file)) as { result: unknown };
+
+  rmSync(folder, { recursive: true });
+  expect(result).toEqual({ ok: true, content: "hello" });
 });
