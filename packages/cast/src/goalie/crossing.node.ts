@@ -3,7 +3,8 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { isPublicAddress } from "../wonk/host.ts";
 import { outcomeRefusal, refusalBody, type Refusal } from "./refusal.ts";
-import type { Answer, AuditLine, ModelRoute, NetworkRequest } from "./door.ts";
+import type { Answer } from "../access/gate.ts";
+import type { AuditLine, ModelRoute, NetworkRequest } from "./door.ts";
 import type { Target } from "./target.ts";
 
 /** One request on its way out: judged, resolved, pinned, audited.

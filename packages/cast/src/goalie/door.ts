@@ -1,21 +1,9 @@
-import type { AccessRequest, Decision } from "@smooth/protocol/policy";
+import type { AccessRequest } from "@smooth/protocol/policy";
 import type { Usage } from "./usage.ts";
 
 /** What Goalie takes from the house, and what he tells it. */
 
 export type NetworkRequest = Extract<AccessRequest, { kind: "network" }>;
-
-/** How an ask ended. */
-export type AskOutcome =
-  | { readonly kind: "approved"; readonly by: string }
-  | { readonly kind: "denied"; readonly by: string; readonly note?: string | undefined }
-  | { readonly kind: "expired" }
-  | { readonly kind: "void"; readonly reason: string };
-
-/** Wonk's answer; an ask carries the promise of a person's answer, which may take hours. */
-export type Answer =
-  | Exclude<Decision, { kind: "ask" }>
-  | (Extract<Decision, { kind: "ask" }> & { readonly outcome: Promise<AskOutcome> });
 
 export interface AuditLine {
   readonly host: string;

@@ -5,7 +5,8 @@ import type { Socket } from "node:net";
 import { duplexPair } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { readClientHello } from "./client-hello.ts";
-import type { Answer, AskOutcome } from "./door.ts";
+import type { AskOutcome } from "../access/asks.ts";
+import type { Answer } from "../access/gate.ts";
 import { openGoalie } from "./goalie.node.ts";
 import { guestOf, httpOrigin, rawOrigin } from "./testing/loopback.ts";
 

@@ -1,5 +1,5 @@
 import { assertNever } from "@smooth/protocol/errors";
-import type { AskOutcome } from "./door.ts";
+import type { AskOutcome } from "../access/asks.ts";
 
 /** What a guest reads when its request is not forwarded. */
 export interface Refusal {
