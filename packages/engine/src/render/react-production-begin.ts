@@ -4,6 +4,10 @@ interface Host {
   process?: { env: Record<string, string | undefined> };
 }
 const env = (globalThis as Host).process?.env;
-
-export const nodeEnvBefore = env?.["NODE_ENV"];
+const before = env?.["NODE_ENV"];
 if (env) env["NODE_ENV"] = "production";
+
+export function restoreNodeEnv(): void {
+  if (env && before === undefined) delete env["NODE_ENV"];
+  else if (env) env["NODE_ENV"] = before;
+}

@@ -97,6 +97,8 @@ const nothing = (): void => {};
 const no = (): boolean => false;
 let priority: number = NoEventPriority;
 
+const HOST_CONTEXT = {};
+
 /** The part of React's host contract that a tree in memory needs. */
 const hostConfig = {
   isPrimaryRenderer: false,
@@ -123,7 +125,7 @@ const hostConfig = {
   removeChild: remove,
   removeChildFromContainer: remove,
   clearContainer: (container: Container): void => void (container.children.length = 0),
-  commitUpdate: (node: HostElement, _tag: string, _before: unknown, props: Record<string, unknown>): void =>
+  commitUpdate: (...[node, , , props]: [HostElement, string, unknown, Record<string, unknown>]): void =>
     void (node.props = props),
   commitTextUpdate: (node: HostText, _before: string, text: string): void => void (node.text = text),
   resetTextContent: nothing,
@@ -138,8 +140,8 @@ const hostConfig = {
   commitMount: nothing,
   preparePortalMount: nothing,
   detachDeletedInstance: nothing,
-  getRootHostContext: () => null,
-  getChildHostContext: (context: null) => context,
+  getRootHostContext: () => HOST_CONTEXT,
+  getChildHostContext: (context: unknown) => context,
   getPublicInstance: (node: HostNode) => node,
   getInstanceFromNode: () => null,
   getInstanceFromScope: () => null,

@@ -5,22 +5,22 @@
  *  L4. A failure outside continueOnFail stops the run at once: siblings are aborted, drained, and their results kept. */
 import type { Clock, Log, Random } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
-import { extract } from "../graph/extract.ts";
-import { localId, parseStateKey, stateKey, type LoopChain, type NodeRef } from "../graph/identity.ts";
+import { parseStateKey, stateKey, type NodeRef } from "../graph/identity.ts";
 import type { Plan, PlanLeaf, TaskLeaf } from "../graph/plan.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import { decodeRow, encodeRow, type OutputTable, type Row } from "../outputs/table.ts";
-import type { FrameSource } from "../render/ctx.ts";
-import { openRenderer } from "../render/renderer.ts";
-import { frameElement, type WorkflowDefinition } from "../render/workflow.ts";
+import type { WorkflowDefinition } from "../render/workflow.ts";
 import { nextDelayMs } from "../schedule/retry.ts";
 import { openSchedule, type Schedule, type Step } from "../schedule/schedule.ts";
 import type { ApprovalRow, Batch, RunStore } from "../store/port.ts";
 import { parseRow, runAttempt, type AttemptOutcome } from "../task/attempt.ts";
 import type { AgentLike } from "../task/body.ts";
 import { approvalOutcome } from "./approval.ts";
+import { breathe } from "./breathe.ts";
 import type { ErrorInfo, RunEventBody, RunStatus, StoredEvent } from "./events.ts";
+import { Frames } from "./frames.ts";
+import { Recorder } from "./recorder.ts";
 import { applyEvent, triesOf, type RunState } from "./state.ts";
 
 export type RunResult =
@@ -86,26 +86,17 @@ const DRAIN_MS = 5_000;
 const POLL_MS = 1_000;
 const LEASE_RENEWAL_MS = 5_000;
 const HEARTBEAT_THROTTLE_MS = 500;
-/** Never hold the event loop longer than this without letting timers and sockets run. */
-const YIELD_MS = 10;
-const MAX_RENDERS_PER_FRAME = 20;
-
-type Draft = { -readonly [K in "events" | "outputs" | "approvals" | "applied" | "heartbeats"]: Batch[K][number][] };
-const emptyDraft = (): Draft => ({ events: [], outputs: [], approvals: [], applied: [], heartbeats: [] });
 
 export class RunLoop {
   readonly #in: LoopInput;
-  readonly #renderer = openRenderer();
+  readonly #frames: Frames;
+  readonly #recorder: Recorder;
   readonly #over = new AbortController();
-  readonly #chains = new Map<string, LoopChain>();
-  /** Everything any frame has read: `table id`. It only grows, so components that skip a frame stay covered. */
-  readonly #reads = new Set<string>();
   readonly #live = new Map<string, Live>();
   readonly #unusable = new Set<AgentLike>();
   readonly #warned = new Set<string>();
   readonly #beats = new Map<string, JsonValue>();
   #ended: Ended[] = [];
-  #draft = emptyDraft();
   #plan: Plan | undefined;
   #schedule: Schedule | undefined;
   #dirty = true;
@@ -114,13 +105,11 @@ export class RunLoop {
   #drained = false;
   #poked = false;
   #wake: (() => void) | undefined;
-  #deliveredSeq: number;
-  #yieldedAtMs: number;
 
   constructor(input: LoopInput) {
     this.#in = input;
-    this.#deliveredSeq = input.deliveredSeq;
-    this.#yieldedAtMs = input.clock.now();
+    this.#frames = new Frames({ ...input, loops: input.state.loops });
+    this.#recorder = new Recorder(input);
   }
 
   /** Ask the run to end; the first reason stays. */
@@ -156,7 +145,7 @@ export class RunLoop {
       unwatch();
       this.#over.abort(new SmoothError("TASK_ABORTED", "the run is over"));
       for (const { abort } of this.#live.values()) abort.abort(this.#over.signal.reason);
-      this.#renderer.unmount();
+      this.#frames.close();
     }
   }
 
@@ -193,10 +182,7 @@ export class RunLoop {
     alarm.abort();
     // Group commit by tick: bodies that end together are recorded together.
     for (let hop = 0; hop < 3; hop += 1) await Promise.resolve();
-    if (this.#in.clock.now() - this.#yieldedAtMs >= YIELD_MS) {
-      await this.#in.clock.sleep(0);
-      this.#yieldedAtMs = this.#in.clock.now();
-    }
+    await breathe(this.#in.clock);
     this.#poked = false;
   }
 
@@ -236,7 +222,7 @@ export class RunLoop {
     for (const { key, live, outcome } of ended) {
       this.#live.delete(key);
       const beat = this.#beats.get(key);
-      if (beat !== undefined) this.#draft.heartbeats.push({ ...refOf(live.leaf), payload: beat });
+      if (beat !== undefined) this.#recorder.draft.heartbeats.push({ ...refOf(live.leaf), payload: beat });
       this.#beats.delete(key);
       if (outcome.kind === "ok") this.#finish(live.leaf, outcome.row);
       else if (!this.#stop) this.#failed(live, outcome);
@@ -247,11 +233,10 @@ export class RunLoop {
 
   #finish(leaf: PlanLeaf, row: Row): void {
     const cells = encodeRow(leaf.output, row);
-    this.#draft.outputs.push({ ...refOf(leaf), table: leaf.output, cells });
+    this.#recorder.draft.outputs.push({ ...refOf(leaf), table: leaf.output, cells });
     this.#in.rows.add(leaf.output.name, refOf(leaf), decodeRow(leaf.output, cells));
     this.#emit({ type: "node.finished", ...refOf(leaf), output: leaf.output.name });
-    if (this.#reads.has(`${leaf.output.name} ${leaf.id}`) || this.#reads.has(`${leaf.output.name} *`))
-      this.#dirty = true; // L3
+    if (this.#frames.hasRead(leaf.output.name, leaf.id)) this.#dirty = true; // L3
   }
 
   #failed({ leaf, attempt, agent }: Live, outcome: Extract<AttemptOutcome, { kind: "failed" }>): void {
@@ -280,7 +265,7 @@ export class RunLoop {
 
   #applyDecision(approval: ApprovalRow): void {
     if (!approval.decided || this.#in.state.nodes.get(stateKey(approval))?.kind !== "waiting") return;
-    if (!approval.applied) this.#draft.applied.push(refOf(approval));
+    if (!approval.applied) this.#recorder.draft.applied.push(refOf(approval));
     const leaf = this.#plan?.leaves.get(stateKey(approval));
     if (leaf?.type !== "approval") return; // it left the tree; its decision waits for it to come back
     const outcome = approvalOutcome(leaf, approval.decided);
@@ -332,47 +317,9 @@ export class RunLoop {
     const { state, maxConcurrency } = this.#in;
     if (this.#schedule && !this.#dirty) return this.#schedule;
     this.#dirty = false;
-    this.#plan = this.#render();
+    this.#plan = this.#frames.render();
     for (const warning of this.#plan.warnings) this.#warn(warning);
     return (this.#schedule = openSchedule({ plan: this.#plan, states: state.nodes, maxConcurrency }));
-  }
-
-  /** Ids looked up before the frame showed where they stand are looked up again. */
-  #render(): Plan {
-    const { workflow, state } = this.#in;
-    for (let round = 0; round < MAX_RENDERS_PER_FRAME; round += 1) {
-      const nodes = this.#renderer.render(frameElement(workflow, this.#source()));
-      const plan = extract({ nodes, registry: workflow.registry, loops: state.loops, known: this.#chains });
-      if (!this.#learn(plan)) return plan;
-    }
-    throw new SmoothError(
-      "WORKFLOW_RENDER_FAILED",
-      "the frame does not settle: its loops change place in every render",
-    );
-  }
-
-  #learn(plan: Plan): boolean {
-    let moved = false;
-    for (const [id, chain] of plan.chains) {
-      if (this.#chains.get(id)?.join() === chain.join()) continue;
-      moved ||= chain.length > 0 || this.#chains.has(id);
-      this.#chains.set(id, chain);
-    }
-    return moved;
-  }
-
-  #source(): FrameSource {
-    const { runId, input, auth, workflow, rows, state } = this.#in;
-    return {
-      runId,
-      input,
-      auth,
-      rows,
-      registry: workflow.registry,
-      loops: state.loops,
-      chains: this.#chains,
-      onRead: (table, id) => void this.#reads.add(`${table} ${id === "*" ? id : localId(id)}`),
-    };
   }
 
   #perform(step: Step, starts: Extract<Step, { kind: "start" }>[]): void {
@@ -407,7 +354,7 @@ export class RunLoop {
 
   #ask(leaf: PlanLeaf): void {
     if (leaf.type !== "approval") return;
-    this.#draft.approvals.push({ ...refOf(leaf), request: leaf.request, mode: leaf.mode });
+    this.#recorder.draft.approvals.push({ ...refOf(leaf), request: leaf.request, mode: leaf.mode });
     this.#emit({ type: "approval.opened", ...refOf(leaf), title: leaf.request.title });
   }
 
@@ -444,7 +391,7 @@ export class RunLoop {
     void this.#in.clock.sleep(HEARTBEAT_THROTTLE_MS, this.#over.signal).then(
       () => {
         for (const [beating, last] of this.#beats)
-          this.#draft.heartbeats.push({ ...parseStateKey(beating), payload: last });
+          this.#recorder.draft.heartbeats.push({ ...parseStateKey(beating), payload: last });
         this.#beats.clear();
         this.#poke();
       },
@@ -455,47 +402,25 @@ export class RunLoop {
   // ---- recording ----
 
   #emit(event: RunEventBody): void {
-    this.#draft.events.push(event);
+    this.#recorder.draft.events.push(event);
     applyEvent(this.#in.state, event);
     if ("nodeId" in event && event.type !== "node.started") this.#schedule?.changed(stateKey(event));
   }
 
-  /** One transaction. False when the run is not ours any more. */
+  /** False when the run is not ours any more. */
   async #flush(end: RunResult["status"] | undefined): Promise<boolean> {
-    const draft = this.#draft;
-    this.#draft = emptyDraft();
     if (this.#stop?.status === "lost") return false;
-    const status = end === undefined ? null : this.#statusChange(end, draft);
-    const empty = status === null && draft.events.length + draft.heartbeats.length + draft.applied.length === 0;
-    if (empty) return true;
-    const { store, runId, epoch, clock } = this.#in;
-    const atMs = clock.now();
-    const result = await store.commit({ runId, epoch, atMs, ...draft, status });
-    if (result.kind === "stale") {
-      this.stop({ status: "lost" });
-      return false;
-    }
-    await this.#deliver(result.firstSeq, draft.events, atMs);
-    return true;
+    const recorded = await this.#recorder.flush(end === undefined ? null : this.#statusChange(end));
+    if (recorded === "stale") this.stop({ status: "lost" });
+    return recorded === "recorded";
   }
 
-  #statusChange(end: RunResult["status"], draft: Draft): Batch["status"] {
+  #statusChange(end: RunResult["status"]): Batch["status"] {
     const status: RunStatus = end === "released" || end === "lost" ? "running" : end;
     const error = this.#stop?.status === "failed" ? this.#stop.error : null;
-    if (status !== "running") draft.events.push({ type: "run.status", status, ...(error ? { error } : {}) });
+    if (status !== "running")
+      this.#recorder.draft.events.push({ type: "run.status", status, ...(error ? { error } : {}) });
     return { status, error, release: true };
-  }
-
-  async #deliver(firstSeq: number, events: readonly RunEventBody[], atMs: number): Promise<void> {
-    const { runId, store, onEvent } = this.#in;
-    const inStep = firstSeq === this.#deliveredSeq + 1;
-    const stored = inStep
-      ? events.map((event, at) => ({ ...event, runId, atMs, seq: firstSeq + at }))
-      : await store.events(runId, this.#deliveredSeq);
-    for (const event of stored) {
-      this.#deliveredSeq = event.seq;
-      onEvent(event);
-    }
   }
 
   // ---- ending ----

@@ -102,7 +102,9 @@ export function openMemoryStore(): RunStore {
       const run = runs.get(runId);
       const row = run?.approvals.get(stateKey(ref));
       if (!run || !row) return { kind: "not-found" };
-      return settle(run, row, { decision, by, atMs }, () => notify(runId));
+      const result = settle(run, row, { decision, by, atMs });
+      if (result.kind === "decided") notify(runId);
+      return result;
     },
     async requestCancel({ runId, by, atMs }) {
       const run = runs.get(runId);
@@ -117,12 +119,7 @@ export function openMemoryStore(): RunStore {
   };
 }
 
-function settle(
-  run: Run,
-  row: Mutable<ApprovalRow>,
-  decided: NonNullable<ApprovalRow["decided"]>,
-  notify: () => void,
-): DecideResult {
+function settle(run: Run, row: Mutable<ApprovalRow>, decided: NonNullable<ApprovalRow["decided"]>): DecideResult {
   if (row.decided) return { kind: "already-decided", by: row.decided.by, atMs: row.decided.atMs };
   row.decided = decided;
   append(
@@ -130,10 +127,10 @@ function settle(
     [{ type: "approval.decided", ...refOf(row), verdict: decided.decision.verdict, by: decided.by }],
     decided.atMs,
   );
-  notify();
   return { kind: "decided" };
 }
 
+const copyOf = (row: RunRow | undefined): RunRow | null => (row ? { ...row } : null);
 const refOf = ({ nodeId, iteration }: NodeRef): NodeRef => ({ nodeId, iteration });
 
 function write(run: Run, batch: Batch): CommitResult {

@@ -1,0 +1,71 @@
+/** Renders the frames of one run and knows what they read.
+ *  F1. What any frame has read is never forgotten, so components that sit out a frame stay covered.
+ *  F2. A lookup made before the frame showed where its node stands is made again. */
+import { SmoothError } from "@smooth/protocol/errors";
+import { extract } from "../graph/extract.ts";
+import { localId, type LoopChain, type LoopIterations } from "../graph/identity.ts";
+import type { Plan } from "../graph/plan.ts";
+import type { JsonValue } from "../outputs/json.ts";
+import type { OutputRows } from "../outputs/rows.ts";
+import { openRenderer } from "../render/renderer.ts";
+import { frameElement, type WorkflowDefinition } from "../render/workflow.ts";
+
+const MAX_RENDERS_PER_FRAME = 20;
+
+export interface FramesInput {
+  readonly workflow: WorkflowDefinition;
+  readonly runId: string;
+  readonly input: unknown;
+  readonly auth: JsonValue;
+  readonly rows: OutputRows;
+  readonly loops: LoopIterations;
+}
+
+export class Frames {
+  readonly #in: FramesInput;
+  readonly #renderer = openRenderer();
+  readonly #chains = new Map<string, LoopChain>();
+  readonly #reads = new Set<string>();
+
+  constructor(input: FramesInput) {
+    this.#in = input;
+  }
+
+  /** Throws what the workflow throws, as WORKFLOW_RENDER_FAILED; and DUPLICATE_ID, PROP_UNSUPPORTED, INVALID_INPUT. */
+  render(): Plan {
+    const { workflow, loops } = this.#in;
+    for (let round = 0; round < MAX_RENDERS_PER_FRAME; round += 1) {
+      const onRead = (table: string, id: string): void =>
+        void this.#reads.add(`${table} ${id === "*" ? id : localId(id)}`);
+      const source = { ...this.#in, registry: workflow.registry, chains: this.#chains, onRead };
+      const nodes = this.#renderer.render(frameElement(workflow, source));
+      const plan = extract({ nodes, registry: workflow.registry, loops, known: this.#chains });
+      if (!this.#learn(plan)) return plan;
+    }
+    throw new SmoothError(
+      "WORKFLOW_RENDER_FAILED",
+      "the frame does not settle: its loops change place in every render",
+    );
+  }
+
+  /** Whether a frame has read this node's row, or all rows of its table. */
+  hasRead(table: string, id: string): boolean {
+    return this.#reads.has(`${table} ${id}`) || this.#reads.has(`${table} *`);
+  }
+
+  close(): void {
+    this.#renderer.unmount();
+  }
+
+  /** F2 */
+  #learn(plan: Plan): boolean {
+    let moved = false;
+    for (const [id, chain] of plan.chains) {
+      const before = this.#chains.get(id);
+      if (before?.length === chain.length && chain.every((loop, at) => loop === before[at])) continue;
+      moved ||= chain.length > 0 || before !== undefined;
+      this.#chains.set(id, chain);
+    }
+    return moved;
+  }
+}
