@@ -1,0 +1,79 @@
+import { assertNever } from "@smooth/protocol/errors";
+import type { RunEventBody, RunStatus } from "@smooth/protocol/run-events";
+import type { StoredEvent } from "@smooth/engine/events";
+
+/** From the engine's log to what people see. Pure. Waits become asks elsewhere; here they are only named. */
+export function peopleSee(event: StoredEvent): RunEventBody[] {
+  switch (event.type) {
+    case "run.status":
+      return [
+        {
+          type: "run.status",
+          status: STATUS[event.status],
+          reason: event.error?.message ?? WAITS[event.status] ?? null,
+        },
+      ];
+    case "run.claimed":
+      return [{ type: "run.status", status: "running", reason: "The host continues this run." }];
+    case "node.started":
+      return [
+        {
+          type: "node.started",
+          nodeId: event.nodeId,
+          iteration: event.iteration,
+          attempt: event.attempt,
+          label: event.label,
+        },
+      ];
+    case "node.finished":
+      return [{ type: "node.finished", nodeId: event.nodeId, iteration: event.iteration, attempt: 1 }];
+    case "node.failed":
+    case "node.cancelled":
+      return [failed(event)];
+    case "approval.opened":
+      return [{ type: "node.waiting", nodeId: event.nodeId, iteration: event.iteration, reason: event.title }];
+    case "run.started":
+    case "node.skipped":
+    case "approval.decided":
+    case "loop.advanced":
+      return [];
+    default:
+      return assertNever(event);
+  }
+}
+
+function failed(event: Extract<StoredEvent, { type: "node.failed" | "node.cancelled" }>): RunEventBody {
+  const { nodeId, iteration, attempt } = event;
+  if (event.type === "node.cancelled")
+    return { type: "node.failed", nodeId, iteration, attempt, error: "cancelled", willRetryAtMs: null };
+  return {
+    type: "node.failed",
+    nodeId,
+    iteration,
+    attempt,
+    error: event.error.message,
+    willRetryAtMs: event.retryAtMs,
+  };
+}
+
+type EngineStatus = Extract<StoredEvent, { type: "run.status" }>["status"];
+
+const STATUS: Readonly<Record<EngineStatus, RunStatus>> = {
+  running: "running",
+  paused: "paused",
+  "waiting-approval": "waiting",
+  "waiting-event": "waiting",
+  "waiting-timer": "waiting",
+  "waiting-quota": "waiting",
+  finished: "finished",
+  continued: "finished",
+  failed: "failed",
+  cancelled: "cancelled",
+};
+
+const WAITS: Partial<Record<EngineStatus, string>> = {
+  "waiting-approval": "Waits for your decision.",
+  "waiting-event": "Waits for an event.",
+  "waiting-timer": "Waits for its time.",
+  "waiting-quota": "Waits until the provider's limit resets.",
+};

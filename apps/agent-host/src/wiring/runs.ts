@@ -1,0 +1,217 @@
+import { cancelRun, findResumable } from "@smooth/engine/control";
+import type { StoredEvent } from "@smooth/engine/events";
+import { type EngineDeps, resumeRun, type RunHandle, startRun } from "@smooth/engine/run";
+import type { Owner } from "@smooth/engine/store";
+import type { WorkflowDefinition } from "@smooth/engine/workflow";
+import type { PearlStore } from "@smooth/pearls/store";
+import { SmoothError, toSmoothError } from "@smooth/protocol/errors";
+import type { RunSummary } from "@smooth/protocol/gateway";
+import { PearlId, RunId } from "@smooth/protocol/ids";
+import type { Launch, RunService } from "./actions.ts";
+import type { PearlSession } from "../pearl-run/session.ts";
+import { pearlWorkflow } from "../pearl-run/pearl-workflow.tsx";
+import { peopleSee } from "./run-events.ts";
+import type { RunLog } from "./run-log.ts";
+
+/** Every run on this host: started, driven by the engine, resumed after a crash, ended in good order.
+ *  R1. A run is in the run log before the engine starts it; a launch with a known id starts nothing.
+ *  R2. What a run holds in this process (its VM, its line) is let go when the engine lets go of the run, whatever the reason.
+ *  R3. A pearl is in progress while its run lives; merged closes it, every other end gives it back. */
+
+export interface RunsDeps {
+  readonly engine: EngineDeps;
+  readonly isAlive: (owner: Owner) => boolean;
+  readonly runLog: RunLog;
+  readonly pearls: PearlStore;
+  readonly demo: () => boolean;
+  /** What a pearl's run holds in this process: created at the first step, disposed at the end. */
+  readonly openSession: (run: { readonly runId: RunId; readonly pearlId: PearlId }) => PearlSession;
+  readonly loadWorkflow: (file: string) => Promise<WorkflowDefinition>;
+  /** An approval node opened; makes it visible as an ask. */
+  readonly onApproval: (event: Extract<StoredEvent, { type: "approval.opened" }>) => void;
+  readonly onEnd: (runId: RunId) => void;
+}
+
+interface Live {
+  readonly handle: RunHandle;
+  readonly session: PearlSession | null;
+}
+
+export class Runs implements RunService, AsyncDisposable {
+  readonly #deps: RunsDeps;
+  readonly #live = new Map<RunId, Live>();
+  readonly #settling = new Set<Promise<void>>();
+
+  constructor(deps: RunsDeps) {
+    this.#deps = deps;
+  }
+
+  get active(): number {
+    return this.#live.size;
+  }
+
+  async launch({ subject, runId: given, by }: Launch): Promise<RunId> {
+    const { engine, runLog, pearls, demo } = this.#deps;
+    const runId = given ?? RunId.parse(engine.ids.next("run"));
+    if (runLog.summary(runId)) return runId; // R1
+    if (subject.kind === "workflow") return this.#launchWorkflow(runId, subject);
+    const pearl = pearls.get(subject.pearlId);
+    const busy = runLog.list({ pearlId: pearl.id, limit: 1 })[0];
+    if (busy && !isOver(busy))
+      throw new SmoothError("CONFLICT", `${pearl.id} already has run ${busy.runId}; cancel it first`, {
+        details: { runId: busy.runId },
+      });
+    if (pearl.status === "closed") pearls.change(pearl.id, { status: "open" }, { by });
+    pearls.change(pearl.id, { status: "in_progress" }, { by });
+    runLog.open({ runId, title: pearl.title, workflow: "pearl", pearlId: pearl.id, demo: demo() });
+    const session = this.#deps.openSession({ runId, pearlId: pearl.id });
+    await this.#drive(runId, session, () =>
+      startRun({
+        ...engine,
+        workflow: pearlWorkflow(session.work),
+        input: { pearlId: pearl.id },
+        runId,
+        onEvent: this.#record,
+      }),
+    );
+    return runId;
+  }
+
+  async resume(runId: RunId): Promise<RunSummary> {
+    const summary = this.#summary(runId);
+    if (this.#live.has(runId)) return summary;
+    if (isOver(summary))
+      throw new SmoothError("RUN_NOT_RESUMABLE", `run ${runId} is ${summary.status}`, { details: { runId } });
+    const { engine, isAlive, openSession, loadWorkflow } = this.#deps;
+    const session = summary.pearlId ? openSession({ runId, pearlId: summary.pearlId }) : null;
+    const workflow = session ? pearlWorkflow(session.work) : await loadWorkflow(summary.workflow);
+    await this.#drive(runId, session, () => resumeRun({ ...engine, workflow, runId, isAlive, onEvent: this.#record }));
+    return this.#summary(runId);
+  }
+
+  /** What the last process left behind, and what was decided meanwhile. */
+  async resumeAll(): Promise<void> {
+    const { engine, isAlive } = this.#deps;
+    const check = { isAlive, host: engine.owner.host, nowMs: engine.clock.now() };
+    for (const { run } of await findResumable(engine.store, check)) {
+      const runId = RunId.parse(run.runId);
+      await this.resume(runId).catch((error: unknown) =>
+        engine.log.error("run.resume-failed", { runId, error: toSmoothError(error).message }),
+      );
+    }
+  }
+
+  async cancel(runId: RunId, by: string): Promise<void> {
+    const { engine, runLog } = this.#deps;
+    runLog.append(runId, { type: "note", text: `${by} cancelled the run.` });
+    const outcome = await cancelRun(engine.store, { runId, by, atMs: engine.clock.now() });
+    this.#live.get(runId)?.session?.cancel();
+    if (outcome === "cancelled") this.#finish(runId);
+  }
+
+  pause(runId: RunId, by: string): void {
+    this.#session(runId).pause();
+    this.#deps.runLog.append(runId, { type: "run.status", status: "paused", reason: `${by} paused the operator.` });
+  }
+
+  unpause(runId: RunId, _by: string): void {
+    this.#session(runId).unpause();
+    this.#deps.runLog.append(runId, { type: "run.status", status: "running", reason: null });
+  }
+
+  steer(runId: RunId, { text, by }: { readonly text: string; readonly by: string }): void {
+    this.#session(runId).steer(text);
+    this.#deps.runLog.append(runId, { type: "steered", text, by });
+  }
+
+  /** Lets every run go, resumable; the next start continues them. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { handle } of this.#live.values()) handle.release();
+    await Promise.all(this.#settling);
+  }
+
+  async #launchWorkflow(
+    runId: RunId,
+    { file, input }: Extract<Launch["subject"], { kind: "workflow" }>,
+  ): Promise<RunId> {
+    const { engine, runLog, loadWorkflow, demo } = this.#deps;
+    const workflow = await loadWorkflow(file);
+    runLog.open({ runId, title: workflow.name, workflow: file, pearlId: null, demo: demo() });
+    await this.#drive(runId, null, () =>
+      startRun({ ...engine, workflow, input: input as never, runId, onEvent: this.#record }),
+    );
+    return runId;
+  }
+
+  /** Resolves when the run is under way; its end is handled whenever it comes. */
+  async #drive(runId: RunId, session: PearlSession | null, begin: () => Promise<RunHandle>): Promise<void> {
+    try {
+      const handle = await begin();
+      this.#live.set(runId, { handle, session });
+      const settled = this.#settle(runId, { handle, session });
+      this.#settling.add(settled);
+      void settled.finally(() => this.#settling.delete(settled));
+    } catch (error) {
+      await session?.[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #settle(runId: RunId, { handle, session }: Live): Promise<void> {
+    const { engine, runLog } = this.#deps;
+    try {
+      const result = await handle.result;
+      if (result.status === "finished" || result.status === "failed" || result.status === "cancelled")
+        this.#finish(runId);
+    } catch (error) {
+      engine.log.error("run.store-failed", { runId, error: toSmoothError(error).message });
+      runLog.append(runId, {
+        type: "run.status",
+        status: "failed",
+        reason: "The run's database could not be written.",
+      });
+    } finally {
+      this.#live.delete(runId);
+      await session?.[Symbol.asyncDispose](); // R2
+    }
+  }
+
+  /** R3 */
+  #finish(runId: RunId): void {
+    const { runLog, pearls, onEnd } = this.#deps;
+    const { pearlId } = this.#summary(runId);
+    onEnd(runId);
+    if (!pearlId || pearls.get(pearlId).status !== "in_progress") return;
+    const merged = runLog.latest(runId, "merged");
+    if (merged)
+      pearls.change(
+        pearlId,
+        { status: "closed" },
+        { by: "smooth", note: `Merged as ${merged.commit} on ${merged.branch}.` },
+      );
+    else pearls.change(pearlId, { status: "open" }, { by: "smooth" });
+  }
+
+  readonly #record = (event: StoredEvent): void => {
+    const seen = peopleSee(event);
+    if (seen.length > 0) this.#deps.runLog.append(event.runId, ...seen);
+    if (event.type === "approval.opened") this.#deps.onApproval(event);
+  };
+
+  #summary(runId: RunId): RunSummary {
+    const summary = this.#deps.runLog.summary(runId);
+    if (!summary) throw new SmoothError("RUN_NOT_FOUND", `no run ${runId} on this host`, { details: { runId } });
+    return summary;
+  }
+
+  #session(runId: RunId): PearlSession {
+    const session = this.#live.get(runId)?.session;
+    if (session) return session;
+    throw new SmoothError("CONFLICT", `run ${runId} is ${this.#summary(runId).status}: no operator is at work`, {
+      details: { runId },
+    });
+  }
+}
+
+const isOver = ({ status }: RunSummary): boolean =>
+  status === "finished" || status === "failed" || status === "cancelled";
