@@ -3,7 +3,7 @@ import { wordMatches } from "./glob.ts";
 import { pathsNamed, type Decide, type NamedPath } from "./paths.ts";
 import type { Policy } from "./policy.ts";
 import { readShell, type Part } from "./shell.ts";
-import { hazardOf } from "./hazards.ts";
+import { hazardOf, type Hazard } from "./hazards.ts";
 
 /** A command is as free as its least free part.
  *  C1. What the parser does not fully understand is denied: nobody can judge it, a person neither.
@@ -23,8 +23,14 @@ export function decideCommand(policy: Policy, command: string, decidePath: Decid
   );
 }
 
+/** What is dangerous in a line, for Narc's report. */
+export function hazardsIn(command: string): Hazard[] {
+  const shell = readShell(command);
+  return shell.kind === "unreadable" ? [] : shell.parts.flatMap((part) => hazardOf(part) ?? []);
+}
+
 /** deny > ask > allow; among equals the first. */
-export function worst(decisions: readonly Decision[]): Decision {
+function worst(decisions: readonly Decision[]): Decision {
   const rank = { deny: 2, ask: 1, allow: 0 } as const;
   return decisions.reduce((bad, next) => (rank[next.kind] > rank[bad.kind] ? next : bad));
 }
