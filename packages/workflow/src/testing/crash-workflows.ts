@@ -1,0 +1,68 @@
+/** Workflows for the crash tests. Every body says that it ran, in a file that survives the process. */
+import { appendFileSync } from "node:fs";
+import type { TaskContext } from "@smooth/engine/task";
+import type { WorkflowDefinition } from "@smooth/engine/workflow";
+import { z } from "zod";
+import { Approval, Branch, Loop, Parallel, Sequence, Task, Workflow } from "../components.ts";
+import { approvalDecisionSchema, createSmithers } from "../create-smithers.ts";
+import { h } from "../jsx-runtime.ts";
+
+const { smithers, outputs } = createSmithers({ value: z.object({ n: z.number() }), decision: approvalDecisionSchema });
+
+export function crashWorkflows(bodyLog: string): Readonly<Record<string, WorkflowDefinition>> {
+  const step = (id: string, n: number) =>
+    h(Task<typeof outputs.value>, {
+      key: id,
+      id,
+      output: outputs.value,
+      children: async ({ nodeId, iteration, attempt, idempotencyKey }: TaskContext) => {
+        appendFileSync(bodyLog, `${JSON.stringify({ key: `${nodeId}::${iteration}`, attempt, idempotencyKey })}\n`);
+        await Promise.resolve();
+        return { n };
+      },
+    });
+  const row = (ctx: Parameters<Parameters<typeof smithers>[0]>[0], nodeId: string) =>
+    ctx.outputMaybe(outputs.value, { nodeId });
+
+  return {
+    chain: smithers((ctx) => {
+      const first = row(ctx, "s0");
+      return h(
+        Workflow,
+        { name: "chain" },
+        step("s0", 7),
+        ...(first ? [1, 2, 3, 4, 5].map((at) => step(`s${at}`, first.n + at)) : []),
+      );
+    }),
+    fan: smithers((ctx) =>
+      h(
+        Workflow,
+        { name: "fan" },
+        h(
+          Parallel,
+          { maxConcurrency: 3 },
+          ...[1, 2, 3, 4, 5, 6].map((at) => h(Sequence, { key: at }, step(`a${at}`, at), step(`b${at}`, at * 10))),
+        ),
+        step(
+          "join",
+          ctx.outputs("value").reduce((sum, { n }) => sum + n, 0),
+        ),
+      ),
+    ),
+    operator: smithers((ctx) => {
+      const green = (ctx.latest(outputs.value, "verify")?.n ?? 0) >= 2;
+      const merge = ctx.outputMaybe(outputs.decision, { nodeId: "merge" });
+      return h(
+        Workflow,
+        { name: "operator" },
+        h(
+          Loop,
+          { id: "turns", until: green, maxIterations: 6 },
+          h(Sequence, null, step("turn", ctx.iteration), step("verify", ctx.iteration)),
+        ),
+        h(Approval, { id: "merge", output: outputs.decision, request: { title: "Merge?" }, onDeny: "continue" }),
+        h(Branch, { if: merge?.approved ?? false, then: h(Sequence, null, step("apply", 1), step("close", 2)) }),
+      );
+    }),
+  };
+}
