@@ -72,8 +72,8 @@ type DepRows<D> = {
   readonly [K in keyof D]: D[K] extends z.ZodObject ? z.output<D[K]> : Readonly<Record<string, unknown>>;
 };
 
-/** What a function child may return: the row, or with an agent the prompt. */
-type Answer<O> = OutputValue<O> | Promise<OutputValue<O>> | string;
+/** A function child: the task's context, and the rows of its `deps` by name. It answers the row; with an agent, the prompt. */
+type ComputeBody<O, D> = (context: TaskContext & DepRows<D>) => OutputValue<O> | Promise<OutputValue<O>> | string;
 
 interface NodeProps<O extends OutputTarget> {
   readonly id: string;
@@ -103,12 +103,7 @@ export type TaskProps<O extends OutputTarget, D extends Readonly<Record<string, 
     readonly fallbackAgent?: AgentLike;
     /** Upstream rows handed to a function child. */
     readonly deps?: D;
-    readonly children?:
-      | ReactNode
-      | OutputValue<O>
-      | (keyof D extends never
-          ? (context: TaskContext) => Answer<O>
-          : (deps: DepRows<D>, context: TaskContext) => Answer<O>);
+    readonly children?: ReactNode | OutputValue<NoInfer<O>> | ComputeBody<NoInfer<O>, D>;
   };
 
 /** With `agent`: its children are the prompt. Without: a function is computed, an object is the value. */

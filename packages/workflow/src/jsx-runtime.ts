@@ -4,9 +4,10 @@ import { JsxRuntime, React as EngineReact } from "@smooth/engine/react";
 
 export const { jsx, jsxs, Fragment } = JsxRuntime;
 
-/** The development transform passes more; the engine needs none of it. */
-export const jsxDEV = (type: React.ElementType, props: unknown, key?: React.Key): React.ReactElement =>
-  jsx(type, props, key);
+/** The development transform also says whether the children are static; positions in the source it says in vain. */
+export const jsxDEV = (
+  ...[type, props, key, isStatic]: [React.ElementType, unknown, React.Key | undefined, boolean]
+): React.ReactElement => (isStatic ? jsxs : jsx)(type, props, key);
 
 /** For workflows in plain .ts files: `h(Task, { id, output, children })`. */
 export const h: typeof React.createElement = EngineReact.createElement;

@@ -145,7 +145,7 @@ function readBody(element: HostElement): TaskBody {
   const body = element.props["body"];
   const agents = [element.props["agent"], element.props["fallbackAgent"]].flat().filter(isAgent);
   if (agents.length > 0) {
-    if (typeof body === "function") return { mode: "agent", agents, prompt: body as (deps: never) => unknown };
+    if (typeof body === "function") return { mode: "agent", agents, prompt: body as ComputeFn };
     return { mode: "agent", agents, prompt: typeof body === "string" ? body : textOf(element.children) };
   }
   if (element.props["agent"] !== undefined)

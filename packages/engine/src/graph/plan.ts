@@ -58,7 +58,7 @@ export type TaskBody =
   | {
       readonly mode: "agent";
       readonly agents: readonly AgentLike[];
-      readonly prompt: string | ((deps: never) => unknown);
+      readonly prompt: string | ComputeFn;
     };
 
 export interface ApprovalLeaf extends LeafBase {

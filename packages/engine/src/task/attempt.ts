@@ -68,16 +68,12 @@ async function runBody(input: AttemptInput, context: TaskContext): Promise<Row> 
   switch (leaf.body.mode) {
     case "static":
       return parseRow(schema, leaf.body.value);
-    case "compute": {
-      const fn = leaf.body.fn as unknown as (...args: readonly unknown[]) => unknown;
-      return parseRow(schema, await (leaf.deps.length > 0 ? fn(deps, context) : fn(context)));
-    }
+    case "compute":
+      return parseRow(schema, await leaf.body.fn({ ...context, ...deps } as never));
     case "agent": {
       if (!agent) throw new SmoothError("AGENT_CONFIG_INVALID", `no agent of task ${leaf.id} is usable any more`);
       const prompt =
-        typeof leaf.body.prompt === "function"
-          ? (leaf.body.prompt as (rows: unknown) => unknown)(deps)
-          : leaf.body.prompt;
+        typeof leaf.body.prompt === "function" ? leaf.body.prompt({ ...context, ...deps } as never) : leaf.body.prompt;
       if (typeof prompt !== "string")
         throw new SmoothError("INVALID_INPUT", `the function child of task ${leaf.id} must return the prompt as text`);
       return (await runAgent({ agent, prompt, schema }, context)) as Row;

@@ -17,8 +17,8 @@ export interface TaskContext {
   readonly lastHeartbeat: JsonValue | null;
 }
 
-/** With `deps` a function child receives the typed rows first and the context second. */
-export type ComputeFn = (...args: never[]) => unknown;
+/** A function child; its context also carries the rows of `deps` by name. */
+export type ComputeFn = (context: never) => unknown;
 
 export interface ConversationMessage {
   readonly role: "user" | "assistant";
