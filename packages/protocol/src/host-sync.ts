@@ -22,6 +22,9 @@ export const PairRequest = z.strictObject({
   publicKey: PublicJwk,
   name: z.string().trim().min(1).max(100),
   platform: z.string().max(100),
+  /** Where this host's outbox continues and the last command it has: a host may be older than the dashboard's memory of it. */
+  nextSeq: z.int().positive().optional(),
+  lastN: z.int().nonnegative().optional(),
 });
 export const PairResponse = z.object({
   hostId: HostId,
