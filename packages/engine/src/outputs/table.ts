@@ -2,7 +2,6 @@
  *  O1. decode(encode(row)) equals row: booleans, null, absent, Date and nested values included.
  *  O2. Column names are snake_case; what is not a plain string, number or boolean is JSON text. */
 import type { SqlValue } from "@smooth/platform/ports";
-import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -27,14 +26,17 @@ export interface OutputTable {
 const REST: Column = { key: "", name: "_rest", kind: "json", nullMeans: "absent" };
 
 export function outputTable(name: string, schema: z.ZodObject): OutputTable {
-  const columns = Object.entries(schema.shape).map(([key, type]) => columnOf(key, type as z.ZodType));
-  const taken = new Set<string>(["run_id", "node_id", "iteration", "_rest"]);
-  for (const { name: column, key } of columns) {
-    if (taken.has(column))
-      throw new SmoothError("INVALID_INPUT", `output ${name}: field ${key} needs column ${column}, which is taken`);
-    taken.add(column);
-  }
+  const taken = new Set<string>(["run_id", "node_id", "iteration", REST.name]);
+  const columns = Object.entries(schema.shape).map(([key, type]) => columnOf(key, type as z.ZodType, taken));
   return { name, schema, columns: [...columns, REST] };
+}
+
+/** A field called like a key column, or like another field but for its case, gets a name of its own. */
+function columnName(key: string, taken: Set<string>): string {
+  let name = snakeCase(key);
+  while (taken.has(name)) name += "_field";
+  taken.add(name);
+  return name;
 }
 
 const snakeCase = (key: string): string => key.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
@@ -46,7 +48,7 @@ const PLAIN: Readonly<Record<string, ColumnKind>> = {
   enum: "text",
 };
 
-function columnOf(key: string, type: z.ZodType): Column {
+function columnOf(key: string, type: z.ZodType, taken: Set<string>): Column {
   let inner = type;
   let nullable = false;
   let optional = false;
@@ -58,7 +60,12 @@ function columnOf(key: string, type: z.ZodType): Column {
   const plain = PLAIN[inner.def.type];
   const numericEnum = inner instanceof z.ZodEnum && inner.options.some((option) => typeof option !== "string");
   const exact = plain !== undefined && !numericEnum && !(nullable && optional);
-  return { key, name: snakeCase(key), kind: exact ? plain : "json", nullMeans: exact && nullable ? "null" : "absent" };
+  return {
+    key,
+    name: columnName(key, taken),
+    kind: exact ? plain : "json",
+    nullMeans: exact && nullable ? "null" : "absent",
+  };
 }
 
 export function encodeRow(table: OutputTable, row: Row): SqlValue[] {

@@ -1,0 +1,2 @@
+/* oxlint-disable oxc/no-barrel-file -- where `jsxImportSource smithers-orchestrator` leads */
+export { Fragment, jsx, jsxDEV, jsxs, type JSX } from "@smooth/workflow/jsx-runtime";

@@ -1,0 +1,107 @@
+/** Loads workflow files (.tsx, .ts, .jsx) into this process.
+ *  W1. `smithers-orchestrator` and React are always this workspace's, so a file from anywhere shares the engine's copies.
+ *  W2. Other packages resolve from the file's own project first, then from here (zod, mostly).
+ *  W3. Relative imports may leave the extension out, or say .js for a .ts file, as bundlers allow.
+ *  esbuild and Node's synchronous hooks instead of tsx: tsx treats files outside a tsconfig as CommonJS with classic JSX. */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { registerHooks, type ResolveFnOutput, type ResolveHookContext } from "node:module";
+import { extname, resolve } from "node:path";
+import process from "node:process";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { transformSync } from "esbuild";
+import { SmoothError } from "@smooth/protocol/errors";
+import type { WorkflowDefinition } from "@smooth/engine/workflow";
+
+/** The file's default export. Throws NOT_FOUND or INVALID_INPUT with what is wrong and which file. */
+export async function loadWorkflow(path: string): Promise<WorkflowDefinition> {
+  const file = resolve(process.cwd(), path);
+  if (!existsSync(file)) throw new SmoothError("NOT_FOUND", `no workflow file ${file}`);
+  hookOnce();
+  const { default: workflow } = await importFile(file);
+  if (!isWorkflow(workflow))
+    throw new SmoothError(
+      "INVALID_INPUT",
+      `${file} does not export a workflow by default; write \`export default smithers((ctx) => …)\``,
+    );
+  return workflow;
+}
+
+async function importFile(file: string): Promise<{ readonly default?: unknown }> {
+  try {
+    return (await import(pathToFileURL(file).href)) as { readonly default?: unknown };
+  } catch (cause) {
+    throw new SmoothError("INVALID_INPUT", `${file} cannot be loaded: ${String(cause)}`, { cause });
+  }
+}
+
+const isWorkflow = (value: unknown): value is WorkflowDefinition =>
+  typeof value === "object" &&
+  value !== null &&
+  typeof (value as WorkflowDefinition).build === "function" &&
+  "registry" in value;
+
+const OURS = /^(?:smithers-orchestrator|react)(?:\/|$)/;
+const PACKAGES = new URL("../../", import.meta.url).href;
+const LOADERS: Readonly<Record<string, "ts" | "tsx" | "jsx">> = {
+  ".ts": "ts",
+  ".mts": "ts",
+  ".tsx": "tsx",
+  ".jsx": "jsx",
+};
+
+let hooked = false;
+function hookOnce(): void {
+  if (hooked) return;
+  hooked = true;
+  registerHooks({
+    resolve(specifier, context, next) {
+      if (isOwnFile(context.parentURL)) return next(specifier, context);
+      if (OURS.test(specifier)) return next(specifier, fromHere(context)); // W1
+      return specifier.startsWith(".")
+        ? resolveRelative(specifier, context, next)
+        : resolvePackage(specifier, context, next);
+    },
+    load(url, context, next) {
+      const loader = isOwnFile(url) ? undefined : LOADERS[extname(new URL(url).pathname)];
+      if (!loader) return next(url, context);
+      const sourcefile = fileURLToPath(url);
+      const { code } = transformSync(readFileSync(sourcefile, "utf8"), {
+        loader,
+        sourcefile,
+        format: "esm",
+        target: "node24",
+        sourcemap: "inline",
+        jsx: "automatic",
+        jsxImportSource: "smithers-orchestrator",
+      });
+      return { format: "module", source: code, shortCircuit: true };
+    },
+  });
+}
+
+/** The workspace's own sources need no help: Node strips their types itself. */
+const isOwnFile = (url: string | undefined): boolean =>
+  url === undefined || (url.startsWith(PACKAGES) && !url.endsWith("x"));
+const fromHere = (context: ResolveHookContext): ResolveHookContext => ({ ...context, parentURL: import.meta.url });
+
+type NextResolve = (specifier: string, context: ResolveHookContext) => ResolveFnOutput;
+
+/** W3 */
+function resolveRelative(specifier: string, context: ResolveHookContext, next: NextResolve): ResolveFnOutput {
+  const asked = fileURLToPath(new URL(specifier, context.parentURL));
+  const bare = asked.replace(/\.[cm]?jsx?$/, "");
+  const found = [asked, ...[".ts", ".tsx", "/index.ts", "/index.tsx"].map((end) => bare + end)].find(isFile);
+  return next(found === undefined ? specifier : pathToFileURL(found).href, context);
+}
+
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+
+/** W2 */
+function resolvePackage(specifier: string, context: ResolveHookContext, next: NextResolve): ResolveFnOutput {
+  try {
+    return next(specifier, context);
+  } catch (error) {
+    if (/^(?:node|file|data):/.test(specifier)) throw error;
+    return next(specifier, fromHere(context));
+  }
+}

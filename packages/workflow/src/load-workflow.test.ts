@@ -1,0 +1,87 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { afterEach, expect, test } from "vitest";
+
+/** Node itself loads the file here, as the daemon and the CLI do; vitest would transform it first. */
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
+});
+const newFolder = (): string => {
+  const folder = mkdtempSync(join(tmpdir(), "smooth-load-"));
+  folders.push(folder);
+  return folder;
+};
+
+function run(file: string, options: object, rootDir = newFolder()): unknown {
+  const script = `
+    import { loadWorkflow } from "@smooth/workflow/load-workflow";
+    import { runWorkflow } from "@smooth/workflow/run-workflow";
+    try {
+      const result = await runWorkflow(await loadWorkflow(${JSON.stringify(file)}), ${JSON.stringify({ input: {}, rootDir, ...options })});
+      console.log(JSON.stringify(result));
+    } catch (error) {
+      console.log(JSON.stringify({ code: error.code, message: error.message }));
+    }`;
+  const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", script], {
+    cwd: import.meta.dirname,
+    encoding: "utf8",
+  });
+  if (!stdout) throw new Error(stderr);
+  return JSON.parse(stdout);
+}
+
+const example = (name: string): string => join(import.meta.dirname, "../../../examples", name);
+
+test("an example workflow runs under Node, with its default input", () => {
+  expect(run(example("hello.tsx"), {})).toMatchObject({ status: "finished", output: { characters: 12 } });
+});
+
+test("a run suspends, and another process resumes it", () => {
+  const rootDir = newFolder();
+
+  const first = run(example("review-loop.tsx"), { runId: "run-review", input: { topic: "tests" } }, rootDir);
+
+  expect(first).toEqual({ runId: "run-review", status: "waiting-approval" });
+  expect(run(example("review-loop.tsx"), { runId: "run-review", resume: true }, rootDir)).toEqual(first);
+});
+
+test("a file outside the workspace shares React and zod with the engine, even without a pragma", () => {
+  const folder = newFolder();
+  writeFileSync(
+    join(folder, "flow.tsx"),
+    `import { useState } from "react";
+     import { createSmithers, useCtx, Task } from "smithers-orchestrator";
+     import { z } from "zod";
+     import { mood } from "./moods";
+     enum Mood { Good = mood }
+     const { Workflow, smithers, outputs } = createSmithers({ output: z.object({ mood: z.string(), runId: z.string() }) });
+     const Step = () => { const ctx = useCtx(); const [mood] = useState(Mood.Good); return <Task id="a" output={outputs.output}>{{ mood, runId: ctx.runId }}</Task>; };
+     export default smithers(() => <Workflow name="outside"><Step /></Workflow>);`,
+  );
+
+  writeFileSync(join(folder, "moods.ts"), `export const mood: string = "good";`);
+
+  expect(run(join(folder, "flow.tsx"), { runId: "run-x" })).toMatchObject({
+    status: "finished",
+    output: { mood: "good", runId: "run-x" },
+  });
+});
+
+test("a missing file, a file without a workflow and an unknown option are refused by name", () => {
+  const folder = newFolder();
+  writeFileSync(join(folder, "empty.ts"), "export default 1;");
+
+  expect(run(join(folder, "none.tsx"), {})).toMatchObject({ code: "NOT_FOUND" });
+  expect(run(join(folder, "empty.ts"), {})).toMatchObject({
+    code: "INVALID_INPUT",
+    message: expect.stringContaining("export default"),
+  });
+  expect(run(example("hello.tsx"), { hot: true })).toMatchObject({
+    code: "INVALID_INPUT",
+    message: expect.stringContaining("`hot`"),
+  });
+});

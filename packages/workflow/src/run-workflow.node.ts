@@ -1,0 +1,74 @@
+/** The documented programmatic entry: one workflow, one SQLite file, one call. */
+import { join } from "node:path";
+import process from "node:process";
+import { SmoothError } from "@smooth/protocol/errors";
+import type { ErrorInfo, StoredEvent } from "@smooth/engine/events";
+import type { JsonValue } from "@smooth/engine/json";
+import { isOwnerAlive, processOwner } from "@smooth/engine/process-owner";
+import { resumeRun, startRun } from "@smooth/engine/run";
+import { openSqliteStore } from "@smooth/engine/store/sqlite";
+import type { WorkflowDefinition } from "@smooth/engine/workflow";
+import { openSqlite } from "@smooth/platform/node/sqlite";
+import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
+import type { Log } from "@smooth/platform/ports";
+
+export interface RunWorkflowOptions {
+  readonly input: JsonValue;
+  readonly runId?: string;
+  /** Continue `runId` with its recorded input. */
+  readonly resume?: boolean;
+  readonly maxConcurrency?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (event: StoredEvent & { readonly timestampMs: number }) => void;
+  /** Holds `smithers.db`; default: the working directory. */
+  readonly rootDir?: string;
+  readonly auth?: JsonValue;
+}
+
+export interface RunWorkflowResult {
+  readonly runId: string;
+  readonly status: string;
+  readonly output?: unknown;
+  readonly error?: ErrorInfo;
+}
+
+const KNOWN = new Set(["input", "runId", "resume", "maxConcurrency", "signal", "onProgress", "rootDir", "auth"]);
+
+export async function runWorkflow(
+  workflow: WorkflowDefinition,
+  options: RunWorkflowOptions,
+): Promise<RunWorkflowResult> {
+  const unknown = Object.keys(options).find((name) => !KNOWN.has(name));
+  if (unknown !== undefined)
+    throw new SmoothError("INVALID_INPUT", `runWorkflow does not implement the option \`${unknown}\``);
+  const { runId, resume = false, onProgress, rootDir = process.cwd(), ...rest } = options;
+  if (resume && runId === undefined) throw new SmoothError("INVALID_INPUT", "resume needs the runId to resume");
+  const sql = openSqlite(join(rootDir, "smithers.db"));
+  try {
+    const deps = {
+      ...rest,
+      workflow,
+      store: openSqliteStore(sql),
+      clock: systemClock,
+      random: systemRandom,
+      log: quiet,
+      owner: processOwner(),
+      onEvent: (event: StoredEvent) => onProgress?.({ ...event, timestampMs: event.atMs }),
+    };
+    const handle = resume
+      ? await resumeRun({ ...deps, runId: runId ?? "", isAlive: isOwnerAlive })
+      : await startRun({ ...deps, runId, ids: systemIds });
+    const result = await handle.result;
+    return {
+      runId: result.runId,
+      status: result.status,
+      ...("output" in result ? { output: result.output } : {}),
+      ...("error" in result ? { error: result.error } : {}),
+    };
+  } finally {
+    sql.close();
+  }
+}
+
+const nothing = (): void => {};
+const quiet: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
