@@ -113,11 +113,12 @@ const GRACE_MS = 1_000;
 /** Answers under way get a moment to end; then the sockets close. */
 async function close({ server, sockets }: Listening): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
+  const sweep = setInterval(() => server.closeIdleConnections(), 20);
   const force = setTimeout(() => {
     server.closeAllConnections();
     for (const socket of sockets.clients) socket.terminate();
   }, GRACE_MS);
   await closed;
+  clearInterval(sweep);
   clearTimeout(force);
 }

@@ -1,0 +1,5 @@
+/** `smithers`: a client of the host that `th up` runs. */
+import { runSmithers } from "@smooth/cli/smithers";
+import about from "../../package.json" with { type: "json" };
+
+process.exitCode = await runSmithers({ argv: process.argv.slice(2), version: about.version });

@@ -1,0 +1,10 @@
+/** `th`: loads the command tree, and the daemon only for the commands that need it. */
+import { runTh } from "@smooth/cli/th";
+import about from "../../package.json" with { type: "json" };
+
+process.exitCode = await runTh({
+  argv: process.argv.slice(2),
+  version: about.version,
+  startDaemon: async (options) => (await import("../daemon.ts")).startDaemon(options),
+  runDoctor: async (options) => (await import("../doctor.ts")).runDoctor(options),
+});

@@ -1,0 +1,16 @@
+import { createGatewayClient, type GatewayClient } from "@smooth/gateway/client";
+import { SmoothError } from "@smooth/protocol/errors";
+import { readHostFile, smoothHome } from "./host-file.ts";
+import { progress } from "./output.ts";
+
+/** A client of the host that runs on this machine for this user. */
+export function connect(): GatewayClient {
+  const home = smoothHome(process.env);
+  const host = readHostFile(home);
+  if (host === null) throw new SmoothError("HOST_OFFLINE", `no host is running (nothing at ${home}/host.json)`);
+  return createGatewayClient({
+    baseUrl: host.url,
+    token: host.token,
+    onLine: (trouble) => progress(trouble === null ? "" : `${trouble.message}; trying again…`),
+  });
+}

@@ -1,0 +1,40 @@
+/** What the composition root gives to `th`: the two things that are done on this machine and not asked of a host. */
+
+export interface DaemonOptions {
+  /** Where the host keeps its files: SMOOTH_HOME, or ~/.smooth. */
+  readonly home: string;
+  /** null: the host's own choice. 0: any free one. */
+  readonly port: number | null;
+}
+
+/** Serving when it resolves: host.json is written. Throws SmoothError when it cannot serve. */
+export type StartDaemon = (options: DaemonOptions) => Promise<Daemon>;
+
+export interface Daemon extends AsyncDisposable {
+  readonly url: string;
+  /** Settles when the host was told to stop by `shutdown`. */
+  readonly stopped: Promise<void>;
+}
+
+export interface DoctorReport {
+  readonly checks: readonly {
+    readonly name: string;
+    readonly ok: boolean;
+    readonly detail: string;
+    /** What to type, or null when there is nothing to do. */
+    readonly fix: string | null;
+  }[];
+}
+
+export type RunDoctor = (options: { readonly home: string }) => Promise<DoctorReport>;
+
+export interface Program {
+  /** What was typed after the program's name. */
+  readonly argv: readonly string[];
+  readonly version: string;
+}
+
+export interface ThProgram extends Program {
+  readonly startDaemon: StartDaemon;
+  readonly runDoctor: RunDoctor;
+}

@@ -1,0 +1,49 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { SmoothError } from "@smooth/protocol/errors";
+import { z } from "zod";
+
+/** How a command finds the host: `<home>/host.json`, written by the daemon, readable by its user alone, gone when it stops. */
+
+export const HostFile = z.object({ url: z.url(), token: z.string().min(1), pid: z.int().positive() });
+export type HostFile = z.infer<typeof HostFile>;
+
+export const smoothHome = (env: Readonly<Record<string, string | undefined>>): string =>
+  env["SMOOTH_HOME"] ?? join(homedir(), ".smooth");
+
+export function readHostFile(home: string): HostFile | null {
+  const text = readOrNull(hostFilePath(home));
+  if (text === null) return null;
+  try {
+    return HostFile.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new SmoothError("CONFIG_INVALID", `${hostFilePath(home)} is not a host file; remove it`, { cause });
+  }
+}
+
+export const writeHostFile = (home: string, file: HostFile): void =>
+  writePrivate(hostFilePath(home), `${JSON.stringify(file)}\n`);
+
+export const removeHostFile = (home: string): void => rmSync(hostFilePath(home), { force: true });
+
+/** Whole or not at all, mode 0600. */
+export function writePrivate(path: string, text: string): void {
+  mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, text, { mode: 0o600 });
+  renameSync(draft, path);
+}
+
+export function readOrNull(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw new SmoothError("CONFIG_INVALID", `${path} cannot be read (${(error as NodeJS.ErrnoException).code})`, {
+      cause: error,
+    });
+  }
+}
+
+const hostFilePath = (home: string): string => join(home, "host.json");

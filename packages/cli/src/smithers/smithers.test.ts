@@ -1,0 +1,101 @@
+import { expect, test } from "vitest";
+import { RUN_ID } from "@smooth/gateway/testing";
+import { approvalAsk, networkAsk, runSummary } from "../testing/fake-host.ts";
+import { bench, BIN, start } from "../testing/run-bin.ts";
+
+test.each([
+  ["finished", 0],
+  ["failed", 1],
+  ["cancelled", 2],
+  ["waiting", 3],
+] as const)("up follows the run; %s exits %i", async (status, exit) => {
+  const { smithers, host } = await bench();
+  host.script = [{ type: "run.status", status, reason: null }];
+  const { code, err } = await smithers(["up", "flow.tsx", "--input", '{"name":"world"}']);
+
+  expect({ code, run: err.startsWith(RUN_ID) }).toEqual({ code: exit, run: true });
+  expect(host.did).toEqual([`launch ${process.cwd()}/flow.tsx {"name":"world"}`]);
+});
+
+test("up can leave at once, name its run, and resume it", async () => {
+  const { smithers, host } = await bench();
+  const detached = await smithers(["up", "/flow.tsx", "-d", "--run-id", "run-review1"]);
+  const resumed = await smithers(["up", "/flow.tsx", "--run-id", "run-review1", "--resume", "true", "-d"]);
+
+  expect([detached.out, resumed.out]).toEqual(["run-review1\n", "run-review1\n"]);
+  expect(host.did).toEqual(["launch /flow.tsx {}", "resumeRun run-review1"]);
+});
+
+test("input that is not JSON is bad input", async () => {
+  const { smithers } = await bench();
+  const { code, err } = await smithers(["up", "flow.tsx", "--input", "{"]);
+  expect({ code, first: err.split("\n")[0] }).toEqual({
+    code: 4,
+    first: expect.stringContaining("--input is not JSON") as string,
+  });
+});
+
+test("ps and inspect", async () => {
+  const { smithers, host } = await bench();
+  host.runs.push(
+    runSummary({ status: "waiting", reason: "approval of ship" }),
+    runSummary({ runId: "run-000done" as never, status: "finished" }),
+  );
+  host.asks.push(approvalAsk("ask-000001", "ship"));
+  const [waiting, json, inspected] = await Promise.all([
+    smithers(["ps", "--status", "waiting"]),
+    smithers(["ps", "--json"]),
+    smithers(["inspect", RUN_ID, "--json"]),
+  ]);
+
+  expect(waiting.out).toBe(`${RUN_ID}  waiting    Fix the login: approval of ship\n`);
+  expect((JSON.parse(json.out) as { runs: unknown[] }).runs).toHaveLength(2);
+  expect(JSON.parse(inspected.out)).toMatchObject({ run: { runId: RUN_ID }, asks: [{ id: "ask-000001" }] });
+});
+
+test("logs tells what was; --tail the end of it; --json one document", async () => {
+  const { smithers, host } = await bench();
+  host.runs.push(runSummary());
+  host.script = ["one", "two", "three"].map((text) => ({ type: "note", text }));
+  const [all, tail, json, follow] = await Promise.all([
+    smithers(["logs", RUN_ID]),
+    smithers(["logs", RUN_ID, "--tail", "1"]),
+    smithers(["logs", RUN_ID, "--json"]),
+    smithers(["logs", RUN_ID, "-f", "--json"]),
+  ]);
+
+  expect(all.out.match(/one|two|three/g)).toEqual(["one", "two", "three"]);
+  expect(tail.out.match(/one|two|three/g)).toEqual(["three"]);
+  expect(JSON.parse(json.out)).toHaveLength(3);
+  expect(
+    follow.out
+      .trim()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { seq: number }).seq),
+  ).toEqual([1, 2, 3]);
+});
+
+test("approve finds the one node that waits; deny takes the named one", async () => {
+  const { smithers, host } = await bench();
+  const none = await smithers(["approve", RUN_ID]);
+  host.asks.push(networkAsk("ask-000009", "th-000001", "a.org"), approvalAsk("ask-000001", "ship"));
+  const approved = await smithers(["approve", RUN_ID]);
+  const denied = await smithers(["deny", RUN_ID, "--node", "other", "--note", "no"]);
+
+  expect(none).toMatchObject({ code: 1, err: expect.stringContaining(`no node of ${RUN_ID} waits`) as string });
+  expect([approved.code, denied.code]).toEqual([0, 0]);
+  expect(host.did).toEqual(["approve node ship#2", "deny node other#0"]);
+});
+
+test("a reader that has seen enough ends it without a word", async () => {
+  const { host, home } = await bench();
+  host.runs.push(runSummary());
+  host.script = Array.from({ length: 3_000 }, () => ({ type: "note" as const, text: "x".repeat(100) }));
+  const child = start(BIN.smithers, ["logs", RUN_ID], { home });
+  const said: string[] = [];
+  child.stderr?.on("data", (chunk) => said.push(String(chunk)));
+  child.stdout?.once("data", () => child.stdout?.destroy());
+  const code = await new Promise((resolve) => child.on("close", resolve));
+
+  expect({ code, said }).toEqual({ code: 0, said: [] });
+});

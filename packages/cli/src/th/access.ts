@@ -1,0 +1,71 @@
+import type { Command } from "commander";
+import { SmoothError } from "@smooth/protocol/errors";
+import { GrantScope, type Ask, type AskDecision } from "@smooth/protocol/asks";
+import type { GatewayClient } from "@smooth/gateway/client";
+import { connect } from "../connect.ts";
+import { list, say, show, type JsonFlag } from "../output.ts";
+import { parseArgument, rpcCommand } from "../program.ts";
+import { onlyOne } from "../watch.ts";
+
+/** What waits for a human, and the answer. */
+export function accessCommands(program: Command): void {
+  rpcCommand(program, "inbox", "listAsks")
+    .option("--all", "decided, expired and void ones too")
+    .option("--json", "one JSON document")
+    .action(({ all, ...flags }: JsonFlag & { all?: boolean }) => inbox(all === true ? "all" : "pending", flags));
+
+  const access = program.command("access").description("What operators ask for, and your answer.");
+  rpcCommand(access, "pending", "listAsks")
+    .option("--json", "one JSON document")
+    .action((flags: JsonFlag) => inbox("pending", flags));
+  rpcCommand(access, "approve <ask-or-pearl> [domain]", "decideAsk")
+    .option("--grant <scope>", GrantScope.options.join(", "), "once")
+    .option("--note <text>", "what the operator and the record should know")
+    .action((ref: string, domain: string | undefined, { grant, note }: { grant: string; note?: string }) =>
+      decide(
+        { ref, domain },
+        { verdict: "approve", grant: parseArgument(GrantScope, grant, "--grant"), ...noted(note) },
+      ),
+    );
+  rpcCommand(access, "deny <ask-or-pearl> [domain]", "decideAsk")
+    .option("--note <text>", "what the operator and the record should know")
+    .action((ref: string, domain: string | undefined, { note }: { note?: string }) =>
+      decide({ ref, domain }, { verdict: "deny", ...noted(note) }),
+    );
+}
+
+const noted = (note: string | undefined): { note?: string } => (note === undefined ? {} : { note });
+
+async function inbox(status: "pending" | "all", flags: JsonFlag): Promise<void> {
+  show(await connect().call("listAsks", { status }), flags, ({ asks }) =>
+    list(
+      asks,
+      (ask) => [ask.id, ask.pearlId ?? ask.runId, ask.risk, ask.status, ask.question],
+      "nothing waits for you",
+    ),
+  );
+}
+
+interface AskRef {
+  readonly ref: string;
+  readonly domain: string | undefined;
+}
+
+async function decide(wanted: AskRef, decision: AskDecision): Promise<void> {
+  const client = connect();
+  const { id, version } = await findAsk(client, wanted);
+  const { ask } = await client.call("decideAsk", { askId: id, version, decision });
+  say(`${decision.verdict === "approve" ? "approved" : "denied"}: ${ask.question}`);
+}
+
+async function findAsk(client: GatewayClient, { ref, domain }: AskRef): Promise<Ask> {
+  const byId = ref.startsWith("ask-");
+  const { asks } = await client.call("listAsks", { status: byId ? "all" : "pending" });
+  const matching = asks.filter(
+    (ask) =>
+      (byId ? ask.id === ref : ask.pearlId === ref) &&
+      (domain === undefined || (ask.subject.kind === "network" && ask.subject.host === domain.toLowerCase())),
+  );
+  const what = domain === undefined ? ref : `${domain} by ${ref}`;
+  return onlyOne(matching, new SmoothError("ASK_NOT_FOUND", `nothing is asked for ${what}`));
+}
