@@ -84,7 +84,7 @@ export const OperatorOutput = z.discriminatedUnion("type", [
     content: z.string().max(1_000_000),
     tookMs: z.int().nonnegative(),
   }),
-  /** After every tool call and every steer: what a new VM needs to continue. */
+  /** After every assistant message, tool call and steer: what a new VM needs to continue. */
   z.object({ type: z.literal("checkpoint"), afterCallId: z.string().nullable(), conversation: z.array(ChatMessage) }),
   z.object({
     type: z.literal("completed"),
