@@ -1,0 +1,18 @@
+import "./globals.css";
+import type { Metadata, Viewport } from "next";
+import type { ReactNode } from "react";
+import { ApiProvider } from "~/trpc/client.tsx";
+
+export const metadata: Metadata = { title: { default: "Smooth", template: "%s · Smooth" } };
+export const viewport: Viewport = { width: "device-width", initialScale: 1, viewportFit: "cover" };
+export const dynamic = "force-dynamic";
+
+export default function RootLayout({ children }: { readonly children: ReactNode }): ReactNode {
+  return (
+    <html lang="en">
+      <body>
+        <ApiProvider>{children}</ApiProvider>
+      </body>
+    </html>
+  );
+}
