@@ -10,11 +10,10 @@ import { serveFakeHost, type FakeHost } from "./fake-host.ts";
 
 /** The real programs as processes. */
 
-const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 export const BIN = {
-  th: at("../../../../apps/agent-host/src/bin/th.mjs"),
-  smithers: at("../../../../apps/agent-host/src/bin/smithers.mjs"),
-  fakeTh: at("./fake-th.ts"),
+  th: fileURLToPath(new URL("../../../../apps/agent-host/src/bin/th.mjs", import.meta.url)),
+  smithers: fileURLToPath(new URL("../../../../apps/agent-host/src/bin/smithers.mjs", import.meta.url)),
+  fakeTh: fileURLToPath(import.meta.resolve("./fake-th.ts")),
 } as const;
 
 /** Shared by all tests, so that only the first process compiles. */

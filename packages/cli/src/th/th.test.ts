@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { RUN_ID } from "@smooth/gateway/testing";
 import { GATEWAY } from "@smooth/protocol/gateway";
@@ -430,4 +432,16 @@ test("colour only where it is wanted", async () => {
   expect(piped.out).not.toContain("\u001B");
   expect(forced.out).toContain("\u001B[32m");
   expect(refused.out).not.toContain("\u001B");
+});
+
+test("the example in the README runs", async () => {
+  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  const script = /```sh\n(.*?)```/s.exec(readme)?.[1] ?? "";
+  const { home } = await bench();
+  const shell = `th() { "${process.execPath}" "${BIN.th}" "$@"; }\n${script}`;
+  const { stdout } = await promisify(execFile)("sh", ["-ec", shell], {
+    env: { PATH: process.env["PATH"], SMOOTH_HOME: home },
+  });
+
+  expect(stdout).toMatch(/^th-[0-9a-z]+\n\{[^]*"Build the door"[^]*\}\n$/);
 });
