@@ -59,6 +59,7 @@ const operatorRun = (operator: Operator) =>
       ),
       h(Branch, {
         if: verified?.green ?? false,
+        // oxlint-disable-next-line unicorn/no-thenable -- the documented prop of Branch
         then: h(
           Sequence,
           null,

@@ -306,6 +306,7 @@ describe("scheduling", () => {
     [
       "throws a promise",
       () => {
+        // oxlint-disable-next-line typescript/only-throw-error -- how React components suspend
         throw Promise.resolve();
       },
     ],

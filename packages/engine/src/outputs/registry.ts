@@ -1,6 +1,6 @@
 /** Finds the table an author means: by the ref from `outputs`, by the schema object, or by name (two copies of a module agree on names). */
 import { SmoothError } from "@smooth/protocol/errors";
-import { z } from "zod";
+import type { z } from "zod";
 import { outputTable, type OutputTable } from "./table.ts";
 
 /** Global, so that a ref made by another copy of this module is recognised. */

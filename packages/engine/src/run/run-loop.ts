@@ -12,13 +12,14 @@ import type { OutputRows } from "../outputs/rows.ts";
 import { decodeRow, encodeRow, type OutputTable, type Row } from "../outputs/table.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import { nextDelayMs } from "../schedule/retry.ts";
-import { openSchedule, type Schedule, type Step } from "../schedule/schedule.ts";
+import { Schedule, type Step } from "../schedule/schedule.ts";
 import type { ApprovalRow, Batch, RunStore } from "../store/port.ts";
 import { parseRow, runAttempt, type AttemptOutcome } from "../task/attempt.ts";
 import type { AgentLike } from "../task/body.ts";
 import { approvalOutcome } from "./approval.ts";
-import { breathe } from "./breathe.ts";
+import { Doorbell } from "./doorbell.ts";
 import type { ErrorInfo, RunEventBody, RunStatus, StoredEvent } from "./events.ts";
+import { deadlock, errorInfo } from "./failure.ts";
 import { Frames } from "./frames.ts";
 import { Recorder } from "./recorder.ts";
 import { applyEvent, triesOf, type RunState } from "./state.ts";
@@ -91,6 +92,7 @@ export class RunLoop {
   readonly #in: LoopInput;
   readonly #frames: Frames;
   readonly #recorder: Recorder;
+  readonly #bell: Doorbell;
   readonly #over = new AbortController();
   readonly #live = new Map<string, Live>();
   readonly #unusable = new Set<AgentLike>();
@@ -103,13 +105,12 @@ export class RunLoop {
   #lookAtStore = true;
   #stop: Stop | undefined;
   #drained = false;
-  #poked = false;
-  #wake: (() => void) | undefined;
 
   constructor(input: LoopInput) {
     this.#in = input;
     this.#frames = new Frames({ ...input, loops: input.state.loops });
     this.#recorder = new Recorder(input);
+    this.#bell = new Doorbell(input.clock);
   }
 
   /** Ask the run to end; the first reason stays. */
@@ -118,28 +119,22 @@ export class RunLoop {
     this.#stop = stop;
     const reason = new SmoothError("TASK_ABORTED", `the run ends: ${stop.status}`);
     for (const { abort } of this.#live.values()) abort.abort(reason);
-    void this.#in.clock.sleep(DRAIN_MS, this.#over.signal).then(
-      () => {
-        this.#drained = true;
-        this.#poke();
-      },
-      () => {},
-    );
-    this.#poke();
+    this.#bell.after(DRAIN_MS, this.#over.signal, () => (this.#drained = true));
+    this.#bell.ring();
   }
 
   /** Resolves when this owner is done with the run. Rejects only when the store fails. */
   async drive(): Promise<RunResult> {
     const unwatch = this.#in.store.watch(this.#in.runId, () => {
       this.#lookAtStore = true;
-      this.#poke();
+      this.#bell.ring();
     });
     void this.#tend();
     try {
       for (;;) {
         const result = await this.#tick();
         if (result) return result;
-        await this.#sleep();
+        await this.#bell.wait(this.#stop ? null : (this.#schedule?.dueMs() ?? null));
       }
     } finally {
       unwatch();
@@ -164,28 +159,6 @@ export class RunLoop {
 
   // ---- waking ----
 
-  #poke(): void {
-    this.#poked = true;
-    this.#wake?.();
-  }
-
-  async #sleep(): Promise<void> {
-    const alarm = new AbortController();
-    const dueMs = this.#stop ? null : (this.#schedule?.dueMs() ?? null);
-    if (dueMs !== null)
-      void this.#in.clock.sleep(dueMs - this.#in.clock.now(), alarm.signal).then(
-        () => this.#poke(),
-        () => {},
-      );
-    if (!this.#poked) await new Promise<void>((resolve) => (this.#wake = resolve));
-    this.#wake = undefined;
-    alarm.abort();
-    // Group commit by tick: bodies that end together are recorded together.
-    for (let hop = 0; hop < 3; hop += 1) await Promise.resolve();
-    await breathe(this.#in.clock);
-    this.#poked = false;
-  }
-
   /** Renews the lease, and notices decisions and cancellations made by other processes. */
   async #tend(): Promise<void> {
     const { clock, store, runId, epoch } = this.#in;
@@ -194,7 +167,7 @@ export class RunLoop {
       for (;;) {
         await clock.sleep(POLL_MS, this.#over.signal);
         this.#lookAtStore = true;
-        this.#poke();
+        this.#bell.ring();
         if (clock.now() - renewedAtMs < LEASE_RENEWAL_MS) continue;
         renewedAtMs = clock.now();
         if (!(await store.beat({ runId, epoch, atMs: renewedAtMs }))) this.stop({ status: "lost" });
@@ -319,7 +292,7 @@ export class RunLoop {
     this.#dirty = false;
     this.#plan = this.#frames.render();
     for (const warning of this.#plan.warnings) this.#warn(warning);
-    return (this.#schedule = openSchedule({ plan: this.#plan, states: state.nodes, maxConcurrency }));
+    return (this.#schedule = new Schedule({ plan: this.#plan, states: state.nodes, maxConcurrency }));
   }
 
   #perform(step: Step, starts: Extract<Step, { kind: "start" }>[]): void {
@@ -378,7 +351,7 @@ export class RunLoop {
       onHeartbeat: (payload) => this.#heartbeat(leaf.key, payload),
     }).then((outcome) => {
       this.#ended.push({ key: leaf.key, live, outcome });
-      this.#poke();
+      this.#bell.ring();
     });
   }
 
@@ -388,15 +361,11 @@ export class RunLoop {
     const first = this.#beats.size === 0;
     this.#beats.set(key, payload);
     if (!first) return;
-    void this.#in.clock.sleep(HEARTBEAT_THROTTLE_MS, this.#over.signal).then(
-      () => {
-        for (const [beating, last] of this.#beats)
-          this.#recorder.draft.heartbeats.push({ ...parseStateKey(beating), payload: last });
-        this.#beats.clear();
-        this.#poke();
-      },
-      () => {},
-    );
+    this.#bell.after(HEARTBEAT_THROTTLE_MS, this.#over.signal, () => {
+      for (const [beating, last] of this.#beats)
+        this.#recorder.draft.heartbeats.push({ ...parseStateKey(beating), payload: last });
+      this.#beats.clear();
+    });
   }
 
   // ---- recording ----
@@ -459,11 +428,6 @@ export class RunLoop {
 
 const refOf = ({ nodeId, iteration }: NodeRef): NodeRef => ({ nodeId, iteration });
 
-const errorInfo = (error: unknown): ErrorInfo =>
-  error instanceof SmoothError
-    ? { code: error.code, message: error.message }
-    : { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) };
-
 /** A static row is recorded with its start, unless its schema needs a promise or refuses it: then it goes the long way. */
 function staticRow(leaf: TaskLeaf, value: unknown): Row | undefined {
   try {
@@ -472,17 +436,4 @@ function staticRow(leaf: TaskLeaf, value: unknown): Row | undefined {
   } catch {
     return undefined; // the attempt will report it
   }
-}
-
-function deadlock(
-  blocked: readonly { readonly key: string; readonly dependency: string }[],
-  state: RunState,
-): ErrorInfo {
-  const said = blocked.map(
-    ({ key, dependency }) => `${key} waits for ${dependency} (${state.nodes.get(dependency)?.kind ?? "never mounted"})`,
-  );
-  return {
-    code: "DEPENDENCY_DEADLOCK",
-    message: said.length > 0 ? said.join("; ") : "nothing can run and the run is not done",
-  };
 }

@@ -1,5 +1,6 @@
 /** The store for tests and previews: nothing survives the process. */
 import { stateKey, type NodeRef } from "../graph/identity.ts";
+import type { OutputTable } from "../outputs/table.ts";
 import type { RunEventBody, StoredEvent } from "../run/events.ts";
 import type {
   ApprovalRow,
@@ -7,7 +8,9 @@ import type {
   CommitResult,
   DecideResult,
   Heartbeat,
+  NewRun,
   OutputCells,
+  RunFilter,
   RunRow,
   RunStore,
 } from "./port.ts";
@@ -23,100 +26,120 @@ interface Run {
   readonly heartbeats: Map<string, Heartbeat>;
 }
 
-const SETTLED = new Set(["finished", "failed", "cancelled", "continued"]);
+const OVER = new Set(["finished", "failed", "cancelled", "continued"]);
 
-export function openMemoryStore(): RunStore {
-  const runs = new Map<string, Run>();
-  const { watch, notify } = watchers();
-  const owned = (runId: string, epoch: number): Run | undefined => {
-    const run = runs.get(runId);
-    return run && run.row.epoch === epoch && run.row.owner ? run : undefined;
-  };
+export const openMemoryStore = (): RunStore => new MemoryStore();
 
-  return {
-    watch,
-    defineOutputs: async () => {},
-    async create({ atMs, ...run }) {
-      if (runs.has(run.runId)) return "exists";
-      const row: RunRow = {
-        ...run,
-        status: "running",
-        error: null,
-        epoch: 1,
-        heartbeatAtMs: atMs,
-        lastSeq: 0,
-        cancelRequestedBy: null,
-        createdAtMs: atMs,
-        updatedAtMs: atMs,
-      };
-      const created: Run = {
-        row: { ...row },
-        events: [],
-        outputs: new Map(),
-        approvals: new Map(),
-        heartbeats: new Map(),
-      };
-      runs.set(run.runId, created);
-      append(created, [{ type: "run.started", workflow: run.workflow }], atMs);
-      return "created";
-    },
-    async claim({ runId, epoch, owner, atMs }) {
-      const run = runs.get(runId);
-      if (!run || run.row.epoch !== epoch) return null;
-      Object.assign(run.row, { epoch: epoch + 1, owner, heartbeatAtMs: atMs, status: "running", updatedAtMs: atMs });
-      append(run, [{ type: "run.claimed", epoch: epoch + 1 }], atMs);
-      notify(runId);
-      return epoch + 1;
-    },
-    async commit(batch) {
-      const run = owned(batch.runId, batch.epoch);
-      if (!run) return { kind: "stale" };
-      return write(run, batch);
-    },
-    async beat({ runId, epoch, atMs }) {
-      const run = owned(runId, epoch);
-      if (run) run.row.heartbeatAtMs = atMs;
-      return run !== undefined;
-    },
-    run: async (runId) => ({ ...runs.get(runId)?.row }).runId ? { ...(runs.get(runId) as Run).row } : null,
-    runs: async ({ status, limit = Infinity }) =>
-      [...runs.values()]
-        .map(({ row }) => ({ ...row }))
-        .filter((row) => !status || status.includes(row.status))
-        .toReversed()
-        .slice(0, limit),
-    events: async (runId, afterSeq, limit = Infinity) =>
-      runs.get(runId)?.events.slice(afterSeq, afterSeq + limit) ?? [],
-    outputs: async (runId, table) =>
-      [...(runs.get(runId)?.outputs.values() ?? [])].filter((cells) => cells.table.name === table.name),
-    heartbeats: async (runId) => [...(runs.get(runId)?.heartbeats.values() ?? [])],
-    async approvals({ runId, only }) {
-      const rows = [...runs.values()]
-        .filter(({ row }) => runId === undefined || row.runId === runId)
-        .flatMap((run) => [...run.approvals.values()]);
-      return rows
-        .map((row) => ({ ...row }))
-        .filter((row) => !only || (only === "open" ? !row.decided : row.decided && !row.applied));
-    },
-    async decide({ runId, decision, by, atMs, ...ref }) {
-      const run = runs.get(runId);
-      const row = run?.approvals.get(stateKey(ref));
-      if (!run || !row) return { kind: "not-found" };
-      const result = settle(run, row, { decision, by, atMs });
-      if (result.kind === "decided") notify(runId);
-      return result;
-    },
-    async requestCancel({ runId, by, atMs }) {
-      const run = runs.get(runId);
-      if (!run || SETTLED.has(run.row.status)) return "not-running";
-      notify(runId);
-      run.row.cancelRequestedBy = by;
-      if (run.row.owner) return "requested";
-      Object.assign(run.row, { status: "cancelled", epoch: run.row.epoch + 1 });
-      append(run, [{ type: "run.status", status: "cancelled" }], atMs);
-      return "cancelled";
-    },
-  };
+class MemoryStore implements RunStore {
+  readonly #runs = new Map<string, Run>();
+  readonly #watchers = watchers();
+  readonly watch = this.#watchers.watch;
+
+  async defineOutputs(): Promise<void> {}
+
+  async create({ atMs, ...run }: NewRun): Promise<"created" | "exists"> {
+    if (this.#runs.has(run.runId)) return "exists";
+    const fresh = {
+      status: "running",
+      error: null,
+      epoch: 1,
+      heartbeatAtMs: atMs,
+      lastSeq: 0,
+      cancelRequestedBy: null,
+      createdAtMs: atMs,
+      updatedAtMs: atMs,
+    } as const;
+    const created: Run = {
+      row: { ...run, ...fresh },
+      events: [],
+      outputs: new Map(),
+      approvals: new Map(),
+      heartbeats: new Map(),
+    };
+    this.#runs.set(run.runId, created);
+    append(created, [{ type: "run.started", workflow: run.workflow }], atMs);
+    return "created";
+  }
+
+  async claim({ runId, epoch, owner, atMs }: Parameters<RunStore["claim"]>[0]): Promise<number | null> {
+    const run = this.#runs.get(runId);
+    if (!run || run.row.epoch !== epoch) return null;
+    Object.assign(run.row, { epoch: epoch + 1, owner, heartbeatAtMs: atMs, status: "running" });
+    append(run, [{ type: "run.claimed", epoch: epoch + 1 }], atMs);
+    this.#watchers.notify(runId);
+    return epoch + 1;
+  }
+
+  async commit(batch: Batch): Promise<CommitResult> {
+    const run = this.#owned(batch.runId, batch.epoch);
+    return run ? write(run, batch) : { kind: "stale" };
+  }
+
+  async beat({ runId, epoch, atMs }: Parameters<RunStore["beat"]>[0]): Promise<boolean> {
+    const run = this.#owned(runId, epoch);
+    if (run) run.row.heartbeatAtMs = atMs;
+    return run !== undefined;
+  }
+
+  async run(runId: string): Promise<RunRow | null> {
+    const run = this.#runs.get(runId);
+    return run ? { ...run.row } : null;
+  }
+
+  async runs({ status, limit = Infinity }: RunFilter): Promise<readonly RunRow[]> {
+    const rows = [...this.#runs.values()].map(({ row }) => ({ ...row }));
+    return rows
+      .filter((row) => !status || status.includes(row.status))
+      .toReversed()
+      .slice(0, limit);
+  }
+
+  async events(runId: string, afterSeq: number, limit = Infinity): Promise<readonly StoredEvent[]> {
+    return this.#runs.get(runId)?.events.slice(afterSeq, afterSeq + limit) ?? [];
+  }
+
+  async outputs(runId: string, table: OutputTable): Promise<readonly OutputCells[]> {
+    return [...(this.#runs.get(runId)?.outputs.values() ?? [])].filter((cells) => cells.table.name === table.name);
+  }
+
+  async heartbeats(runId: string): Promise<readonly Heartbeat[]> {
+    return [...(this.#runs.get(runId)?.heartbeats.values() ?? [])];
+  }
+
+  async approvals({ runId, only }: Parameters<RunStore["approvals"]>[0]): Promise<readonly ApprovalRow[]> {
+    const runs = [...this.#runs.values()].filter(({ row }) => runId === undefined || row.runId === runId);
+    const rows = runs.flatMap((run) => [...run.approvals.values()]).map((row) => ({ ...row }));
+    return rows.filter((row) => !only || (only === "open" ? !row.decided : row.decided && !row.applied));
+  }
+
+  async decide({ runId, decision, by, atMs, ...ref }: Parameters<RunStore["decide"]>[0]): Promise<DecideResult> {
+    const run = this.#runs.get(runId);
+    const row = run?.approvals.get(stateKey(ref));
+    if (!run || !row) return { kind: "not-found" };
+    const result = settle(run, row, { decision, by, atMs });
+    if (result.kind === "decided") this.#watchers.notify(runId);
+    return result;
+  }
+
+  async requestCancel({
+    runId,
+    by,
+    atMs,
+  }: Parameters<RunStore["requestCancel"]>[0]): Promise<"requested" | "cancelled" | "not-running"> {
+    const run = this.#runs.get(runId);
+    if (!run || OVER.has(run.row.status)) return "not-running";
+    this.#watchers.notify(runId);
+    run.row.cancelRequestedBy = by;
+    if (run.row.owner) return "requested";
+    Object.assign(run.row, { status: "cancelled", epoch: run.row.epoch + 1 });
+    append(run, [{ type: "run.status", status: "cancelled" }], atMs);
+    return "cancelled";
+  }
+
+  #owned(runId: string, epoch: number): Run | undefined {
+    const run = this.#runs.get(runId);
+    return run?.row.epoch === epoch && run.row.owner ? run : undefined;
+  }
 }
 
 function settle(run: Run, row: Mutable<ApprovalRow>, decided: NonNullable<ApprovalRow["decided"]>): DecideResult {
@@ -130,7 +153,6 @@ function settle(run: Run, row: Mutable<ApprovalRow>, decided: NonNullable<Approv
   return { kind: "decided" };
 }
 
-const copyOf = (row: RunRow | undefined): RunRow | null => (row ? { ...row } : null);
 const refOf = ({ nodeId, iteration }: NodeRef): NodeRef => ({ nodeId, iteration });
 
 function write(run: Run, batch: Batch): CommitResult {

@@ -6,13 +6,27 @@ import type { NodeRef } from "../graph/identity.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import { RunEventBody, RunStatus, type StoredEvent } from "../run/events.ts";
-import type { ApprovalRow, Batch, CommitResult, NewRun, OutputCells, Owner, RunRow, RunStore } from "./port.ts";
+import type {
+  ApprovalRow,
+  Batch,
+  CommitResult,
+  DecideResult,
+  Heartbeat,
+  NewRun,
+  OutputCells,
+  Owner,
+  RunFilter,
+  RunRow,
+  RunStore,
+} from "./port.ts";
 import { defineOutputTable, ENGINE_TABLES, quoted } from "./sqlite-schema.ts";
 import { watchers } from "./watchers.ts";
 
 /** How many turns of the microtask queue a transaction waits for company: a turn costs 0.1 µs, a sync a thousand times more. */
 const GATHER_HOPS = { alone: 4, inCompany: 100 };
 const OVER = "('finished', 'failed', 'cancelled', 'continued')";
+
+type Claim = Parameters<RunStore["claim"]>[0];
 
 interface Waiting {
   readonly batch: Batch;
@@ -21,131 +35,150 @@ interface Waiting {
 }
 
 /** The caller opens and closes `sql`. */
-export function openSqliteStore(sql: Sql): RunStore {
-  sql.exec(ENGINE_TABLES);
-  const { watch, notify } = watchers();
-  /** Runs that were created or claimed here and not released yet. */
-  const active = new Set<string>();
-  const defined = new WeakSet<OutputTable["columns"]>();
-  let waiting: Waiting[] = [];
+export const openSqliteStore = (sql: Sql): RunStore => new SqliteStore(sql);
 
-  const flush = async (): Promise<void> => {
-    const hops = active.size > 1 ? GATHER_HOPS.inCompany : GATHER_HOPS.alone;
+class SqliteStore implements RunStore {
+  readonly #sql: Sql;
+  readonly #watchers = watchers();
+  /** Runs that were created or claimed here and not released yet. */
+  readonly #active = new Set<string>();
+  readonly #defined = new WeakSet<OutputTable["columns"]>();
+  readonly watch = this.#watchers.watch;
+  #waiting: Waiting[] = [];
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+    sql.exec(ENGINE_TABLES);
+  }
+
+  async defineOutputs(tables: readonly OutputTable[]): Promise<void> {
+    const unseen = tables.filter(({ columns }) => !this.#defined.has(columns));
+    if (unseen.length > 0) this.#sql.transaction(() => unseen.forEach((table) => defineOutputTable(this.#sql, table)));
+    for (const { columns } of unseen) this.#defined.add(columns);
+  }
+
+  async create(run: NewRun): Promise<"created" | "exists"> {
+    this.#active.add(run.runId);
+    return this.#sql.transaction(() => create(this.#sql, run));
+  }
+
+  async claim(claim: Claim): Promise<number | null> {
+    this.#active.add(claim.runId);
+    const claimed = this.#sql.transaction(() => takeOver(this.#sql, claim));
+    if (claimed) this.#watchers.notify(claim.runId);
+    return claimed ? claim.epoch + 1 : null;
+  }
+
+  /** Q1 */
+  commit(batch: Batch): Promise<CommitResult> {
+    if (batch.status?.release) this.#active.delete(batch.runId);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ batch, resolve, reject });
+      if (this.#waiting.length === 1) void this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    const hops = this.#active.size > 1 ? GATHER_HOPS.inCompany : GATHER_HOPS.alone;
     for (let hop = 0; hop < hops; hop += 1) await Promise.resolve();
-    const group = waiting;
-    waiting = [];
+    const group = this.#waiting;
+    this.#waiting = [];
     try {
-      const results = sql.transaction(() => group.map(({ batch }) => write(sql, batch)));
+      const results = this.#sql.transaction(() => group.map(({ batch }) => write(this.#sql, batch)));
       for (const [at, { resolve }] of group.entries()) resolve(results[at] ?? { kind: "stale" });
     } catch (error) {
       for (const { reject } of group) reject(error);
     }
-  };
+  }
 
-  return {
-    watch,
-    async defineOutputs(tables) {
-      const unseen = tables.filter(({ columns }) => !defined.has(columns));
-      if (unseen.length > 0) sql.transaction(() => unseen.forEach((table) => defineOutputTable(sql, table)));
-      for (const { columns } of unseen) defined.add(columns);
-    },
-    async create(run) {
-      active.add(run.runId);
-      return sql.transaction(() => create(sql, run));
-    },
-    async claim({ runId, epoch, owner, atMs }) {
-      active.add(runId);
-      const claimed = sql.transaction(() => claim(sql, { runId, epoch, owner, atMs }));
-      if (claimed) notify(runId);
-      return claimed ? epoch + 1 : null;
-    },
-    commit: (batch) =>
-      new Promise((resolve, reject) => {
-        if (batch.status?.release) active.delete(batch.runId);
-        waiting.push({ batch, resolve, reject });
-        if (waiting.length === 1) void flush();
-      }),
-    beat: async ({ runId, epoch, atMs }) =>
-      sql.run("UPDATE _smithers_runs SET heartbeat_at_ms = ? WHERE run_id = ? AND epoch = ? AND owner IS NOT NULL", [
-        atMs,
-        runId,
-        epoch,
-      ]).changes === 1,
-    run: async (runId) => {
-      const row = sql.get("SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) WHERE run_id = ?", [
-        runId,
-      ]);
-      return row ? runRow(row) : null;
-    },
-    runs: async ({ status, limit = -1 }) =>
-      sql
-        .all(
-          `SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) WHERE ? IS NULL OR status IN (SELECT value FROM json_each(?)) ORDER BY created_at_ms DESC, run_id DESC LIMIT ?`,
-          [status ? 1 : null, JSON.stringify(status ?? []), limit],
-        )
-        .map(runRow),
-    events: async (runId, afterSeq, limit = -1) =>
-      sql
-        .all("SELECT seq, at_ms, body FROM _smithers_events WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?", [
-          runId,
-          afterSeq,
-          limit,
-        ])
-        .map((row) => storedEvent(runId, row)),
-    outputs: async (runId, table) =>
-      sql.all(`SELECT * FROM ${quoted(table.name)} WHERE run_id = ?`, [runId]).map((row) => outputCells(table, row)),
-    heartbeats: async (runId) =>
-      sql
-        .all("SELECT * FROM _smithers_heartbeats WHERE run_id = ?", [runId])
-        .map((row) => ({ ...nodeRef(row), payload: json(row["payload"]) })),
-    approvals: async ({ runId, only }) =>
-      sql
-        .all(
-          `SELECT * FROM _smithers_approvals WHERE (?1 IS NULL OR run_id = ?1) AND (?2 IS NULL OR applied = 0 AND (decision IS NULL) = (?2 = 'open')) ORDER BY opened_at_ms, node_id`,
-          [runId ?? null, only ?? null],
-        )
-        .map(approvalRow),
-    async decide({ runId, nodeId, iteration, decision, by, atMs }) {
-      const key = [runId, nodeId, iteration];
-      return sql.transaction(() => {
-        const row = sql.get(
-          "SELECT decided_by, decided_at_ms FROM _smithers_approvals WHERE run_id = ? AND node_id = ? AND iteration = ?",
-          key,
-        );
-        if (!row) return { kind: "not-found" as const };
-        if (row["decided_by"] !== null)
-          return {
-            kind: "already-decided" as const,
-            by: String(row["decided_by"]),
-            atMs: Number(row["decided_at_ms"]),
-          };
-        sql.run(
-          "UPDATE _smithers_approvals SET decision = ?, decided_by = ?, decided_at_ms = ? WHERE run_id = ? AND node_id = ? AND iteration = ?",
-          [JSON.stringify(decision), by, atMs, ...key],
-        );
-        appendOutside(
-          sql,
-          { runId, atMs },
-          { type: "approval.decided", nodeId, iteration, verdict: decision.verdict, by },
-        );
-        notify(runId);
-        return { kind: "decided" as const };
-      });
-    },
-    requestCancel: async ({ runId, by, atMs }) =>
-      sql.transaction(() => {
-        const row = sql.get(
-          `UPDATE _smithers_runs SET cancel_requested_by = ? WHERE run_id = ? AND status NOT IN ${OVER} RETURNING owner`,
-          [by, runId],
-        );
-        if (!row) return "not-running" as const;
-        notify(runId);
-        if (row["owner"] !== null) return "requested" as const;
-        sql.run("UPDATE _smithers_runs SET status = 'cancelled', epoch = epoch + 1 WHERE run_id = ?", [runId]);
-        appendOutside(sql, { runId, atMs }, { type: "run.status", status: "cancelled" });
-        return "cancelled" as const;
-      }),
-  };
+  async beat({ runId, epoch, atMs }: Parameters<RunStore["beat"]>[0]): Promise<boolean> {
+    const text = "UPDATE _smithers_runs SET heartbeat_at_ms = ? WHERE run_id = ? AND epoch = ? AND owner IS NOT NULL";
+    return this.#sql.run(text, [atMs, runId, epoch]).changes === 1;
+  }
+
+  async run(runId: string): Promise<RunRow | null> {
+    const row = this.#sql.get("SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) WHERE run_id = ?", [
+      runId,
+    ]);
+    return row ? runRow(row) : null;
+  }
+
+  async runs({ status, limit = -1 }: RunFilter): Promise<readonly RunRow[]> {
+    const text = `SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id)
+      WHERE ? IS NULL OR status IN (SELECT value FROM json_each(?)) ORDER BY created_at_ms DESC, run_id DESC LIMIT ?`;
+    return this.#sql.all(text, [status ? 1 : null, JSON.stringify(status ?? []), limit]).map(runRow);
+  }
+
+  async events(runId: string, afterSeq: number, limit = -1): Promise<readonly StoredEvent[]> {
+    const text = "SELECT seq, at_ms, body FROM _smithers_events WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?";
+    return this.#sql.all(text, [runId, afterSeq, limit]).map((row) => storedEvent(runId, row));
+  }
+
+  async outputs(runId: string, table: OutputTable): Promise<readonly OutputCells[]> {
+    return this.#sql
+      .all(`SELECT * FROM ${quoted(table.name)} WHERE run_id = ?`, [runId])
+      .map((row) => outputCells(table, row));
+  }
+
+  async heartbeats(runId: string): Promise<readonly Heartbeat[]> {
+    const rows = this.#sql.all("SELECT * FROM _smithers_heartbeats WHERE run_id = ?", [runId]);
+    return rows.map((row) => ({ ...nodeRef(row), payload: json(row["payload"]) }));
+  }
+
+  async approvals({ runId, only }: Parameters<RunStore["approvals"]>[0]): Promise<readonly ApprovalRow[]> {
+    const text = `SELECT * FROM _smithers_approvals WHERE (?1 IS NULL OR run_id = ?1)
+      AND (?2 IS NULL OR applied = 0 AND (decision IS NULL) = (?2 = 'open')) ORDER BY opened_at_ms, node_id`;
+    return this.#sql.all(text, [runId ?? null, only ?? null]).map(approvalRow);
+  }
+
+  async decide(decision: Parameters<RunStore["decide"]>[0]): Promise<DecideResult> {
+    const result = this.#sql.transaction(() => decide(this.#sql, decision));
+    if (result.kind === "decided") this.#watchers.notify(decision.runId);
+    return result;
+  }
+
+  async requestCancel(
+    cancel: Parameters<RunStore["requestCancel"]>[0],
+  ): Promise<"requested" | "cancelled" | "not-running"> {
+    const result = this.#sql.transaction(() => requestCancel(this.#sql, cancel));
+    this.#watchers.notify(cancel.runId);
+    return result;
+  }
+}
+
+function decide(
+  sql: Sql,
+  { runId, nodeId, iteration, decision, by, atMs }: Parameters<RunStore["decide"]>[0],
+): DecideResult {
+  const key = [runId, nodeId, iteration];
+  const where = "WHERE run_id = ? AND node_id = ? AND iteration = ?";
+  const row = sql.get(`SELECT decided_by, decided_at_ms FROM _smithers_approvals ${where}`, key);
+  if (!row) return { kind: "not-found" };
+  if (row["decided_by"] !== null)
+    return { kind: "already-decided", by: String(row["decided_by"]), atMs: Number(row["decided_at_ms"]) };
+  sql.run(`UPDATE _smithers_approvals SET decision = ?, decided_by = ?, decided_at_ms = ? ${where}`, [
+    JSON.stringify(decision),
+    by,
+    atMs,
+    ...key,
+  ]);
+  appendOutside(sql, { runId, atMs }, { type: "approval.decided", nodeId, iteration, verdict: decision.verdict, by });
+  return { kind: "decided" };
+}
+
+function requestCancel(
+  sql: Sql,
+  { runId, by, atMs }: Parameters<RunStore["requestCancel"]>[0],
+): "requested" | "cancelled" | "not-running" {
+  const row = sql.get(
+    `UPDATE _smithers_runs SET cancel_requested_by = ? WHERE run_id = ? AND status NOT IN ${OVER} RETURNING owner`,
+    [by, runId],
+  );
+  if (!row) return "not-running";
+  if (row["owner"] !== null) return "requested";
+  sql.run("UPDATE _smithers_runs SET status = 'cancelled', epoch = epoch + 1 WHERE run_id = ?", [runId]);
+  appendOutside(sql, { runId, atMs }, { type: "run.status", status: "cancelled" });
+  return "cancelled";
 }
 
 function create(sql: Sql, { runId, workflow, input, auth, owner, atMs }: NewRun): "created" | "exists" {
@@ -160,10 +193,7 @@ function create(sql: Sql, { runId, workflow, input, auth, owner, atMs }: NewRun)
   return "created";
 }
 
-function claim(
-  sql: Sql,
-  { runId, epoch, owner, atMs }: { runId: string; epoch: number; owner: Owner; atMs: number },
-): boolean {
+function takeOver(sql: Sql, { runId, epoch, owner, atMs }: Claim): boolean {
   const { changes } = sql.run(
     "UPDATE _smithers_runs SET epoch = epoch + 1, owner = ?, heartbeat_at_ms = ?, status = 'running' WHERE run_id = ? AND epoch = ?",
     [JSON.stringify(owner), atMs, runId, epoch],

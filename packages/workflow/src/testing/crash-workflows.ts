@@ -61,6 +61,7 @@ export function crashWorkflows(bodyLog: string): Readonly<Record<string, Workflo
           h(Sequence, null, step("turn", ctx.iteration), step("verify", ctx.iteration)),
         ),
         h(Approval, { id: "merge", output: outputs.decision, request: { title: "Merge?" }, onDeny: "continue" }),
+        // oxlint-disable-next-line unicorn/no-thenable -- the documented prop of Branch
         h(Branch, { if: merge?.approved ?? false, then: h(Sequence, null, step("apply", 1), step("close", 2)) }),
       );
     }),

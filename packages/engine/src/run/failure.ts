@@ -1,0 +1,21 @@
+/** Errors as the rows and results of a run carry them. */
+import { SmoothError } from "@smooth/protocol/errors";
+import type { Rest } from "../schedule/schedule.ts";
+import type { ErrorInfo } from "./events.ts";
+import type { RunState } from "./state.ts";
+
+export function errorInfo(error: unknown): ErrorInfo {
+  if (error instanceof SmoothError) return { code: error.code, message: error.message };
+  return { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) };
+}
+
+/** Names every node that waits, and for what. */
+export function deadlock(blocked: Rest["blocked"], { nodes }: RunState): ErrorInfo {
+  const said = blocked.map(
+    ({ key, dependency }) => `${key} waits for ${dependency} (${nodes.get(dependency)?.kind ?? "never mounted"})`,
+  );
+  return {
+    code: "DEPENDENCY_DEADLOCK",
+    message: said.length > 0 ? said.join("; ") : "nothing can run and the run is not done",
+  };
+}
