@@ -3,7 +3,8 @@
  *  D1. A leaf may start when every earlier sibling of every enclosing sequence is terminal, its dependencies finished, its backoff is
  *      over, and the innermost Parallel and the global cap have room.
  *  D2. Terminal: finished, skipped, failed with continueOnFail, and async waits. A slow branch never holds back a fast one.
- *  D3. A dependency that ended otherwise than finished blocks its dependents; `rest()` names both. */
+ *  D3. Among leaves that may start, source order decides: never the order in which they became ready.
+ *  D4. A dependency that ended otherwise than finished blocks its dependents; `rest()` names both. */
 import type { PlanLeaf, PlanLoop, PlanNode, Plan } from "../graph/plan.ts";
 import { triesOf, type NodeState } from "../run/state.ts";
 
@@ -31,6 +32,8 @@ export const schedule = ({ nowMs, ...input }: ScheduleInput & { readonly nowMs: 
   new Schedule(input).next(nowMs);
 
 interface Cell {
+  /** Place in source order. */
+  readonly order: number;
   readonly node: PlanNode;
   readonly parent: Cell | null;
   /** The innermost Parallel around it: whose cap governs. */
@@ -62,7 +65,8 @@ export class Schedule {
   readonly #parked = new Map<string, LeafCell[]>();
   readonly #sleeping = new Set<LeafCell>();
   readonly #ready: LeafCell[] = [];
-  readonly #steps: Step[] = [];
+  readonly #steps: { readonly order: number; readonly step: Step }[] = [];
+  #built = 0;
   #running = 0;
 
   constructor(input: ScheduleInput) {
@@ -81,7 +85,10 @@ export class Schedule {
   next(nowMs: number): readonly Step[] {
     this.#wake(nowMs);
     this.#takeReady();
-    return this.#steps.splice(0);
+    return this.#steps
+      .splice(0)
+      .toSorted((a, b) => a.order - b.order)
+      .map(({ step }) => step);
   }
 
   /** The state of this leaf changed. */
@@ -116,7 +123,16 @@ export class Schedule {
 
   #build(node: PlanNode, parent: Cell | null, pool: Pool): Cell {
     const own = node.kind === "parallel" ? { cap: node.cap, running: 0, queue: [] } : pool;
-    const cell: Cell = { node, parent, pool, children: [], phase: "unreached", at: 0, stepping: false };
+    const cell: Cell = {
+      order: (this.#built += 1),
+      node,
+      parent,
+      pool,
+      children: [],
+      phase: "unreached",
+      at: 0,
+      stepping: false,
+    };
     if (node.kind === "leaf") this.#cells.set(node.key, Object.assign(cell, { running: false }) as LeafCell);
     else
       for (const child of node.kind === "loop" ? [node.body] : node.children)
@@ -162,8 +178,8 @@ export class Schedule {
   }
 
   #bodyDone(cell: Cell, loop: PlanLoop): void {
-    if (loop.iteration + 1 < loop.maxIterations) this.#steps.push({ kind: "advance", loop });
-    else if (loop.onMaxReached === "fail") this.#steps.push({ kind: "exhausted", loop });
+    if (loop.iteration + 1 < loop.maxIterations) this.#give(cell, { kind: "advance", loop });
+    else if (loop.onMaxReached === "fail") this.#give(cell, { kind: "exhausted", loop });
     else this.#finish(cell);
   }
 
@@ -175,24 +191,28 @@ export class Schedule {
     if (state?.kind === "waiting") return node.async ? this.#finish(cell) : undefined;
     const unmet = node.after.find((key) => this.#in.states.get(key)?.kind !== "finished");
     if (unmet !== undefined) return this.#park(cell, unmet);
-    if (node.skipIf) this.#steps.push({ kind: "skip", leaf: node, reason: "skipIf", cascades: false });
-    else if (node.type === "approval") this.#steps.push({ kind: "ask", leaf: node });
+    if (node.skipIf) this.#give(cell, { kind: "skip", leaf: node, reason: "skipIf", cascades: false });
+    else if (node.type === "approval") this.#give(cell, { kind: "ask", leaf: node });
     else if (state?.kind === "backing-off") this.#sleeping.add(cell);
-    else this.#ready.push(cell);
+    else insertInOrder(this.#ready, cell);
   }
 
-  /** A leaf behind a skipped approval is skipped with it; behind anything else it waits (D3). */
+  /** A leaf behind a skipped approval is skipped with it; behind anything else it waits (D4). */
   #park(cell: LeafCell, dependency: string): void {
     const gate = this.#in.plan.leaves.get(dependency);
     const state = this.#in.states.get(dependency);
     if (state?.kind === "skipped" && state.cascades)
-      this.#steps.push({
+      this.#give(cell, {
         kind: "skip",
         leaf: cell.node,
         reason: `${gate?.id ?? dependency} was denied`,
         cascades: true,
       });
     else this.#parked.set(dependency, [...(this.#parked.get(dependency) ?? []), cell]);
+  }
+
+  #give({ order }: Cell, step: Step): void {
+    this.#steps.push({ order, step });
   }
 
   #occupy(cell: LeafCell): void {
@@ -208,7 +228,7 @@ export class Schedule {
     cell.pool.running -= 1;
     this.#running -= 1;
     const next = cell.pool.queue.shift();
-    if (next) this.#ready.push(next);
+    if (next) insertInOrder(this.#ready, next);
   }
 
   #takeReady(): void {
@@ -216,11 +236,11 @@ export class Schedule {
     for (; taken < this.#ready.length && this.#running < this.#in.maxConcurrency; taken += 1) {
       const cell = this.#ready[taken] as LeafCell;
       if (cell.pool.running >= cell.pool.cap) {
-        cell.pool.queue.push(cell);
+        insertInOrder(cell.pool.queue, cell);
         continue;
       }
       this.#occupy(cell);
-      this.#steps.push({
+      this.#give(cell, {
         kind: "start",
         leaf: cell.node,
         attempt: triesOf(this.#in.states.get(cell.node.key)).attempt + 1,
@@ -234,9 +254,16 @@ export class Schedule {
       const state = this.#in.states.get(cell.node.key);
       if (state?.kind === "backing-off" && state.dueMs > nowMs) continue;
       this.#sleeping.delete(cell);
-      this.#ready.push(cell);
+      insertInOrder(this.#ready, cell);
     }
   }
+}
+
+/** D3 */
+function insertInOrder(list: LeafCell[], cell: LeafCell): void {
+  let from = list.length;
+  while (from > 0 && (list[from - 1]?.order ?? 0) > cell.order) from -= 1;
+  list.splice(from, 0, cell);
 }
 
 /** D2 */
