@@ -117,6 +117,25 @@ describe("the life of an ask", () => {
     expect(both.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
   });
 
+  test("A2: the row takes one decision, even from somebody who read it before the other wrote", async () => {
+    const sql = openSqlite(":memory:");
+    const { access, gate } = house({ sql });
+    void gate.judge(network());
+    await expect.poll(() => access.pending().length).toBe(1);
+    const stale = one(access);
+    await access.decide(stale.id, no(ada));
+    expect(
+      sqlAskStore(sql).close({
+        ...stale,
+        status: "decided",
+        decision: { verdict: "approve", grant: "run" },
+        decidedBy: "bob",
+        decidedAtMs: 1,
+      }),
+    ).toBe(false);
+    expect(access.find(stale.id)).toMatchObject({ decidedBy: "ada", decision: { verdict: "deny" } });
+  });
+
   test("A4: an agent never decides", async () => {
     const { access, gate } = house();
     void gate.judge(network());

@@ -78,6 +78,9 @@ describe("P6: Big Smooth never writes", () => {
     ] as const)
       expect(guardReadOnly(request)).toMatchObject({ severity: "block", category: "write-guard" });
   });
+  test("the report says what was tried", () => {
+    expect(guardReadOnly({ kind: "write", path: "/w/a" })?.excerpt).toBe("write /w/a");
+  });
   test("reading and planning are not", () => {
     for (const request of [
       { kind: "read", path: "/w/a" },

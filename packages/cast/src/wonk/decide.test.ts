@@ -59,6 +59,14 @@ describe("W1 default deny", () => {
     );
   });
 
+  test("W2: a policy that is nearly whole is no policy", () => {
+    const nearly = { ...coding, surprise: true };
+    expect(decide(nearly as Policy, { kind: "tool", name: "read" })).toMatchObject({
+      kind: "deny",
+      rule: "policy.broken",
+    });
+  });
+
   test("garbage text is never a policy that allows", () => {
     fc.assert(
       fc.property(fc.string(), fc.constantFrom(...ONE_OF_EACH), (text, request) => {

@@ -11,9 +11,17 @@ export function globMatches(pattern: string, path: string): boolean {
 
 /** A pattern without a leading slash matches at any depth; a directory match covers what is under it. Letter case is ignored, as some file systems do. */
 export function protectsPath(pattern: string, path: string): boolean {
-  const rooted = pattern.startsWith("/") ? pattern : `/**/${pattern}`;
-  const [low, target] = [rooted.toLowerCase(), path.toLowerCase()];
-  return globMatches(low, target) || globMatches(`${low}/**`, target);
+  const [low, target] = [pattern.toLowerCase(), path.toLowerCase()];
+  if (low.startsWith("/") || low.includes("**")) {
+    const rooted = low.startsWith("/") ? low : `/**/${low}`;
+    return globMatches(rooted, target) || globMatches(`${rooted}/**`, target);
+  }
+  const [wanted, segments] = [low.split("/"), target.split("/")];
+  const lastStart = segments.length - wanted.length;
+  return segments.some(
+    (_segment, start) =>
+      start <= lastStart && wanted.every((word, offset) => wordMatches(word, segments[start + offset] ?? "")),
+  );
 }
 
 /** `*` and `?` within one word. */
