@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -38,6 +38,12 @@ const example = (name: string): string => join(import.meta.dirname, "../../../ex
 
 test("an example workflow runs under Node, with its default input", () => {
   expect(run(example("hello.tsx"), {})).toMatchObject({ status: "finished", output: { characters: 12 } });
+});
+
+test("the README shows that example as it is", () => {
+  const readme = readFileSync(join(import.meta.dirname, "../README.md"), "utf8");
+
+  expect(readme).toContain(readFileSync(example("hello.tsx"), "utf8"));
 });
 
 test("a run suspends, and another process resumes it", () => {
