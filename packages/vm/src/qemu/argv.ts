@@ -1,0 +1,80 @@
+/** The QEMU command line. Pure, and free of anything that differs between two VMs of the same kind: run folder and image are
+ *  always mounted at the same places in the jail, so the text itself is part of a snapshot's key. */
+
+export const JAIL_RUN = "/vm";
+export const JAIL_IMAGE = "/image";
+
+export interface Machine {
+  readonly accel: "tcg" | "kvm" | "hvf";
+  readonly memoryMb: number;
+  readonly cpus: number;
+  /** For TCG on hosts that tell the truth about their clock rate; without it the microvm machine hangs at random. */
+  readonly tscKhz: number | null;
+  /** Where the run folder and the image folder are as QEMU sees them. */
+  readonly runDir: string;
+  readonly imageDir: string;
+  readonly image: { readonly kernel: string; readonly initrd: string; readonly rootfs: string };
+}
+
+/** The microvm machine where the clock is known or real, q35 elsewhere. */
+export function qemuArgv(machine: Machine): string[] {
+  const micro = machine.accel !== "tcg" || machine.tscKhz !== null;
+  return [
+    ...(micro ? microvm(machine) : q35(machine)),
+    ...["-smp", String(machine.cpus), "-m", String(machine.memoryMb)],
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none"],
+    ...[
+      "-kernel",
+      `${machine.imageDir}/${machine.image.kernel}`,
+      "-initrd",
+      `${machine.imageDir}/${machine.image.initrd}`,
+    ],
+    ...["-append", kernelArgs(machine, micro)],
+    ...["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"],
+    ...devices(machine, micro ? "device" : "pci"),
+    ...["-chardev", `socket,id=qmp,path=${machine.runDir}/qmp.sock`, "-mon", "chardev=qmp,mode=control"],
+    ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
+  ];
+}
+
+function microvm({ accel }: Machine): string[] {
+  const how = accel === "tcg" ? "tcg,tb-size=64,thread=multi" : accel;
+  const cpu = accel === "tcg" ? "max" : "host";
+  return [
+    "-M",
+    "microvm,acpi=on,pit=on,pic=on,rtc=on",
+    "-global",
+    "virtio-mmio.force-legacy=false",
+    "-accel",
+    how,
+    "-cpu",
+    cpu,
+  ];
+}
+
+function q35({ accel }: Machine): string[] {
+  return ["-M", `q35,accel=${accel},usb=off,vmport=off,smm=off`, "-cpu", "max"];
+}
+
+function kernelArgs({ accel, tscKhz }: Machine, micro: boolean): string {
+  const common = "console=ttyS0 quiet reboot=t panic=-1 mitigations=off random.trust_cpu=on cryptomgr.notests";
+  const clock = accel === "tcg" && tscKhz !== null ? ` tsc_early_khz=${tscKhz}` : "";
+  return `${common}${micro ? " pci=off" : ""}${clock}`;
+}
+
+function devices({ runDir, imageDir, image }: Machine, bus: "device" | "pci"): string[] {
+  const port = (id: string, name: string): string[] => [
+    ...[
+      "-chardev",
+      `socket,id=${id},path=${runDir}/${id}.sock`,
+      "-device",
+      `virtserialport,chardev=${id},name=${name}`,
+    ],
+  ];
+  return [
+    ...["-device", `virtio-serial-${bus},max_ports=4`, ...port("agent", "th.agent"), ...port("goalie", "th.goalie")],
+    ...["-device", `virtio-rng-${bus}`],
+    ...["-drive", `id=root,file=${imageDir}/${image.rootfs},format=raw,if=none,readonly=on,cache=unsafe`],
+    ...["-device", `virtio-blk-${bus},drive=root`],
+  ];
+}
