@@ -14,7 +14,7 @@ const config :Workerd.Config = (
 const rendezvous :Workerd.Worker = (
   modules = [(name = "worker.mjs", esModule = embed "dist/worker.mjs")],
   compatibilityDate = "2026-10-01",
-  compatibilityFlags = ["enable_request_signal"],
+  compatibilityFlags = ["enable_request_signal", "request_signal_passthrough"],
   bindings = [
     (name = "SLUG", durableObjectNamespace = "SlugObject"),
     (name = "TICKET_JWK", fromEnvironment = "TICKET_JWK"),

@@ -187,8 +187,8 @@ class Dialling implements Dialer {
     let served = false;
     let heardMs = clock.now();
     const leave = (reason: string): void => {
-      socket.abort();
       finish(1006, reason);
+      socket.abort();
     };
     const finish = (code: number, reason: string): void => {
       if (over.signal.aborted) return;

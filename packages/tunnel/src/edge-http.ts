@@ -1,6 +1,17 @@
 import type { EdgeErrorCode, TunnelLimits } from "@smooth/protocol/thp";
 import { HeadPayload } from "@smooth/protocol/thp";
-import { type Bytes, concat, decodeJson, decodeU32, FLAG, type Frame, FRAME, NO_BYTES, PIECE_BYTES } from "./codec.ts";
+import {
+  type Bytes,
+  concat,
+  decodeJson,
+  decodeU32,
+  encodeText,
+  FLAG,
+  type Frame,
+  FRAME,
+  NO_BYTES,
+  PIECE_BYTES,
+} from "./codec.ts";
 import { Credit, Intake } from "./credit.ts";
 import { errorAnswer, wantsHtml } from "./edge-answers.ts";
 import type { EdgePorts } from "./edge-ports.ts";
@@ -10,7 +21,10 @@ import type { Line } from "./line.ts";
 /** One viewer request on its way through the line, at the edge.
  *  X1. Both bodies flow at the same time; an answer may end before the upload does.
  *  X2. A body that the host breaks off is broken off for the viewer too, never ended as if complete.
- *  X3. A viewer that goes away resets the stream at once; a request is never sent twice. */
+ *  X3. A viewer that goes away resets the stream at once; a request is never sent twice.
+ *  X4. A quiet stream of events gets a comment line now and then: only a write shows that its viewer is gone. */
+
+const QUIET_MS = 5_000;
 
 export interface EdgeStream {
   frame(frame: Frame): void;
@@ -31,6 +45,7 @@ export interface StreamSeat {
   readonly leave: () => void;
 }
 
+const NEWLINE = 10;
 const NO_BODY = new Set([204, 205, 304]);
 
 export class EdgeHttp implements EdgeStream {
@@ -45,6 +60,7 @@ export class EdgeHttp implements EdgeStream {
   #early: Bytes[] = [];
   #ended: "open" | "finished" | "failed" = "open";
   #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  #events: { lastMs: number; lineOpen: boolean } | undefined;
 
   constructor(request: Request, seat: StreamSeat) {
     this.#seat = seat;
@@ -77,6 +93,14 @@ export class EdgeHttp implements EdgeStream {
       errorAnswer(code, { html: wantsHtml(this.#request), head: this.#request.method === "HEAD" }),
     );
     void this.#writer?.abort(new Error(code)).catch(() => undefined); // X2; the viewer may be gone already
+  }
+
+  /** X4. */
+  nudge(nowMs: number): void {
+    if (!this.#writer || !this.#events || this.#ended !== "open") return;
+    if (this.#events.lineOpen || nowMs - this.#events.lastMs < QUIET_MS) return;
+    this.#events.lastMs = nowMs;
+    this.#writer.write(encodeText(":\n")).catch(() => this.cancel());
   }
 
   /** X3. */
@@ -147,6 +171,7 @@ export class EdgeHttp implements EdgeStream {
     }
     const body = this.#seat.ports.openBody(length !== null && /^\d+$/.test(length) ? Number(length) : undefined);
     const writer = body.writable.getWriter();
+    if (headers.get("content-type")?.startsWith("text/event-stream")) this.#events = { lastMs: 0, lineOpen: false };
     writer.closed.catch(() => this.cancel()); // X3
     for (const piece of this.#early.splice(0)) this.#write(writer, piece);
     if (this.#ended === "finished") void writer.close().catch(() => undefined);
@@ -156,6 +181,7 @@ export class EdgeHttp implements EdgeStream {
 
   #write(writer: WritableStreamDefaultWriter<Uint8Array>, piece: Bytes): void {
     if (piece.byteLength === 0) return;
+    if (this.#events) this.#events = { lastMs: this.#seat.ports.clock.now(), lineOpen: piece.at(-1) !== NEWLINE };
     writer.write(piece).then(
       () => this.#intake.consume(piece.byteLength),
       () => this.cancel(),

@@ -300,6 +300,7 @@ export class EdgeRoom {
       await this.#ports.clock.sleep(WATCH_MS);
       const nowMs = this.#ports.clock.now();
       const line = this.#presence.kind === "offline" ? undefined : this.#presence.hold.line;
+      for (const stream of this.#streams.values()) if (stream instanceof EdgeHttp) stream.nudge(nowMs);
       for (const [id, { stream, mark, dueMs }] of this.#waiting) {
         if (!stream.waitsForHead || line?.isAcked(mark)) this.#waiting.delete(id);
         else if (nowMs >= dueMs) stream.fail("host_unresponsive");

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect as connectTcp, createServer as createTcpServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -13,7 +13,7 @@ import { dial } from "@smooth/tunnel/node/dial";
 import { mintTicket } from "@smooth/tunnel/ticket";
 import { type ClientOptions, WebSocket, WebSocketServer } from "ws";
 import type { z } from "zod";
-import { type Rendezvous, startRendezvous } from "./local.node.ts";
+import { type Rendezvous, startRendezvous } from "../local.node.ts";
 
 /** A real rendezvous, a real origin and tickets for it. */
 export interface Stage extends AsyncDisposable {
@@ -83,12 +83,15 @@ export interface TestOrigin extends AsyncDisposable {
   readonly port: number;
   /** Paths whose connection broke before the answer was complete. */
   readonly cancelled: string[];
+  /** How viewers closed their sockets, as the origin saw it. */
+  readonly closes: string[];
   /** Lets `/held` answers end. */
   release(): void;
 }
 
 async function openOrigin(): Promise<TestOrigin> {
   const cancelled: string[] = [];
+  const closes: string[] = [];
   const held = Promise.withResolvers<void>();
   const server = createServer((incoming, answer) => {
     const { pathname, searchParams } = new URL(`http://origin${incoming.url}`);
@@ -153,11 +156,12 @@ async function openOrigin(): Promise<TestOrigin> {
     if (route) route();
     else answer.writeHead(404).end("nothing here");
   });
-  openSockets(server);
+  openSockets(server, closes);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     port: (server.address() as AddressInfo).port,
     cancelled,
+    closes,
     release: held.resolve,
     [Symbol.asyncDispose]: () =>
       new Promise((resolve) => {
@@ -168,7 +172,7 @@ async function openOrigin(): Promise<TestOrigin> {
 }
 
 /** `/ws` echoes, `/ws/close?code=` closes at once, everything else refuses the upgrade. */
-function openSockets(server: Server): void {
+function openSockets(server: Server, closes: string[]): void {
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -179,8 +183,7 @@ function openSockets(server: Server): void {
     if (!pathname.startsWith("/ws")) return void socket.end("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
     sockets.handleUpgrade(incoming, socket, head, (peer) => {
       if (pathname === "/ws/close") return peer.close(Number(searchParams.get("code")), "as you wish");
-      if (pathname === "/ws/closed-code")
-        peer.on("close", (code, reason) => server.emit("peer-close", code, `${reason}`));
+      peer.on("close", (code, reason) => closes.push(`${code} ${reason.toString()}`));
       peer.on("message", (data, isBinary) => peer.send(data, { binary: isBinary }));
     });
   });
@@ -197,6 +200,39 @@ export interface Ask {
   readonly method?: string;
   readonly headers?: Record<string, string | string[]>;
   readonly body?: string | Buffer;
+}
+
+/** A wire between a host and the rendezvous that a test can cut or freeze. */
+export interface Wire extends AsyncDisposable {
+  readonly connectUrl: string;
+  cut(): void;
+  freeze(): void;
+}
+
+export async function openWire(target: number): Promise<Wire> {
+  const pairs = new Set<[Socket, Socket]>();
+  const server = createTcpServer((near) => {
+    const far = connectTcp(target, "127.0.0.1");
+    const pair: [Socket, Socket] = [near, far];
+    pairs.add(pair);
+    near.pipe(far);
+    far.pipe(near);
+    for (const end of pair)
+      end.on("error", () => undefined).on("close", () => pair.forEach((other) => other.destroy()));
+    near.on("close", () => pairs.delete(pair));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const cut = (): void => pairs.forEach((pair) => pair.forEach((end) => end.destroy()));
+  return {
+    connectUrl: `ws://connect.th.localhost:${(server.address() as AddressInfo).port}/v1/host`,
+    cut,
+    freeze: () => pairs.forEach(([near, far]) => near.unpipe(far) && far.unpipe(near)),
+    [Symbol.asyncDispose]: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        cut();
+      }),
+  };
 }
 
 /** A viewer's request, as it stands, to the rendezvous' port. Rejects when the answer is broken off. */
@@ -222,7 +258,11 @@ export function begin(
   });
 }
 
-export function viewerSocket(port: number, path: string, options: ClientOptions & { protocols?: string[] }): WebSocket {
+export function viewerSocket(
+  port: number,
+  path: string,
+  options: ClientOptions & { protocols?: string[]; closeTimeout?: number },
+): WebSocket {
   return new WebSocket(`ws://127.0.0.1:${port}${path}`, options.protocols ?? [], {
     perMessageDeflate: false,
     ...options,
