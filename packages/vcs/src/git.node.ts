@@ -21,17 +21,11 @@ export const git: Vcs = {
     return { commit, branch } satisfies Head;
   },
 
-  async files(repo) {
-    const listed = await runGit(repo, [
-      "ls-files",
-      "-z",
-      "--cached",
-      "--others",
-      "--exclude-standard",
-      "--deduplicate",
-    ]);
-    return split(listed.stdout).toSorted();
-  },
+  exportTree: (repo, commit, dir) =>
+    withIndex(async (env) => {
+      await runGit(repo, ["read-tree", commit], { env });
+      await runGit(repo, ["checkout-index", "--all", "--force", `--prefix=${dir}/`], { env });
+    }),
 
   diff: (repo, base, changes) => withTree({ repo, base, changes }, (tree) => describeTree(repo, base, tree)),
 
@@ -44,14 +38,20 @@ async function withTree<T>(
   use: (tree: string) => Promise<T>,
 ): Promise<T> {
   changes.forEach(assertChange);
-  const dir = await mkdtemp(join(tmpdir(), "smooth-index-"));
-  try {
-    const env: GitEnv = { GIT_INDEX_FILE: join(dir, "index") };
+  return withIndex(async (env) => {
     await runGit(repo, ["read-tree", base], { env });
     const entries = await Promise.all(changes.map((change) => indexEntry(repo, change)));
     // Deletions first: a folder may give way to a file of its name.
     await runGit(repo, ["update-index", "-z", "--index-info"], { env, stdin: entries.toSorted().join("") });
-    return await use(await text(repo, ["write-tree"], env));
+    return use(await text(repo, ["write-tree"], env));
+  });
+}
+
+/** The person's own index is never touched on the way. */
+async function withIndex<T>(use: (env: GitEnv) => Promise<T>): Promise<T> {
+  const dir = await mkdtemp(join(tmpdir(), "smooth-index-"));
+  try {
+    return await use({ GIT_INDEX_FILE: join(dir, "index") });
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

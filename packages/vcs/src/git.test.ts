@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
@@ -44,11 +53,16 @@ async function mergeOf(repo: string, changes: TreeChange[]): Promise<Merge> {
   };
 }
 
-test("lists tracked and untracked files but not ignored ones", async () => {
+test("exports the committed tree alone: no git folder, no ignored or uncommitted files", async () => {
   const repo = makeRepo();
-  writeFileSync(join(repo, "new.txt"), "");
+  writeFileSync(join(repo, "a.txt"), "not committed\n");
+  const dir = mkdtempSync(join(tmpdir(), "vcs-export-"));
+  dirs.push(dir);
 
-  expect(await git.files(repo)).toEqual([".gitignore", "a.txt", "b.txt", "new.txt"]);
+  await git.exportTree(repo, (await git.head(repo)).commit, dir);
+
+  expect(readdirSync(dir).toSorted()).toEqual([".gitignore", "a.txt", "b.txt"]);
+  expect(readFileSync(join(dir, "a.txt"), "utf8")).toBe("one\ntwo\nthree\n");
 });
 
 test("shows what changed, file by file, and moves nothing", async () => {

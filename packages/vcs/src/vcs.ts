@@ -5,8 +5,8 @@ import type { DiffFile } from "@smooth/protocol/run-events";
 export interface Vcs {
   /** The commit and branch checked out in `repo`. */
   head(repo: string): Promise<Head>;
-  /** Tracked files and untracked ones that are not ignored, relative to the root, sorted. */
-  files(repo: string): Promise<string[]>;
+  /** Writes the tree of `commit` into the folder `dir`: what an operator starts from. No `.git` goes along. */
+  exportTree(repo: string, commit: string, dir: string): Promise<void>;
   /** What `changes` do to the tree of `base`. Writes objects, moves nothing. */
   diff(repo: string, base: string, changes: readonly TreeChange[]): Promise<TreeDiff>;
   /** One commit with `changes` on `branch`, three-way when the branch moved on. Repeating it changes nothing. */

@@ -1,5 +1,6 @@
 import type { Gate } from "@smooth/cast/access/gate";
 import type { AccessRequest } from "@smooth/protocol/policy";
+import { createRedactor } from "@smooth/cast/narc/redact";
 import { expect, test } from "vitest";
 import { toolGuard } from "./tool-guard.ts";
 
@@ -7,7 +8,7 @@ const CALL = { id: "c1", name: "write", args: `{"path":"a.txt","content":"x"}` }
 
 function guardWith(settle: Gate["settle"]) {
   const gate: Gate = { settle, judge: () => Promise.reject(new TypeError("not used")) };
-  return toolGuard({ workspace: "/workspace", gate, redact: (text) => ({ text, findings: [] }), inspect: () => [] });
+  return toolGuard({ workspace: "/workspace", gate, redactor: createRedactor(), inspect: () => [] });
 }
 
 test("a call runs only when every need of it is allowed", async () => {

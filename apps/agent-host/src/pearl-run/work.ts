@@ -20,14 +20,22 @@ export const EvidenceRow = z.object({
   /** The end of what the command printed; the next turn reads it. */
   output: z.string(),
   costUsd: z.number().nullable(),
+  /** Groove's checkpoint of the workspace this evidence is about. */
+  checkpoint: z.int(),
 });
 export const VerdictRow = z.object({
   stop: StopReason.nullable(),
   detail: z.string(),
-  /** The iteration whose workspace is kept, when it is not the last one. */
+  /** The checkpoint to go back to, when the last state is not the best. */
   restore: z.int().nullable(),
 });
-export const DiffRow = z.object({ hash: z.string(), files: z.int(), additions: z.int(), deletions: z.int() });
+export const DiffRow = z.object({
+  hash: z.string(),
+  files: z.int(),
+  additions: z.int(),
+  deletions: z.int(),
+  checkpoint: z.int(),
+});
 export const MergeRow = z.object({ commit: z.string(), branch: z.string() });
 
 export type Prepared = z.infer<typeof Prepared>;

@@ -1,5 +1,6 @@
 import type { OperatorInput, OperatorOutput } from "@smooth/protocol/operator";
 import type { RunEventBody } from "@smooth/protocol/run-events";
+import { createRedactor } from "@smooth/cast/narc/redact";
 import { expect, test } from "vitest";
 import { runTurn, type ToolGuard, type TurnStart } from "./operator-turn.ts";
 
@@ -15,7 +16,7 @@ const START: TurnStart = {
 
 const OPEN_GUARD: ToolGuard = {
   judge: async () => ({ kind: "run" }),
-  redact: (text) => ({ text: text.replaceAll("s3cret", "[REDACTED:test]"), findings: [] }),
+  redactor: createRedactor(["s3cret-value"]),
   inspect: () => [],
 };
 
@@ -37,12 +38,9 @@ async function play(outputs: readonly OperatorOutput[], guard: ToolGuard = OPEN_
         })(),
       },
       guard,
-      memory: {
-        keepCall: async (call) => {
-          order.push(`keep ${call.content}`);
-          return "cp-1";
-        },
-        keepConversation: (conversation) => void order.push(`conversation ${JSON.stringify(conversation)}`),
+      keep: async ({ afterCallId, conversation }) => {
+        order.push(`keep ${afterCallId} ${JSON.stringify(conversation.at(-1))}`);
+        return "cp-1";
       },
       emit: (...bodies) => void events.push(...bodies),
     },
@@ -51,7 +49,7 @@ async function play(outputs: readonly OperatorOutput[], guard: ToolGuard = OPEN_
   return { order, sent, events, end };
 }
 
-const CALL = { id: "c1", name: "bash", args: `{"command":"echo s3cret"}` };
+const CALL = { id: "c1", name: "bash", args: `{"command":"echo s3cret-value"}` };
 const DONE: OperatorOutput = { type: "completed", text: "done", reason: "done" };
 
 test("a result is kept before the model may see it", async () => {
@@ -61,7 +59,12 @@ test("a result is kept before the model may see it", async () => {
     DONE,
   ]);
 
-  expect(order).toEqual(["send start", "send tool.verdict", "keep ok", "send tool.result"]);
+  expect(order).toEqual([
+    "send start",
+    "send tool.verdict",
+    `keep c1 {"role":"tool","callId":"c1","content":"ok"}`,
+    "send tool.result",
+  ]);
 });
 
 test("a refused tool gets no result and nothing is kept", async () => {
@@ -82,19 +85,19 @@ test("a refused tool gets no result and nothing is kept", async () => {
 
 test("no guest text leaves unredacted: events, results, checkpoints, last word", async () => {
   const { order, sent, events, end } = await play([
-    { type: "delta", partId: "p", text: "s3cret" },
-    { type: "message", partId: "p", text: "s3cret", toolCalls: [] },
+    { type: "delta", partId: "p", text: "s3cret-value" },
+    { type: "message", partId: "p", text: "s3cret-value", toolCalls: [] },
     { type: "tool.request", call: CALL },
-    { type: "tool.output", callId: "c1", ok: true, content: "s3cret", tookMs: 1 },
+    { type: "tool.output", callId: "c1", ok: true, content: "s3cret-value", tookMs: 1 },
     {
       type: "checkpoint",
       afterCallId: "c1",
-      conversation: [{ role: "assistant", content: "s3cret", toolCalls: [CALL] }],
+      conversation: [{ role: "assistant", content: "s3cret-value", toolCalls: [CALL] }],
     },
-    { ...DONE, text: "s3cret" },
+    { ...DONE, text: "s3cret-value" },
   ]);
 
-  expect(JSON.stringify([order, sent, events, end])).not.toContain("s3cret");
+  expect(JSON.stringify([order, sent, events, end])).not.toContain("s3cret-value");
 });
 
 test("a program that dies without a last word is a sandbox failure", async () => {
@@ -102,8 +105,8 @@ test("a program that dies without a last word is a sandbox failure", async () =>
 });
 
 test("an operator that gives up says why, as a provider failure", async () => {
-  await expect(play([{ type: "failed", code: "HTTP_500", message: "boom s3cret" }])).rejects.toMatchObject({
+  await expect(play([{ type: "failed", code: "HTTP_500", message: "boom s3cret-value" }])).rejects.toMatchObject({
     code: "PROVIDER_FAILED",
-    message: "HTTP_500: boom [REDACTED:test]",
+    message: "HTTP_500: boom [REDACTED:known-secret]",
   });
 });

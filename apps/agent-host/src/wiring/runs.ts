@@ -6,10 +6,10 @@ import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import type { PearlStore } from "@smooth/pearls/store";
 import { SmoothError, toSmoothError } from "@smooth/protocol/errors";
 import type { RunSummary } from "@smooth/protocol/gateway";
-import { PearlId, RunId } from "@smooth/protocol/ids";
+import { type PearlId, RunId } from "@smooth/protocol/ids";
 import type { Launch, RunService } from "./actions.ts";
 import type { PearlSession } from "../pearl-run/session.ts";
-import { pearlWorkflow } from "../pearl-run/pearl-workflow.tsx";
+import type { PearlWork } from "../pearl-run/work.ts";
 import { peopleSee } from "./run-events.ts";
 import type { RunLog } from "./run-log.ts";
 
@@ -26,6 +26,7 @@ export interface RunsDeps {
   readonly demo: () => boolean;
   /** What a pearl's run holds in this process: created at the first step, disposed at the end. */
   readonly openSession: (run: { readonly runId: RunId; readonly pearlId: PearlId }) => PearlSession;
+  readonly pearlWorkflow: (work: PearlWork) => WorkflowDefinition;
   readonly loadWorkflow: (file: string) => Promise<WorkflowDefinition>;
   /** An approval node opened; makes it visible as an ask. */
   readonly onApproval: (event: Extract<StoredEvent, { type: "approval.opened" }>) => void;
@@ -68,7 +69,7 @@ export class Runs implements RunService, AsyncDisposable {
     await this.#drive(runId, session, () =>
       startRun({
         ...engine,
-        workflow: pearlWorkflow(session.work),
+        workflow: this.#deps.pearlWorkflow(session.work),
         input: { pearlId: pearl.id },
         runId,
         onEvent: this.#record,
@@ -84,7 +85,7 @@ export class Runs implements RunService, AsyncDisposable {
       throw new SmoothError("RUN_NOT_RESUMABLE", `run ${runId} is ${summary.status}`, { details: { runId } });
     const { engine, isAlive, openSession, loadWorkflow } = this.#deps;
     const session = summary.pearlId ? openSession({ runId, pearlId: summary.pearlId }) : null;
-    const workflow = session ? pearlWorkflow(session.work) : await loadWorkflow(summary.workflow);
+    const workflow = session ? this.#deps.pearlWorkflow(session.work) : await loadWorkflow(summary.workflow);
     await this.#drive(runId, session, () => resumeRun({ ...engine, workflow, runId, isAlive, onEvent: this.#record }));
     return this.#summary(runId);
   }

@@ -1,0 +1,419 @@
+import { randomBytes } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { createRedactor } from "@smooth/cast/narc/redact";
+import { scanText } from "@smooth/cast/narc/scan";
+import type { Access } from "@smooth/cast/access";
+import { gateFor, type Gate } from "@smooth/cast/access/gate";
+import { type Goalie, openGoalie } from "@smooth/cast/goalie";
+import type { AuditLine, ModelTarget } from "@smooth/cast/goalie/door";
+import { MODEL_HOST } from "@smooth/cast/goalie/door";
+import type { Usage } from "@smooth/cast/goalie/usage";
+import { decideTurn } from "@smooth/cast/governor";
+import { detectVerify } from "@smooth/cast/governor/detect-verify";
+import { readVerify } from "@smooth/cast/governor/evidence";
+import type { Groove } from "@smooth/cast/groove";
+import type { Policy } from "@smooth/cast/wonk/policy";
+import { ROLES } from "@smooth/agents/operator/roles";
+import type { Clock, Log } from "@smooth/platform/ports";
+import { SmoothError } from "@smooth/protocol/errors";
+import type { RunId } from "@smooth/protocol/ids";
+import type { ChatMessage, OperatorInput } from "@smooth/protocol/operator";
+import type { Pearl } from "@smooth/protocol/pearls";
+import type { RunEventBody } from "@smooth/protocol/run-events";
+import type { Vcs } from "@smooth/vcs/vcs";
+import { type Exec, type Vm, WORKSPACE } from "@smooth/vm/driver";
+import { openOperatorLine, type OperatorLine } from "../wiring/operator-line.ts";
+import { runTurn, type TurnStart } from "../wiring/operator-turn.ts";
+import type { Models } from "./models.ts";
+import type { Sandboxes } from "./sandboxes.ts";
+import { toolGuard } from "./tool-guard.ts";
+import type { DiffRow, EvidenceRow, MergeRow, PearlWork, Prepared, Step, TurnRow, VerdictRow } from "./work.ts";
+import { NOTHING_USED, Workspace } from "./workspace.ts";
+
+/** What a pearl's run holds in this process, and how each of its steps is done.
+ *  P1. Everything that must survive is in Groove or in the engine's rows; this object can be thrown away at any moment.
+ *  P2. A VM exists only while a step needs it; a new one starts from the latest checkpoint.
+ *  P3. The only way out of the VM is this run's own Goalie, asking this run's own gate. */
+
+export interface SessionDeps {
+  readonly groove: Groove;
+  readonly access: Access;
+  readonly sandboxes: Sandboxes;
+  readonly models: Models;
+  readonly vcs: Vcs;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The operator program, one file. */
+  readonly operatorFile: string;
+  readonly policyOf: (pearl: Pearl) => Policy;
+  readonly secrets: () => readonly string[];
+  readonly egress: Pick<Parameters<typeof openGoalie>[0], "resolve" | "addressAllowed">;
+  readonly emit: (...bodies: RunEventBody[]) => void;
+}
+
+export interface PearlSession extends AsyncDisposable {
+  readonly work: PearlWork;
+  steer(text: string): void;
+  pause(): void;
+  unpause(): void;
+  cancel(): void;
+}
+
+const OPERATOR = "/run/smooth/operator.mjs";
+const MODEL_URL = `http://${MODEL_HOST}/v1`;
+const ASK_TTL_MS = 24 * 3_600_000;
+const VERIFY_MS = 15 * 60_000;
+const MAX_MODEL_CALLS = 60;
+const OUTPUT_CHARS = 20_000;
+
+export function openPearlSession(
+  run: { readonly runId: RunId; readonly pearl: Pearl; readonly paused: boolean },
+  deps: SessionDeps,
+): PearlSession {
+  return new Session(run, deps);
+}
+
+class Session implements PearlSession, PearlWork {
+  readonly work: PearlWork = this;
+  readonly #runId: RunId;
+  readonly #pearl: Pearl;
+  readonly #deps: SessionDeps;
+  readonly #gate: Gate;
+  readonly #goalie: Goalie;
+  readonly #workspace: Workspace;
+  readonly #modelToken = `placeholder-${randomBytes(18).toString("base64url")}`;
+  readonly #redactor: ReturnType<typeof createRedactor>;
+  #vm: Vm | null = null;
+  #line: OperatorLine | null = null;
+  #paused: boolean;
+  #steering: string[] = [];
+  #turnCostUsd: number | null = null;
+
+  constructor(
+    { runId, pearl, paused }: { readonly runId: RunId; readonly pearl: Pearl; readonly paused: boolean },
+    deps: SessionDeps,
+  ) {
+    this.#runId = runId;
+    this.#pearl = pearl;
+    this.#paused = paused;
+    this.#deps = deps;
+    this.#redactor = createRedactor([...deps.secrets()]);
+    this.#workspace = new Workspace(deps.groove, runId);
+    this.#gate = gateFor({
+      access: deps.access,
+      policy: () => deps.policyOf(pearl),
+      run: { runId, pearlId: pearl.id },
+      redact: (text) => this.#redactor.redact(text).text,
+      mode: "ask",
+      askTtlMs: ASK_TTL_MS,
+    });
+    this.#goalie = openGoalie({
+      judge: (request) => this.#gate.judge(request),
+      modelRoute: {
+        token: this.#modelToken,
+        targets: (slot) => deps.models.targets(slot),
+        onUsage: (call) => this.#used(call),
+      },
+      secrets: deps.secrets,
+      audit: (line) => this.#audit(line),
+      ...deps.egress,
+    });
+  }
+
+  async prepare(_step: Step): Promise<Prepared> {
+    const { vcs } = this.#deps;
+    const { repo, verify } = this.#pearl;
+    const { commit: base, branch } = await vcs.head(repo);
+    let found = verify;
+    await this.#workspace.begin(async (dir) => {
+      await vcs.exportTree(repo, base, dir);
+      found ??= await detectIn(dir);
+    });
+    if (found === null)
+      this.#deps.emit({
+        type: "note",
+        text: "No verify command is declared or found: a person has to judge the result.",
+      });
+    return { base, branch, verify: found };
+  }
+
+  async turn({ iteration, signal, prepared, feedback }: Parameters<PearlWork["turn"]>[0]): Promise<TurnRow> {
+    const vm = await this.#machine(signal);
+    const earlier = this.#workspace.latest();
+    this.#turnCostUsd = null;
+    const conversation = openingOf({ pearl: this.#pearl, prepared, feedback, iteration, earlier });
+    const exec = vm.exec({ argv: ["node", OPERATOR], cwd: WORKSPACE });
+    exec.stderr.on("data", (chunk: Buffer) =>
+      this.#deps.log.debug("operator.stderr", {
+        runId: this.#runId,
+        text: this.#redactor.redact(chunk.toString("utf8")).text,
+      }),
+    );
+    const line = openOperatorLine({ write: (bytes) => exec.stdin.write(bytes), stdout: exec.stdout }, (reason) =>
+      this.#deps.log.warn("operator.dropped", { runId: this.#runId, reason }),
+    );
+    const cancel = (): void => line.send({ type: "cancel" });
+    signal.addEventListener("abort", cancel, { once: true });
+    try {
+      this.#attach(line);
+      const start: TurnStart = {
+        type: "start",
+        role: { ...ROLES.fixer, tools: [...ROLES.fixer.tools] },
+        workspace: WORKSPACE,
+        modelUrl: MODEL_URL,
+        modelToken: this.#modelToken,
+        conversation,
+        maxModelCalls: MAX_MODEL_CALLS,
+      };
+      const ports = {
+        line,
+        guard: toolGuard({ workspace: WORKSPACE, gate: this.#gate, redactor: this.#redactor, inspect: scanText }),
+        keep: async (checkpoint: { afterCallId: string | null; conversation: readonly ChatMessage[] }) =>
+          (await this.#workspace.keep(vm, { ...checkpoint, iteration, usage: NOTHING_USED })).id,
+        emit: this.#deps.emit,
+      };
+      return await runTurn(start, ports, signal);
+    } finally {
+      signal.removeEventListener("abort", cancel);
+      this.#line = null;
+      exec.signal("SIGKILL");
+    }
+  }
+
+  async verify({ iteration, signal, prepared }: Parameters<PearlWork["verify"]>[0]): Promise<EvidenceRow> {
+    const vm = await this.#machine(signal);
+    const { emit } = this.#deps;
+    const { seq } = await this.#workspace.keep(vm, {
+      afterCallId: null,
+      iteration,
+      usage: NOTHING_USED,
+      conversation: this.#workspace.latest()?.conversation ?? [],
+    });
+    const costUsd = this.#turnCostUsd;
+    const command = prepared.verify;
+    if (command === null)
+      return { command, exitCode: null, green: false, failing: null, output: "", costUsd, checkpoint: seq };
+    const ran = await runShell(vm, command, signal);
+    const output = this.#redactor.redact(ran.output).text.slice(-OUTPUT_CHARS);
+    const { green, failing } = readVerify({ exitCode: ran.exitCode, output });
+    emit({ type: "verify.finished", iteration, command, exitCode: ran.exitCode, green, failing, output });
+    return { command, exitCode: ran.exitCode, green, failing, output, costUsd, checkpoint: seq };
+  }
+
+  judge(history: readonly EvidenceRow[]): VerdictRow {
+    const last = history.at(-1);
+    const unverified = last?.command === null;
+    const decision = unverified
+      ? ({
+          kind: "stop",
+          reason: "cap",
+          detail: "There is no verify command, so one turn is all the evidence there can be.",
+        } as const)
+      : decideTurn({ history, budgetUsd: this.#pearl.budgetUsd });
+    if (decision.kind === "continue") return { stop: null, detail: `turn ${decision.turn} follows`, restore: null };
+    this.#deps.emit({ type: "governor.stopped", reason: decision.reason, detail: decision.detail });
+    const best =
+      "restoreTurn" in decision && decision.restoreTurn !== undefined ? history[decision.restoreTurn - 1] : undefined;
+    return { stop: decision.reason, detail: decision.detail, restore: best?.checkpoint ?? null };
+  }
+
+  async diff({ prepared, verdict }: Parameters<PearlWork["diff"]>[0]): Promise<DiffRow> {
+    const { vcs, emit } = this.#deps;
+    const checkpoint = verdict.restore ?? this.#workspace.latest()?.seq ?? 1;
+    const { hash, files } = await vcs.diff(
+      this.#pearl.repo,
+      prepared.base,
+      await this.#workspace.changesUntil(checkpoint),
+    );
+    emit({
+      type: "diff.ready",
+      diffHash: hash,
+      files: files.map((file) => ({ ...file, patch: this.#redactor.redact(file.patch).text })),
+    });
+    const sum = (key: "additions" | "deletions"): number => files.reduce((total, file) => total + file[key], 0);
+    await this.#letGo();
+    return { hash, files: files.length, additions: sum("additions"), deletions: sum("deletions"), checkpoint };
+  }
+
+  async merge({ prepared, diff }: Parameters<PearlWork["merge"]>[0]): Promise<MergeRow> {
+    const { vcs, clock, emit } = this.#deps;
+    const { repo, title, id } = this.#pearl;
+    const applied = await vcs.apply({
+      repo,
+      base: prepared.base,
+      branch: prepared.branch,
+      changes: await this.#workspace.changesUntil(diff.checkpoint),
+      message: `${title}\n\nPearl: ${id}\nRun: ${this.#runId}\n`,
+      author: { name: "Smooth operator", email: "operator@smooth.invalid" },
+      atMs: clock.now(),
+    });
+    if (applied.kind === "conflict")
+      throw new SmoothError(
+        "MERGE_CONFLICT",
+        `${prepared.branch} changed the same files meanwhile: ${applied.paths.join(", ")}; run the pearl again on the new state`,
+      );
+    if (applied.kind === "dirty")
+      throw new SmoothError(
+        "MERGE_CONFLICT",
+        `uncommitted work in ${repo} is in the way: ${applied.detail}; commit or stash it, then run the pearl again`,
+      );
+    const { commit, branch } = applied;
+    emit({ type: "merged", commit, branch });
+    return { commit, branch };
+  }
+
+  steer(text: string): void {
+    if (this.#line) this.#line.send({ type: "steer", text });
+    else this.#steering.push(text);
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#line?.send({ type: "pause" });
+  }
+
+  unpause(): void {
+    this.#paused = false;
+    this.#line?.send({ type: "unpause" });
+  }
+
+  cancel(): void {
+    this.#line?.send({ type: "cancel" });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#letGo();
+    await this.#goalie[Symbol.asyncDispose]();
+  }
+
+  /** What a person asked for while no operator was listening reaches the next one. */
+  #attach(line: OperatorLine): void {
+    this.#line = line;
+    const waiting: OperatorInput[] = this.#steering.splice(0).map((text) => ({ type: "steer", text }));
+    if (this.#paused) waiting.unshift({ type: "pause" });
+    for (const input of waiting) line.send(input);
+  }
+
+  /** P2 */
+  async #machine(signal: AbortSignal): Promise<Vm> {
+    if (this.#vm) return this.#vm;
+    const { sandboxes, clock, emit, operatorFile } = this.#deps;
+    const fromMs = clock.now();
+    const vm = await sandboxes.acquire({ onEgress: (connection) => this.#goalie.accept(connection) }, signal); // P3
+    this.#vm = vm;
+    void vm.stopped.then((why) => {
+      if (this.#vm === vm) this.#vm = null;
+      emit({ type: "vm.stopped", reason: why.kind });
+    });
+    emit({
+      type: "vm.started",
+      driver: vm.driver,
+      level: vm.level,
+      restored: vm.restored,
+      tookMs: clock.now() - fromMs,
+    });
+    await vm.writeFile(OPERATOR, await readFile(operatorFile), 0o644);
+    await this.#workspace.putInto(vm);
+    return vm;
+  }
+
+  async #letGo(): Promise<void> {
+    const vm = this.#vm;
+    this.#vm = null;
+    await vm?.kill();
+  }
+
+  #audit({ host, port, method, verdict, rule }: AuditLine): void {
+    if (host !== MODEL_HOST) this.#deps.emit({ type: "egress", verdict, host, port, method, rule });
+  }
+
+  #used({
+    slot,
+    target,
+    usage,
+  }: {
+    readonly slot: string;
+    readonly target: ModelTarget;
+    readonly usage: Usage | null;
+  }): void {
+    const { models, emit } = this.#deps;
+    const counted = usage ?? { inputTokens: 0, outputTokens: 0 };
+    const costUsd = usage && models.costUsd(target, usage);
+    if (costUsd !== null) this.#turnCostUsd = (this.#turnCostUsd ?? 0) + costUsd;
+    emit({
+      type: "usage",
+      slot,
+      provider: target.providerId,
+      model: target.model,
+      ...counted,
+      costUsd,
+      estimated: costUsd !== null,
+    });
+  }
+}
+
+interface Opening {
+  readonly pearl: Pearl;
+  readonly prepared: Prepared;
+  readonly feedback: EvidenceRow | null;
+  readonly iteration: number;
+  readonly earlier: ReturnType<Workspace["latest"]>;
+}
+
+/** A turn that a crash cut off goes on where it was; a new one begins with the task, or with what the last verify said. */
+function openingOf({ pearl, prepared, feedback, iteration, earlier }: Opening): ChatMessage[] {
+  const conversation = [...(earlier?.conversation ?? [])];
+  if (conversation.length > 0 && earlier?.iteration === iteration) return conversation;
+  return [
+    ...conversation,
+    { role: "user", content: feedback === null ? taskOf(pearl, prepared) : feedbackOf(feedback) },
+  ];
+}
+
+/** The task verbatim; what counts as done is said once. */
+function taskOf({ title, description }: Pearl, { verify }: Prepared): string {
+  const done = verify === null ? "" : `\n\nThe work is done when this command ends with exit code 0: ${verify}`;
+  return `${title}${description === "" ? "" : `\n\n${description}`}${done}`;
+}
+
+function feedbackOf({ command, exitCode, output }: EvidenceRow): string {
+  return `Not done yet. I ran \`${command}\` and it ended with ${exitCode === null ? "no exit code" : `exit code ${exitCode}`}:\n\n${output.slice(-8_000)}`;
+}
+
+async function detectIn(dir: string): Promise<string | null> {
+  const text = (name: string): Promise<string | undefined> => readFile(`${dir}/${name}`, "utf8").catch(() => undefined);
+  return detectVerify({
+    files: await readdir(dir),
+    packageJson: await text("package.json"),
+    makefile: await text("Makefile"),
+  });
+}
+
+async function runShell(
+  vm: Vm,
+  command: string,
+  signal: AbortSignal,
+): Promise<{ exitCode: number | null; output: string }> {
+  const exec = vm.exec({ argv: ["bash", "-lc", command], cwd: WORKSPACE, timeoutMs: VERIFY_MS });
+  const stop = (): void => exec.signal("SIGKILL");
+  signal.addEventListener("abort", stop, { once: true });
+  const output = tail(exec);
+  const outcome = await exec.outcome;
+  signal.removeEventListener("abort", stop);
+  signal.throwIfAborted();
+  if (outcome.kind === "vm-gone") throw new SmoothError("SANDBOX_FAILED", "the VM died during the verify command");
+  return { exitCode: outcome.kind === "exited" ? outcome.code : null, output: await output };
+}
+
+/** Both streams as they came; of a flood only the end. */
+async function tail({ stdout, stderr }: Exec): Promise<string> {
+  let text = "";
+  const take = (chunk: Buffer): void => {
+    text = (text + chunk.toString("utf8")).slice(-4 * OUTPUT_CHARS);
+  };
+  const ended = [stdout, stderr].map(
+    (stream) => new Promise<void>((resolve) => stream.on("data", take).once("close", resolve)),
+  );
+  await Promise.all(ended);
+  return text;
+}
