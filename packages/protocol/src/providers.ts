@@ -15,6 +15,10 @@ export const SLOTS = [
 export const Slot = z.enum(SLOTS);
 export type Slot = z.infer<typeof Slot>;
 
+/** USD per million tokens. */
+export const Price = z.object({ input: z.number().nonnegative(), output: z.number().nonnegative() });
+export type Price = z.infer<typeof Price>;
+
 export const Provider = z.looseObject({
   id: z.string().min(1).max(100),
   api_url: z.url(),
@@ -24,14 +28,17 @@ export const Provider = z.looseObject({
   api_format: z.enum(["OpenAiCompat", "Anthropic", "Responses"]).default("OpenAiCompat"),
   default_model: z.string().min(1),
   max_tokens: z.int().positive().optional(),
-  /** USD per million tokens; absent means unpriced. */
-  price: z.object({ input: z.number().nonnegative(), output: z.number().nonnegative() }).optional(),
+  /** Of the default model; absent means unpriced. */
+  price: Price.optional(),
 });
 export type Provider = z.infer<typeof Provider>;
 
 export const Route = z.looseObject({
   provider: z.string(),
   model: z.string().optional(),
+  /** Of that model, when it is not the provider's default. */
+  price: Price.optional(),
+  /** A slot or a provider, asked when this one does not answer. */
   fallback: z.string().optional(),
 });
 
