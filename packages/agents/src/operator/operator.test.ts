@@ -271,6 +271,23 @@ test("L4: cancel ends a model request, a waiting verdict and a running tool, and
   }
 });
 
+test("L4: the workspace is closed before the last word, however it ends", async () => {
+  const order: string[] = [];
+  const watched = (): Workspace => ({
+    ...openMemoryWorkspace(),
+    [Symbol.asyncDispose]: async () => void order.push("closed"),
+  });
+  const note = (output: OperatorOutput, inbox: HostInbox): void => {
+    if (output.type === "completed") order.push(output.reason);
+    if (output.type === "tool.request") inbox.take({ type: "cancel" });
+  };
+
+  await play({ model: [says("ok")], workspace: watched(), host: note }).done;
+  await play({ model: [says("", readA)], workspace: watched(), host: note }).done;
+
+  expect(order).toEqual(["closed", "done", "closed", "cancelled"]);
+});
+
 test("the host's line ending is a cancel", async () => {
   const { inbox, done, outputs } = play({ model: [says("", readA)], host: () => {} });
 
