@@ -1,9 +1,12 @@
 import { request, type IncomingMessage } from "node:http";
 import { expect, test } from "vitest";
-import type { Handlers } from "@smooth/protocol/gateway";
+import { systemClock } from "@smooth/platform/node/system";
+import type { Caller, Handlers } from "@smooth/protocol/gateway";
 import { rawRequest } from "../testing/raw-http.ts";
 import { endlessRun, finishedRun, noteEvent, RUN_ID, serveTestGateway } from "../testing/test-gateway.ts";
+import { answerSse } from "./streams.ts";
 
+const nobody: Caller = { name: "nobody", role: "viewer", via: "local" };
 const path = "/v1/rpc/streamRunEvents";
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const idsIn = (text: string): number[] => [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
@@ -108,4 +111,17 @@ test("T1, T2: a reader that takes nothing holds the handler back, is dropped, an
   expect(heldAt).toBeLessThan(total / 2);
   expect(complete).toEqual(complete.map((_, index) => index + 1));
   expect(complete.length).toBeGreaterThan(0);
+});
+
+test("T4: a long backlog takes turns with everything else", async () => {
+  const backlog = () =>
+    finishedRun(100_000).streamRunEvents({ runId: RUN_ID, afterSeq: 0 }, nobody, new AbortController().signal);
+  const { response } = await answerSse(backlog, { clock: systemClock, stallMs: 1_000, hangUp: () => {} });
+  const reader = response.body?.getReader();
+  let othersHadATurn = false;
+  setImmediate(() => (othersHadATurn = true));
+  for (let taken = 0; taken < 1_000 && !othersHadATurn; taken += 1) await reader?.read();
+
+  expect(othersHadATurn).toBe(true);
+  await reader?.cancel();
 });

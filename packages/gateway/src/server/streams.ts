@@ -1,10 +1,12 @@
+import { setImmediate } from "node:timers/promises";
 import type { Clock } from "@smooth/platform/ports";
 import { SmoothError, toSmoothError } from "@smooth/protocol/errors";
 
 /** A handler's stream as Server-Sent Events: `id` is the event's `seq`, `end` closes a finished stream, `error` a failed one, `ping` says the line lives.
  *  T1. The reader sets the pace: the handler is asked for the next event only when the last one was taken.
  *  T2. A reader that takes nothing for `stallMs` is dropped; it comes back with the last `id` it saw.
- *  T3. A refusal that is known at once is an HTTP status, not an event. */
+ *  T3. A refusal that is known at once is an HTTP status, not an event.
+ *  T4. A long backlog takes turns with everything else this process does. */
 
 export interface StreamRoom {
   readonly clock: Clock;
@@ -52,6 +54,7 @@ class SseSource implements UnderlyingDefaultSource<Uint8Array> {
   #next: Promise<IteratorResult<unknown>>;
   #stall = new AbortController();
   #pulling = false;
+  readonly #turn = takeTurns();
 
   constructor(events: AsyncIterator<unknown>, stop: AbortController, room: StreamRoom) {
     this.#events = events;
@@ -71,6 +74,7 @@ class SseSource implements UnderlyingDefaultSource<Uint8Array> {
   async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
     this.#stall.abort();
     this.#pulling = true;
+    await this.#turn(); // T4
     const tick = await this.#tick();
     this.#pulling = false;
     if (this.#stop.signal.aborted && !(tick instanceof SmoothError)) return;
@@ -145,6 +149,17 @@ export async function firstOf<T>(clock: Clock, ms: number, promises: readonly Pr
   } finally {
     timer.abort();
   }
+}
+
+const EVENTS_PER_TURN = 32;
+
+/** T4: events that are ready at once would run in microtasks alone, and sockets would wait. */
+export function takeTurns(): () => Promise<void> {
+  let count = 0;
+  return async () => {
+    count += 1;
+    if (count % EVENTS_PER_TURN === 0) await setImmediate();
+  };
 }
 
 const bytes = new TextEncoder();

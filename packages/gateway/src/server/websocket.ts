@@ -6,7 +6,7 @@ import { ClientFrame, CLOSE, type ServerFrame } from "../wire.ts";
 import { parseJson } from "./body.ts";
 import { dispatch, subscribe } from "./dispatch.ts";
 import type { Limits } from "./limits.ts";
-import { firstOf } from "./streams.ts";
+import { firstOf, takeTurns } from "./streams.ts";
 
 /** One WebSocket: requests and streams beside each other, told apart by the caller's `id`.
  *  K1. A stream sends its next event only after the last one left this process; a reader that stalls is closed with `tooSlow`.
@@ -92,7 +92,9 @@ export class GatewaySocket {
   }
 
   async #follow(id: string, call: Parameters<typeof subscribe>[1], signal: AbortSignal): Promise<void> {
+    const turn = takeTurns();
     for await (const data of subscribe(this.#deps.handlers, call, signal)) {
+      await turn();
       if (signal.aborted) break;
       await this.#send({ type: "event", id, data });
     }

@@ -18,9 +18,9 @@ export async function cuttingProxy(
       client.write(chunk.subarray(0, left));
       left -= chunk.length;
       if (left > 0) return;
-      host.removeAllListeners("data");
       made += 1;
-      client.end(drop);
+      host.removeAllListeners().destroy();
+      client.end();
     });
     client.pipe(host);
     for (const socket of [client, host]) socket.on("error", drop).on("close", drop);
