@@ -26,6 +26,12 @@ export async function loadWorkflow(path: string): Promise<WorkflowDefinition> {
   return workflow;
 }
 
+/** A module of this workspace that is written in JSX. */
+export async function importJsx<T>(url: URL): Promise<T> {
+  hookOnce();
+  return (await import(url.href)) as T;
+}
+
 async function importFile(file: string): Promise<{ readonly default?: unknown }> {
   try {
     return (await import(pathToFileURL(file).href)) as { readonly default?: unknown };
