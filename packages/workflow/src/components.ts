@@ -64,7 +64,7 @@ export function Loop({ skipIf, children, ...props }: LoopProps): ReactElement | 
   return h(HOST.loop, props, h(LoopScope, { value: scope }, children));
 }
 /** The older name of Loop. */
-export const Ralph = Loop;
+export const Ralph = (props: LoopProps): ReactElement | null => Loop(props);
 
 export type OutputTarget = z.ZodObject | string;
 type OutputValue<O> = O extends z.ZodObject ? z.input<O> : Readonly<Record<string, unknown>>;

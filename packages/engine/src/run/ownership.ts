@@ -2,7 +2,7 @@
  *  O1. A dead process of this host is replaced at once; a process of another host only when its lease has run out. */
 import type { Owner, RunRow } from "../store/port.ts";
 
-export const LEASE_MS = 20_000;
+const LEASE_MS = 20_000;
 
 export interface OwnerCheck {
   /** Whether that process of this host still lives (same boot, same pid, same start time). */
