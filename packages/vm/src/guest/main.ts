@@ -52,7 +52,9 @@ async function answer(request: Exclude<AgentRequest, { op: "exec" | "read" | "wr
     case "settle":
       egress.settle();
       agent.expectNewPeer();
+      waker.arm();
       writeFileSync("/proc/sys/vm/drop_caches", "3");
+      writeFileSync("/proc/sys/vm/compact_memory", "1");
       return { kind: "done" };
     case "wake":
       egress.wake();

@@ -6,7 +6,7 @@ import type { AgentRequest, AgentResult } from "../channel/messages.ts";
 /** A restored clone has its twin's random state and an old clock.
  *  K1. Before any exec after a restore: fresh entropy is mixed in and the generator reseeded from it, the clock is set, the
  *      name and machine id are the clone's own. When that fails, the host does not use the clone.
- *  Node has no ioctl, so a perl helper is started before the snapshot and waits inside it: waking costs no process start. */
+ *  Node has no ioctl, so a perl helper is started just before a snapshot and waits inside it: waking costs no process start. */
 
 const HELPER = `
 $_ = <STDIN>; exit 1 unless defined; my ($hex, $sec, $nsec, $name) = split;
@@ -17,6 +17,8 @@ syscall($syscalls->[1], $name, length $name) == 0 or die "hostname: $!";
 print "ok\\n";`;
 
 export interface Waker {
+  /** Starts the helper, right before a snapshot. */
+  arm(): void;
   wake(request: Extract<AgentRequest, { op: "wake" }>): Promise<AgentResult>;
 }
 
@@ -28,17 +30,18 @@ export function prepareWaker(): Waker {
     child.stdin.on("error", () => {});
     return child;
   };
-  let helper = start();
+  let armed: ChildProcessByStdio<Writable, Readable, null> | null = null;
   return {
+    arm: () => void (armed ??= start()),
     async wake({ entropyHex, wallMs, hostname, machineId }) {
-      const used = helper;
+      const used = armed ?? start();
+      armed = null;
       const code = new Promise<number | null>((resolve) => used.once("exit", resolve));
       used.stdin.end(`${entropyHex} ${Math.floor(wallMs / 1000)} ${(wallMs % 1000) * 1_000_000} ${hostname}\n`);
       if ((await code) !== 0) return { kind: "failed", code: "WAKE", message: "the wake helper failed" };
       writeFileSync("/etc/hostname", `${hostname}\n`);
       writeFileSync("/etc/machine-id", `${machineId}\n`);
       writeFileSync("/etc/hosts", `127.0.0.1 localhost ${hostname}\n`);
-      helper = start(); // For a snapshot of the clone.
       return { kind: "done" };
     },
   };

@@ -57,8 +57,8 @@ function q35({ accel }: Machine): string[] {
 }
 
 function kernelArgs({ accel, tscKhz }: Machine, micro: boolean): string {
-  const common = "console=ttyS0 quiet reboot=t panic=-1 mitigations=off random.trust_cpu=on cryptomgr.notests";
-  const clock = accel === "tcg" && tscKhz !== null ? ` tsc_early_khz=${tscKhz}` : "";
+  const common = "console=ttyS0 quiet reboot=t panic=-1 mitigations=off random.trust_cpu=on cryptomgr.notests init_on_free=1";
+  const clock = accel === "tcg" && tscKhz !== null ? ` tsc_early_khz=${tscKhz} tsc=reliable` : "";
   return `${common}${micro ? " pci=off" : ""}${clock}`;
 }
 

@@ -17,7 +17,7 @@ export async function putTree(run: Run, { to, ...what }: PutTree): Promise<PutRe
     argv: ["sh", "-c", 'mkdir -p "$1" && exec tar -xf - --no-same-owner -C "$1"', "sh", to],
     cwd: "/",
   });
-  const sent = pipeline(Readable.from(tarOf(what, tally), { objectMode: true }), exec.stdin).catch((error: unknown) => {
+  const sent = pipeline(Readable.from(inChunks(tarOf(what, tally)), { objectMode: true }), exec.stdin).catch((error: unknown) => {
     exec.signal("SIGKILL");
     return error;
   });
@@ -68,6 +68,22 @@ export async function getTree(run: Run, { from, paths = ["."], exclude = [], ...
   }
 }
 
+/** Headers and small files travel together: one frame each would cost more than the bytes. */
+async function* inChunks(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let held: Buffer[] = [];
+  let heldBytes = 0;
+  for await (const chunk of source) {
+    held.push(chunk);
+    heldBytes += chunk.length;
+    if (heldBytes < CHUNK_BYTES) continue;
+    yield Buffer.concat(held);
+    held = [];
+    heldBytes = 0;
+  }
+  if (heldBytes > 0) yield Buffer.concat(held);
+}
+
+const CHUNK_BYTES = 64 * 1024;
 const MAX_LIST_BYTES = 64 * 1024 * 1024;
 
 /** One find prints every file with what tells its versions apart (ctime cannot be set back by accident); the rest is comparing. */

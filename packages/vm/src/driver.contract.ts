@@ -1,0 +1,207 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import type { Duplex } from "node:stream";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ExecOutcome, ExecRequest, Vm, VmDriver } from "./driver.ts";
+
+/** What every driver does alike. The suite keeps one VM for the reading tests and makes its own where it ends one. */
+export function runVmContract(openDriver: () => VmDriver): void {
+  let driver: VmDriver;
+  let vm: Vm;
+  let folder: string;
+  const connections: string[] = [];
+
+  beforeAll(async () => {
+    driver = openDriver();
+    folder = await mkdtemp(join(tmpdir(), "vm-contract-"));
+    await driver.prepare();
+    vm = await driver.create({ name: "contract", onEgress: (connection) => answer(connection, connections) });
+  });
+  afterAll(async () => {
+    await vm?.kill();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test("probe says what it is, without throwing", async () => {
+    expect(await driver.probe()).toMatchObject({ kind: "usable", level: vm.level });
+  });
+
+  describe("exec", () => {
+    test("answers the exit code and both outputs", async () => {
+      expect(await run(vm, { argv: ["echo", "a b"] })).toEqual({ outcome: { kind: "exited", code: 0 }, stdout: "a b\n", stderr: "" });
+      expect(await run(vm, { argv: ["cat", "missing"] })).toMatchObject({ outcome: { kind: "exited", code: 1 }, stdout: "", stderr: expect.stringContaining("missing") });
+    });
+
+    test("arguments are passed as they are: nothing reads them as shell", async () => {
+      expect((await run(vm, { argv: ["echo", "$(id); `id`", "*"] })).stdout).toBe("$(id); `id` *\n");
+    });
+
+    test("a program that does not exist is an outcome", async () => {
+      expect((await run(vm, { argv: ["no-such-program"] })).outcome).toMatchObject({ kind: "not-started" });
+    });
+
+    test("runs in the workspace with the proxy set, unless asked otherwise", async () => {
+      expect((await run(vm, { argv: ["pwd"] })).stdout).toBe("/workspace\n");
+      expect((await run(vm, { argv: ["pwd"], cwd: "/tmp" })).stdout).toBe("/tmp\n");
+      expect((await run(vm, { argv: ["printenv", "https_proxy"] })).stdout).toBe("http://127.0.0.1:3128\n");
+      expect((await run(vm, { argv: ["printenv", "GREETING"], env: { GREETING: "hi" } })).stdout).toBe("hi\n");
+    });
+
+    test("streams stdin through, larger than any window, byte for byte", async () => {
+      const exec = vm.exec({ argv: ["cat"] });
+      const sent = Buffer.alloc(1_500_000, "0123456789abcdef");
+      exec.stdin.end(sent);
+      exec.stderr.resume();
+
+      expect((await text(exec.stdout)) === sent.toString()).toBe(true);
+      expect(await exec.outcome).toEqual({ kind: "exited", code: 0 });
+    });
+
+    test("a signal ends the process and is named in the outcome", async () => {
+      const exec = vm.exec({ argv: ["sleep", "100"] });
+      exec.stdout.resume();
+      exec.stderr.resume();
+      exec.signal("SIGTERM");
+
+      expect(await exec.outcome).toEqual({ kind: "signaled", signal: "SIGTERM" });
+    });
+
+    test("a deadline kills", async () => {
+      expect((await run(vm, { argv: ["sleep", "100"], timeoutMs: 300 })).outcome).toEqual({ kind: "timed-out" });
+    });
+  });
+
+  describe("trees", () => {
+    test("go in and come back the same, links and modes included, exclusions left out", async () => {
+      const from = join(folder, "in");
+      await mkdir(join(from, "src/deep"), { recursive: true });
+      await mkdir(join(from, "node_modules/x"), { recursive: true });
+      const longName = `${"n".repeat(120)}.txt`;
+      await writeFile(join(from, "src/deep", longName), "long");
+      await writeFile(join(from, "run.sh"), "#!/bin/sh\n", { mode: 0o755 });
+      await writeFile(join(from, "node_modules/x/index.js"), "no");
+      await symlink("../run.sh", join(from, "src/link"));
+      await symlink("/etc/passwd", join(from, "outside"));
+
+      expect(await vm.putTree({ from, to: "/workspace/t", exclude: ["node_modules"] })).toEqual({ files: 2, bytes: 14, skipped: ["outside"] });
+      const report = await vm.getTree({ from: "/workspace/t", to: join(folder, "out") });
+
+      expect(report).toEqual({ files: 2, bytes: 14, refused: [] });
+      expect((await readdir(join(folder, "out"))).toSorted()).toEqual(["run.sh", "src"]);
+      expect(await readFile(join(folder, "out/src/deep", longName), "utf8")).toBe("long");
+      expect(await readFile(join(folder, "out/src/link"), "utf8")).toBe("#!/bin/sh\n");
+    });
+
+    test("changes are told since a stamp, deletions too, and can be fetched alone", async () => {
+      await vm.writeFile("/workspace/c/kept.txt", Buffer.from("1"));
+      await vm.writeFile("/workspace/c/gone.txt", Buffer.from("1"));
+      const before = await vm.changes("/workspace/c");
+      await vm.writeFile("/workspace/c/new.txt", Buffer.from("2"));
+      await run(vm, { argv: ["rm", "/workspace/c/gone.txt"] });
+
+      const after = await vm.changes("/workspace/c", { since: before.stamp });
+      expect(before.changed).toEqual(["gone.txt", "kept.txt"]);
+      expect([after.changed, after.deleted]).toEqual([["new.txt"], ["gone.txt"]]);
+      await vm.getTree({ from: "/workspace/c", to: join(folder, "delta"), paths: after.changed });
+      expect(await readdir(join(folder, "delta"))).toEqual(["new.txt"]);
+    });
+
+    test("a link out of the tree is refused and reported, the rest arrives", async () => {
+      await vm.writeFile("/workspace/h/fine.txt", Buffer.from("ok"));
+      await run(vm, { argv: ["ln", "-s", "/etc/passwd", "/workspace/h/evil"] });
+      const report = await vm.getTree({ from: "/workspace/h", to: join(folder, "hostile") });
+
+      expect(report.refused).toEqual([{ path: expect.stringContaining("evil"), reason: "link leaves the tree" }]);
+      expect(await readdir(join(folder, "hostile"))).toEqual(["fine.txt"]);
+    });
+
+    test("over the cap nothing is accepted in either direction", async () => {
+      await vm.writeFile("/workspace/big/b", Buffer.alloc(3_000));
+      await mkdir(join(folder, "big"));
+      await writeFile(join(folder, "big/b"), Buffer.alloc(3_000));
+
+      await expect(vm.getTree({ from: "/workspace/big", to: join(folder, "never"), maxBytes: 2_000 })).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
+      await expect(vm.putTree({ from: join(folder, "big"), to: "/workspace/never", maxBytes: 2_000 })).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
+    });
+  });
+
+  test("files are written and read, within their limit", async () => {
+    await vm.writeFile("/workspace/deep/er/file.bin", Buffer.from([0, 1, 255]));
+
+    expect(await vm.readFile("/workspace/deep/er/file.bin")).toEqual(Buffer.from([0, 1, 255]));
+    await expect(vm.readFile("/workspace/deep/er/file.bin", 2)).rejects.toMatchObject({ code: "SANDBOX_FAILED" });
+    await expect(vm.readFile("/workspace/none")).rejects.toMatchObject({ code: "SANDBOX_FAILED" });
+  });
+
+  test("a connection of the guest arrives at onEgress, and its answer goes back", async () => {
+    const { stdout } = await run(vm, { argv: ["curl", "-sS", "http://api.test/hello"] });
+
+    expect(stdout).toBe("from the host");
+    expect(connections.at(-1)).toContain("GET http://api.test/hello HTTP/1.1");
+  });
+
+  test("stats answer", async () => {
+    expect((await vm.stats()).uptimeMs).toBeGreaterThanOrEqual(0);
+  });
+
+  test("without onEgress a connection goes nowhere, and a clone of a snapshot has the files but is its own machine", async () => {
+    await using original = await driver.create({ name: "original" });
+    expect((await run(original, { argv: ["curl", "-sS", "http://api.test/"] })).outcome).not.toEqual({ kind: "exited", code: 0 });
+    await original.writeFile("/workspace/marker", Buffer.from("before"));
+    const snapshot = await original.snapshot(join(folder, "snapshot"));
+    await original.writeFile("/workspace/marker", Buffer.from("after"));
+
+    await using clone = await driver.create({ name: "clone", from: snapshot });
+    expect(clone.restored).toBe(true);
+    expect(clone.id).not.toBe(original.id);
+    expect((await clone.readFile("/workspace/marker")).toString()).toBe("before");
+    expect((await original.readFile("/workspace/marker")).toString()).toBe("after");
+  });
+
+  test("a snapshot is refused while an exec runs", async () => {
+    const exec = vm.exec({ argv: ["sleep", "100"] });
+    exec.stdout.resume();
+    exec.stderr.resume();
+
+    await expect(vm.snapshot(join(folder, "refused"))).rejects.toMatchObject({ code: "CONFLICT" });
+    exec.signal("SIGKILL");
+    await exec.outcome;
+  });
+
+  test("killing ends what runs, tells the reason once, and is harmless twice", async () => {
+    const doomed = await driver.create({});
+    const exec = doomed.exec({ argv: ["sleep", "100"] });
+    exec.stdout.resume();
+    exec.stderr.resume();
+    await Promise.all([doomed.kill(), doomed.kill()]);
+
+    expect(await doomed.stopped).toEqual({ kind: "killed" });
+    expect(await exec.outcome).toEqual({ kind: "vm-gone" });
+    expect((await run(doomed, { argv: ["true"] })).outcome).toEqual({ kind: "vm-gone" });
+    await expect(doomed.readFile("/etc/hostname")).rejects.toMatchObject({ code: "SANDBOX_FAILED" });
+  });
+
+  test("a wall limit ends the VM", async () => {
+    const brief = await driver.create({ limits: { wallMs: 400 } });
+
+    expect(await brief.stopped).toEqual({ kind: "limit", limit: "wallMs" });
+  });
+}
+
+/** Runs to the end with both outputs as text. */
+export async function run(vm: Vm, request: ExecRequest): Promise<{ outcome: ExecOutcome; stdout: string; stderr: string }> {
+  const exec = vm.exec(request);
+  exec.stdin.end();
+  const [stdout, stderr, outcome] = await Promise.all([text(exec.stdout), text(exec.stderr), exec.outcome]);
+  return { outcome, stdout, stderr };
+}
+
+/** A host that answers every request. */
+function answer(connection: Duplex, log: string[]): void {
+  connection.once("data", (chunk: Buffer) => {
+    log.push(chunk.toString());
+    connection.end("HTTP/1.1 200 OK\r\nContent-Length: 13\r\nConnection: close\r\n\r\nfrom the host");
+  });
+}
