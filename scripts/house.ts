@@ -86,7 +86,7 @@ export async function startHouse(options: HouseOptions): Promise<House> {
     return children.start({
       name: "host",
       command: node,
-      args: [join(root, "apps/agent-host/src/bin/th.ts"), "up", "--foreground"],
+      args: [join(root, "apps/agent-host/src/bin/th.ts"), "up"],
       cwd: root,
       env: {
         ...process.env,

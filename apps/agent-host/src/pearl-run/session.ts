@@ -24,7 +24,7 @@ import type { Vcs } from "@smooth/vcs/vcs";
 import { type Exec, type Vm, WORKSPACE } from "@smooth/vm/driver";
 import { openOperatorLine, type OperatorLine } from "../wiring/operator-line.ts";
 import { runTurn, type TurnStart } from "../wiring/operator-turn.ts";
-import type { Models } from "./models.ts";
+import type { Models } from "../wiring/models.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import { toolGuard } from "./tool-guard.ts";
 import type { DiffRow, EvidenceRow, MergeRow, PearlWork, Prepared, Step, TurnRow, VerdictRow } from "./work.ts";

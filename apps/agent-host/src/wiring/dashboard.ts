@@ -67,6 +67,16 @@ export function openDashboard(enrolment: Enrolment, { deviceKey, clock, ids }: D
 
   return {
     enrolment,
+    /** Resolves when the dashboard knows this host; rejects with its refusal. */
+    async ping(): Promise<void> {
+      const leave = new AbortController();
+      const response = await fetch(at("commands?after=999999999"), {
+        headers: await authorization(),
+        signal: leave.signal,
+      });
+      if (!response.ok) throw await refusal(response);
+      leave.abort();
+    },
     /** The highest outbox seq the dashboard has stored. */
     async push(records: readonly OutboxRow[], signal: AbortSignal): Promise<number> {
       const answer = await post(at("events"), { records }, { headers: await authorization(), signal });

@@ -25,7 +25,7 @@ export interface RunsDeps {
   readonly pearls: PearlStore;
   readonly demo: () => boolean;
   /** What a pearl's run holds in this process: created at the first step, disposed at the end. */
-  readonly openSession: (run: { readonly runId: RunId; readonly pearlId: PearlId }) => PearlSession;
+  readonly openSession: (run: { readonly runId: RunId; readonly pearlId: PearlId }) => Promise<PearlSession>;
   readonly pearlWorkflow: (work: PearlWork) => WorkflowDefinition;
   readonly loadWorkflow: (file: string) => Promise<WorkflowDefinition>;
   /** An approval node opened; makes it visible as an ask. */
@@ -65,7 +65,7 @@ export class Runs implements RunService, AsyncDisposable {
     if (pearl.status === "closed") pearls.change(pearl.id, { status: "open" }, { by });
     pearls.change(pearl.id, { status: "in_progress" }, { by });
     runLog.open({ runId, title: pearl.title, workflow: "pearl", pearlId: pearl.id, demo: demo() });
-    const session = this.#deps.openSession({ runId, pearlId: pearl.id });
+    const session = await this.#deps.openSession({ runId, pearlId: pearl.id });
     await this.#drive(runId, session, () =>
       startRun({
         ...engine,
@@ -84,7 +84,7 @@ export class Runs implements RunService, AsyncDisposable {
     if (isOver(summary))
       throw new SmoothError("RUN_NOT_RESUMABLE", `run ${runId} is ${summary.status}`, { details: { runId } });
     const { engine, isAlive, openSession, loadWorkflow } = this.#deps;
-    const session = summary.pearlId ? openSession({ runId, pearlId: summary.pearlId }) : null;
+    const session = summary.pearlId ? await openSession({ runId, pearlId: summary.pearlId }) : null;
     const workflow = session ? this.#deps.pearlWorkflow(session.work) : await loadWorkflow(summary.workflow);
     await this.#drive(runId, session, () => resumeRun({ ...engine, workflow, runId, isAlive, onEvent: this.#record }));
     return this.#summary(runId);

@@ -29,6 +29,11 @@ export interface SyncDeps {
   readonly onState: (state: HostStatus["dashboard"]) => void;
 }
 
+/** A host that enrols anew forgets the commands of its former self: their numbers start again. */
+export function forgetCommands(sql: Sql): void {
+  sql.exec(`${SCHEMA} DELETE FROM command;`);
+}
+
 /** Runs until `signal`; never rejects. */
 export async function keepInSync(deps: SyncDeps, signal: AbortSignal): Promise<void> {
   deps.sql.exec(SCHEMA);

@@ -1,0 +1,110 @@
+import type { Access } from "@smooth/cast/access";
+import { decideApproval } from "@smooth/engine/control";
+import type { StoredEvent } from "@smooth/engine/events";
+import type { RunStore } from "@smooth/engine/store";
+import type { PearlStore } from "@smooth/pearls/store";
+import type { Clock, Log } from "@smooth/platform/ports";
+import type { Ask } from "@smooth/protocol/asks";
+import { SmoothError, toSmoothError } from "@smooth/protocol/errors";
+import { RunId } from "@smooth/protocol/ids";
+import type { AskDesk } from "./actions.ts";
+import type { RunLog } from "./run-log.ts";
+
+/** One queue for people: what Wonk asks and what a workflow waits for (promise P7).
+ *  K1. An approval of a workflow and its ask are decided together: the ask first, which is the one decision; then the engine's
+ *      row, which a crash in between makes up for at the next start. */
+
+interface AskDeps {
+  readonly access: Access;
+  readonly store: RunStore;
+  readonly runLog: RunLog;
+  readonly pearls: PearlStore;
+  readonly clock: Pick<Clock, "now">;
+  readonly log: Log;
+  /** A decided approval may let its run go on. */
+  readonly wake: () => Promise<void>;
+}
+
+export interface Asks extends AskDesk {
+  /** Makes a workflow's open approval visible; harmless when it is already. */
+  openApproval(
+    event: Pick<Extract<StoredEvent, { type: "approval.opened" }>, "runId" | "nodeId" | "iteration" | "title">,
+  ): Promise<void>;
+  /** K1: after a crash, approvals without an ask get one, and decisions that did not reach the engine do. */
+  reconcile(): Promise<void>;
+}
+
+export function openAsks(deps: AskDeps): Asks {
+  const { access, store, clock, log, wake } = deps;
+  const apply = async (ask: Ask): Promise<void> => {
+    const node = nodeOf(ask);
+    if (ask.status !== "decided" || node === null) return;
+    const { verdict, note } = ask.decision;
+    await decideApproval(store, {
+      runId: ask.runId,
+      ...node,
+      decision: { verdict, note },
+      by: ask.decidedBy,
+      atMs: clock.now(),
+    }).catch((error: unknown) => {
+      if (toSmoothError(error).code !== "ALREADY_DECIDED") throw error;
+    });
+    await wake();
+  };
+  const openApproval: Asks["openApproval"] = async (event) => {
+    const runId = RunId.parse(event.runId);
+    const { outcome } = await access.open(approvalAsk(deps, { ...event, runId }));
+    void outcome.catch((error: unknown) => log.error("ask.outcome-failed", { runId, error: String(error) }));
+  };
+  return {
+    openApproval,
+    async decide(askId, { version, decision, by }) {
+      const ask = await access.decide(askId, { version, decision, by: { kind: "human", name: by } });
+      await apply(ask);
+      return ask;
+    },
+    async reconcile() {
+      for (const approval of await store.approvals({ only: "open" })) {
+        const { runId, nodeId, iteration, request } = approval;
+        const known = access.list({ runId, limit: 100 }).find((ask) => isFor(ask, nodeId, iteration));
+        if (known?.status === "decided") await apply(known);
+        else if (!known) await openApproval({ runId, nodeId, iteration, title: request.title });
+      }
+    },
+  };
+}
+
+/** A pearl's merge shows the diff's size and is bound to its hash; any other approval shows its own words. */
+function approvalAsk(
+  { runLog, pearls }: AskDeps,
+  { runId, nodeId, iteration, title }: { runId: RunId; nodeId: string; iteration: number; title: string },
+): Parameters<Access["open"]>[0] {
+  const summary = runLog.summary(runId);
+  if (!summary) throw new SmoothError("RUN_NOT_FOUND", `no run ${runId}`, { details: { runId } });
+  const { pearlId } = summary;
+  const diff = runLog.latest(runId, "diff.ready");
+  const shared = { runId, pearlId, request: null, ttlMs: null, reason: `workflow.${nodeId}` } as const;
+  if (nodeId !== "merge" || !diff || !pearlId) {
+    return { ...shared, subject: { kind: "approval", nodeId, iteration, title }, question: title, risk: "medium" };
+  }
+  const sum = (key: "additions" | "deletions"): number => diff.files.reduce((total, file) => total + file[key], 0);
+  const { repo, title: pearl } = pearls.get(pearlId);
+  const size = { files: diff.files.length, additions: sum("additions"), deletions: sum("deletions") };
+  return {
+    ...shared,
+    subject: { kind: "merge", repo, branch: "the checked-out branch", ...size },
+    action: diff.diffHash,
+    question: `Merge the diff of “${pearl}”?`,
+    risk: "medium",
+  };
+}
+
+function nodeOf({ subject }: Ask): { nodeId: string; iteration: number } | null {
+  if (subject.kind === "merge") return { nodeId: "merge", iteration: 0 };
+  return subject.kind === "approval" ? { nodeId: subject.nodeId, iteration: subject.iteration } : null;
+}
+
+function isFor(ask: Ask, nodeId: string, iteration: number): boolean {
+  const node = nodeOf(ask);
+  return node?.nodeId === nodeId && node.iteration === iteration;
+}
