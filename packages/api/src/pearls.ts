@@ -53,7 +53,7 @@ export interface PearlFilter {
 
 export async function listPearls({ db, org }: MemberContext, filter: PearlFilter): Promise<PearlListing[]> {
   const ready = readyIds(await graphOf(db, org.id));
-  const contains = filter.text && { contains: filter.text, mode: "insensitive" as const };
+  const contains = filter.text && { contains: literal(filter.text), mode: "insensitive" as const };
   const rows = await db.pearl.findMany({
     where: {
       orgId: org.id,
@@ -66,6 +66,9 @@ export async function listPearls({ db, org }: MemberContext, filter: PearlFilter
   });
   return rows.map((row) => ({ pearl: pearlOf(row), hostId: row.hostId, ready: ready.has(row.id as PearlId) }));
 }
+
+/** Prisma's `contains` is LIKE: `%` and `_` would match anything. */
+const literal = (text: string): string => text.replaceAll(/[\\%_]/g, "\\$&");
 
 export interface PearlPage extends Omit<PearlDetail, "runs"> {
   readonly host: HostView | null;
@@ -83,7 +86,7 @@ export async function pearlPage(ctx: MemberContext, pearlId: string): Promise<Pe
     db.dependency.findMany({ where: { orgId: org.id, OR: [{ fromId: pearlId }, { toId: pearlId }] } }),
     blockersOf(db, org.id, pearlId),
     db.run.findMany({ where: own, orderBy: { startedAtMs: "desc" }, take: 100 }),
-    db.command.findMany({ where: own, orderBy: { issuedAtMs: "desc" }, take: 50 }),
+    db.command.findMany({ where: own, orderBy: [{ issuedAtMs: "desc" }, { n: "desc" }], take: 50 }),
     row.hostId === null ? null : db.host.findUnique({ where: { id: row.hostId } }),
   ]);
   return {

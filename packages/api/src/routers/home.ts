@@ -28,7 +28,7 @@ export const homeRouter = router({
   /** Says when to look again: one message after every change in the org, or after a few seconds. */
   changes: procedure("viewer").subscription(async function* ({ ctx, signal }) {
     const { bus, clock, org } = ctx;
-    const until = signal ?? AbortSignal.abort();
+    const until = signal ?? new AbortController().signal;
     for await (const _ of pulses(topics.org(org.id), { bus, clock, pollMs: POLL_MS, signal: until })) {
       await assertStillMember(ctx);
       yield tracked(String(clock.now()), { atMs: clock.now() });

@@ -79,7 +79,7 @@ export const runsRouter = router({
     .subscription(async function* ({ ctx, input, signal }) {
       const { runId } = await findRunId(ctx, input.runId);
       const afterSeq = input.lastEventId ? Number(input.lastEventId) : input.afterSeq;
-      const until = signal ?? AbortSignal.abort();
+      const until = signal ?? new AbortController().signal;
       for await (const event of followRun(ctx, { runId, afterSeq }, until)) yield tracked(String(event.seq), event);
     }),
 
@@ -117,7 +117,11 @@ async function runPage(ctx: MemberContext, runId: string): Promise<RunPage> {
   const row = await findRun(db, org.id, runId);
   const [[run], commands, view] = await Promise.all([
     cardsOf(ctx, [row]),
-    db.command.findMany({ where: { orgId: org.id, runId }, orderBy: { issuedAtMs: "desc" }, take: 50 }),
+    db.command.findMany({
+      where: { orgId: org.id, runId },
+      orderBy: [{ issuedAtMs: "desc" }, { n: "desc" }],
+      take: 50,
+    }),
     viewOf(ctx, row),
   ]);
   if (!run) throw new SmoothError("RUN_NOT_FOUND", `no run ${runId}`);

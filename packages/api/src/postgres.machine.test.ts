@@ -1,0 +1,191 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Db, openDb } from "@smooth/db/client";
+import { migrateUp } from "@smooth/db/migrate";
+import { systemClock } from "@smooth/platform/node/system";
+import { RunId } from "@smooth/protocol/ids";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startPostgres } from "../../../scripts/postgres.ts";
+import { firstBrokenEntry } from "./audit.ts";
+import { memoryBus } from "./bus.ts";
+import { commandStream } from "./host-sync/command-stream.ts";
+import { openOrg, openWorld, TestHost, type TestOrg, type World } from "./testing/world.ts";
+
+const ROOT = join(import.meta.dirname, "../../..");
+const home = mkdtempSync(join(tmpdir(), "smooth-pg-"));
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+const pidOf = (dir: string) => Number(readFileSync(join(dir, "postmaster.pid"), "utf8").split("\n")[0]);
+const isAlive = (pid: number) => spawnSync("kill", ["-0", String(pid)]).status === 0;
+
+describe("embedded Postgres", () => {
+  const dir = join(home, "lifecycle");
+
+  test("keeps its data over a restart, and is gone after it was stopped", async () => {
+    let pid = 0;
+    {
+      await using postgres = await startPostgres(dir);
+      expect(await migrateUp(postgres.url)).toHaveLength(1);
+      pid = pidOf(dir);
+    }
+    expect(isAlive(pid)).toBe(false);
+
+    await using again = await startPostgres(dir);
+    expect(await migrateUp(again.url)).toEqual([]);
+  });
+
+  test("G1: without the password nobody gets in", async () => {
+    await using postgres = await startPostgres(dir);
+    const url = new URL(postgres.url);
+    url.password = "guess";
+
+    await expect(migrateUp(url.href)).rejects.toThrow(/password/);
+  });
+
+  test("G2: a server left behind by a killed parent is taken over", async () => {
+    const script = `import { startPostgres } from ${JSON.stringify(join(ROOT, "scripts/postgres.ts"))};
+      await startPostgres(${JSON.stringify(dir)}); process.stdout.write("up"); setInterval(() => {}, 1_000);`;
+    const parent = spawn(process.execPath, ["--input-type=module", "-e", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(parent.stdout, "data");
+    const pid = pidOf(dir);
+    parent.kill("SIGKILL");
+    await once(parent, "exit");
+
+    {
+      await using postgres = await startPostgres(dir);
+      expect([pidOf(dir), await migrateUp(postgres.url)]).toEqual([pid, []]);
+    }
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  test("G2: a stale pid file, even with somebody else's pid in it, is no obstacle", async () => {
+    writeFileSync(join(dir, "postmaster.pid"), `${process.pid}\n${dir}\n1\n5432\n\n127.0.0.1\n\nready\n`);
+
+    await using postgres = await startPostgres(dir);
+
+    expect(await migrateUp(postgres.url)).toEqual([]);
+  });
+
+  test("G3: a directory whose making was interrupted is made anew", async () => {
+    const half = join(home, "half");
+    spawnSync("mkdir", ["-p", `${half}.making/base`]);
+
+    await using postgres = await startPostgres(half);
+
+    expect(await migrateUp(postgres.url)).toHaveLength(1);
+    expect(existsSync(`${half}.making`)).toBe(false);
+  });
+});
+
+test("M1: the migrations give exactly the schema, and Prisma's own command line agrees", async () => {
+  await using postgres = await startPostgres(join(home, "prisma"));
+  await migrateUp(postgres.url);
+  const prisma = (...args: string[]) =>
+    spawnSync(process.execPath, [join(ROOT, "node_modules/prisma/build/index.js"), "migrate", ...args], {
+      cwd: ROOT,
+      encoding: "utf8",
+      env: {
+        ...process.env,
+        DATABASE_URL: postgres.url,
+        PRISMA_SCHEMA_ENGINE_BINARY: join(ROOT, "scripts/schema-engine.mjs"),
+        CHECKPOINT_DISABLE: "1",
+      },
+    });
+
+  const drift = prisma(
+    "diff",
+    "--from-migrations",
+    "prisma/migrations",
+    "--to-schema",
+    "prisma/schema.prisma",
+    "--exit-code",
+  );
+  const status = prisma("status");
+
+  expect(drift.stdout + drift.stderr).toContain("No difference detected");
+  expect(status.stdout + status.stderr).toContain("Database schema is up to date");
+});
+
+describe("on real Postgres, with real concurrency", () => {
+  const stack = new AsyncDisposableStack();
+  let db: Db;
+  let world: World;
+  let org: TestOrg;
+  let host: TestHost;
+  const runId = RunId.parse("run-00000000");
+
+  beforeAll(async () => {
+    const postgres = stack.use(await startPostgres(join(home, "busy")));
+    await migrateUp(postgres.url);
+    db = stack.adopt(await openDb(postgres.url), (open) => open.$disconnect());
+    world = await openWorld(db);
+    org = await openOrg(world, "One");
+    host = await TestHost.pair(world, org);
+    await host.startRun(runId);
+  });
+  afterAll(() => stack.disposeAsync());
+
+  test("E1: the same batches, sent many times at once, are stored once", async () => {
+    const records = Array.from({ length: 300 }, (_, index) => ({
+      seq: index + 2,
+      record: host.event(runId, { type: "note", text: `note ${index}` }),
+    }));
+    const parts = [records.slice(0, 100), records.slice(0, 250), records, records.slice(100, 200), records.slice(200)];
+
+    const answers = await Promise.all([...parts, ...parts].map((part) => host.send("events", { records: part })));
+
+    expect(answers.filter(({ status }) => status !== 200 && status !== 409)).toEqual([]);
+    expect(await (await host.send("events", { records })).json()).toEqual({ ackedSeq: 301 });
+    expect(await db.runEvent.count()).toBe(301);
+    expect(await db.run.findFirst()).toMatchObject({ lastSeq: 301 });
+  });
+
+  test("C1, A1: 30 commands at once are gapless, and so is the audit", async () => {
+    const steerer = await org.as("steerer");
+
+    await Promise.all(Array.from({ length: 30 }, (_, index) => steerer.runs.steer({ runId, text: `word ${index}` })));
+
+    const rows = await db.command.findMany({ where: { hostId: host.hostId }, orderBy: { n: "asc" } });
+    expect(rows.map(({ n }) => n)).toEqual(Array.from({ length: 30 }, (_, index) => index + 1));
+    expect(await firstBrokenEntry(db, org.orgId)).toBeNull();
+  });
+
+  test("P1, T1: one code, one slug, however many ask at once", async () => {
+    const answers = await Promise.all(Array.from({ length: 8 }, () => host.send("ticket", {})));
+    const slugs = await Promise.all(answers.map(async (answer) => ((await answer.json()) as { slug: string }).slug));
+
+    expect(new Set(slugs).size).toBe(1);
+    expect(await db.slug.count()).toBe(1);
+  });
+
+  test("B2: a command written by another process reaches the stream within the poll", async () => {
+    const here = { ...world.deps, bus: memoryBus(), clock: systemClock };
+    const leave = new AbortController();
+    const stream = commandStream(here, { hostId: host.hostId, afterN: 30 }, leave.signal);
+    const next = stream.next();
+
+    await (await org.as("steerer")).runs.steer({ runId, text: "from elsewhere" });
+
+    expect((await next).value).toMatchObject({ n: 31, body: { text: "from elsewhere" } });
+    leave.abort();
+    await stream.return(undefined);
+  });
+
+  test("a batch of 500 records is stored in well under a second", async () => {
+    const records = Array.from({ length: 500 }, (_, index) => ({
+      seq: 302 + index,
+      record: host.event(runId, { type: "message.delta", partId: "p", text: "x".repeat(200) }),
+    }));
+    const startedMs = performance.now();
+
+    const response = await host.send("events", { records });
+
+    expect(response.status).toBe(200);
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+  });
+});
