@@ -45,7 +45,7 @@ export async function launchQemu({ command, runDir, stateFile, signal }: Launch)
   state.forEach(closeSync);
   const said = tail(child);
   const exited = new Promise<void>((resolve) => {
-    child.once("exit", () => resolve());
+    child.once("close", () => resolve()); // The pipes are QEMU's own: it is gone too, not just the jail around it.
     child.once("error", () => resolve());
   });
   const kill = async (): Promise<void> => {

@@ -208,6 +208,7 @@ class QemuDriver implements VmDriver {
       this.#processes.set(vm, process);
       await noteOwner(runDir, process.pid);
       await ready(vm, { process, restored: from !== undefined, deadline: deadline.signal, clock });
+      vm.enforceLimits();
       log.info("vm.started", { id, restored: from !== undefined, tookMs: clock.now() - startedMs });
       return vm;
     } catch (error) {

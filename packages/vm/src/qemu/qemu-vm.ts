@@ -73,7 +73,6 @@ export class QemuVm implements Vm {
     this.#agent = { mux: new Mux({ ...shared, port: process.agent, onHello }), clock, onFault };
     this.#goalie = new Mux({ ...shared, port: process.goalie, onOpen: (stream) => this.#egress(stream) });
     this.stopped = process.exited.then(() => this.#gone());
-    this.#enforceLimits();
   }
 
   get id(): string {
@@ -156,7 +155,8 @@ export class QemuVm implements Vm {
     return events;
   }
 
-  #enforceLimits(): void {
+  /** The limits count from here: called once, when the VM answers. */
+  enforceLimits(): void {
     const { clock, limits } = this.#parts;
     const { signal } = this.#over;
     const wall = async (wallMs: number): Promise<void> => {
