@@ -30,8 +30,16 @@ export function runVmContract(openDriver: () => VmDriver): void {
 
   describe("exec", () => {
     test("answers the exit code and both outputs", async () => {
-      expect(await run(vm, { argv: ["echo", "a b"] })).toEqual({ outcome: { kind: "exited", code: 0 }, stdout: "a b\n", stderr: "" });
-      expect(await run(vm, { argv: ["cat", "missing"] })).toMatchObject({ outcome: { kind: "exited", code: 1 }, stdout: "", stderr: expect.stringContaining("missing") });
+      expect(await run(vm, { argv: ["echo", "a b"] })).toEqual({
+        outcome: { kind: "exited", code: 0 },
+        stdout: "a b\n",
+        stderr: "",
+      });
+      expect(await run(vm, { argv: ["cat", "missing"] })).toMatchObject({
+        outcome: { kind: "exited", code: 1 },
+        stdout: "",
+        stderr: expect.stringContaining("missing"),
+      });
     });
 
     test("arguments are passed as they are: nothing reads them as shell", async () => {
@@ -85,7 +93,11 @@ export function runVmContract(openDriver: () => VmDriver): void {
       await symlink("../run.sh", join(from, "src/link"));
       await symlink("/etc/passwd", join(from, "outside"));
 
-      expect(await vm.putTree({ from, to: "/workspace/t", exclude: ["node_modules"] })).toEqual({ files: 2, bytes: 14, skipped: ["outside"] });
+      expect(await vm.putTree({ from, to: "/workspace/t", exclude: ["node_modules"] })).toEqual({
+        files: 2,
+        bytes: 14,
+        skipped: ["outside"],
+      });
       const report = await vm.getTree({ from: "/workspace/t", to: join(folder, "out") });
 
       expect(report).toEqual({ files: 2, bytes: 14, refused: [] });
@@ -122,8 +134,12 @@ export function runVmContract(openDriver: () => VmDriver): void {
       await mkdir(join(folder, "big"));
       await writeFile(join(folder, "big/b"), Buffer.alloc(3_000));
 
-      await expect(vm.getTree({ from: "/workspace/big", to: join(folder, "never"), maxBytes: 2_000 })).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
-      await expect(vm.putTree({ from: join(folder, "big"), to: "/workspace/never", maxBytes: 2_000 })).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
+      await expect(
+        vm.getTree({ from: "/workspace/big", to: join(folder, "never"), maxBytes: 2_000 }),
+      ).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
+      await expect(
+        vm.putTree({ from: join(folder, "big"), to: "/workspace/never", maxBytes: 2_000 }),
+      ).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
     });
   });
 
@@ -148,7 +164,10 @@ export function runVmContract(openDriver: () => VmDriver): void {
 
   test("without onEgress a connection goes nowhere, and a clone of a snapshot has the files but is its own machine", async () => {
     await using original = await driver.create({ name: "original" });
-    expect((await run(original, { argv: ["curl", "-sS", "http://api.test/"] })).outcome).not.toEqual({ kind: "exited", code: 0 });
+    expect((await run(original, { argv: ["curl", "-sS", "http://api.test/"] })).outcome).not.toEqual({
+      kind: "exited",
+      code: 0,
+    });
     await original.writeFile("/workspace/marker", Buffer.from("before"));
     const snapshot = await original.snapshot(join(folder, "snapshot"));
     await original.writeFile("/workspace/marker", Buffer.from("after"));
@@ -191,7 +210,10 @@ export function runVmContract(openDriver: () => VmDriver): void {
 }
 
 /** Runs to the end with both outputs as text. */
-export async function run(vm: Vm, request: ExecRequest): Promise<{ outcome: ExecOutcome; stdout: string; stderr: string }> {
+export async function run(
+  vm: Vm,
+  request: ExecRequest,
+): Promise<{ outcome: ExecOutcome; stdout: string; stderr: string }> {
   const exec = vm.exec(request);
   exec.stdin.end();
   const [stdout, stderr, outcome] = await Promise.all([text(exec.stdout), text(exec.stderr), exec.outcome]);

@@ -177,7 +177,7 @@ function deliver(readable: Readable, chunk: Buffer, consumed: (bytes: number) =>
 
 function input(stream: MuxStream): Writable {
   const writable = new Writable({
-    write: (chunk: Buffer, _encoding, done) => void stream.send(chunk).then(() => done(), done),
+    write: (chunk: Buffer, _encoding, written) => void stream.send(chunk).then(() => written(), written),
     final(done) {
       stream.end();
       done();

@@ -14,9 +14,9 @@ export function muxDuplex(): {
     read() {
       for (const bytes of unread.splice(0)) stream?.consumed(bytes);
     },
-    write(chunk: Buffer, _encoding, done) {
-      if (stream) stream.send(chunk).then(() => done(), done);
-      else done(new Error("stream is not attached"));
+    write(chunk: Buffer, _encoding, written) {
+      if (stream) stream.send(chunk).then(() => written(), written);
+      else written(new Error("stream is not attached"));
     },
     final(done) {
       stream?.end();

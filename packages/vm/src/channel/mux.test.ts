@@ -31,7 +31,10 @@ function pair(onOpen: (stream: MuxStream, payload: Buffer) => StreamEvents) {
   const clock = new ManualClock();
   const [left, right] = duplexPair();
   const shared = { nowMs: () => clock.now(), after: () => {}, onFault: (reason: string) => expect.unreachable(reason) };
-  return { host: new Mux({ ...shared, port: left, firstId: 1 }), guest: new Mux({ ...shared, port: right, firstId: 2, onOpen }) };
+  return {
+    host: new Mux({ ...shared, port: left, firstId: 1 }),
+    guest: new Mux({ ...shared, port: right, firstId: 2, onOpen }),
+  };
 }
 
 const turns = async (): Promise<void> => {
@@ -41,13 +44,18 @@ const turns = async (): Promise<void> => {
 describe("framing", () => {
   test("frames survive any cut of the bytes", () => {
     const random = seededRandom(7);
-    const frames: Frame[] = Array.from({ length: 200 }, (_, at) => ({ type: FRAME.data, stream: at, payload: Buffer.alloc(Math.floor(random() * 3_000), at) }));
+    const frames: Frame[] = Array.from({ length: 200 }, (_, at) => ({
+      type: FRAME.data,
+      stream: at,
+      payload: Buffer.alloc(Math.floor(random() * 3_000), at),
+    }));
     const bytes = Buffer.concat(frames.map(encodeFrame));
     const reader = new FrameReader();
     const read: Frame[] = [];
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const next = at + 1 + Math.floor(random() * 5_000);
-      for (const frame of reader.push(bytes.subarray(at, next))) read.push({ ...frame, payload: Buffer.from(frame.payload) });
+      for (const frame of reader.push(bytes.subarray(at, next)))
+        read.push({ ...frame, payload: Buffer.from(frame.payload) });
       at = next;
     }
 
@@ -87,7 +95,8 @@ describe("M1: a peer that breaks the rules is faulted, and nothing throws", () =
   test("sending past its credit", async () => {
     const { mux, faults, say } = hostAlone();
     mux.open(Buffer.alloc(0), { data: () => {}, closed: () => {} });
-    for (let sent = 0; sent < WINDOW_BYTES; sent += MAX_PAYLOAD_BYTES) await say(FRAME.data, 1, Buffer.alloc(MAX_PAYLOAD_BYTES));
+    for (let sent = 0; sent < WINDOW_BYTES; sent += MAX_PAYLOAD_BYTES)
+      await say(FRAME.data, 1, Buffer.alloc(MAX_PAYLOAD_BYTES));
     expect(faults).toEqual([]);
     await say(FRAME.data, 1, Buffer.alloc(1));
 
@@ -137,7 +146,11 @@ test("M2: a reader that does not read stops the sender at the window", async () 
   const { host } = pair(() => ({ data: () => {}, closed: () => {} }));
   const stream = host.open(Buffer.alloc(0), { closed: () => {} });
   let handedOver = 0;
-  for (let sent = 0; sent < 8; sent += 1) void stream.send(Buffer.alloc(MAX_PAYLOAD_BYTES)).then(() => (handedOver += 1), () => {});
+  for (let sent = 0; sent < 8; sent += 1)
+    void stream.send(Buffer.alloc(MAX_PAYLOAD_BYTES)).then(
+      () => (handedOver += 1),
+      () => {},
+    );
   await turns();
 
   expect(handedOver * MAX_PAYLOAD_BYTES).toBe(WINDOW_BYTES);

@@ -128,6 +128,7 @@ export class Mux {
   }
 
   #receive(chunk: Buffer): void {
+    if (this.#ended) return;
     for (const frame of this.#reader.push(chunk)) {
       if (this.#ended) return;
       this.#tokens -= 1;
@@ -271,7 +272,8 @@ class Stream implements MuxStream {
       case FRAME.reset:
         this.#close({ kind: "reset" });
         return null;
-      default:
+      case FRAME.hello:
+      case FRAME.open:
         return `frame type ${type} on stream ${this.id}`;
     }
   }

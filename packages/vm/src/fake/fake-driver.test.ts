@@ -19,7 +19,10 @@ test("a test brings its own programs, which see stdin, files and the way out", a
   });
   await using vm = await driver.create({});
 
-  expect(await run(vm, { argv: ["operator", "yes"] })).toMatchObject({ outcome: { kind: "exited", code: 3 }, stdout: "working\n" });
+  expect(await run(vm, { argv: ["operator", "yes"] })).toMatchObject({
+    outcome: { kind: "exited", code: 3 },
+    stdout: "working\n",
+  });
   expect((await vm.readFile("/workspace/done.txt")).toString()).toBe("yes");
   expect(driver.running.size).toBe(1);
 });

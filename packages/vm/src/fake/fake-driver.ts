@@ -3,7 +3,18 @@ import { type Duplex, duplexPair, PassThrough, Readable, type Writable } from "n
 import { posix } from "node:path";
 import type { Clock, Ids } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
-import { type Exec, type ExecOutcome, type ExecRequest, GUEST_ENV, type Vm, type VmDriver, type VmSnapshot, type VmSpec, type VmStop, WORKSPACE } from "../driver.ts";
+import {
+  type Exec,
+  type ExecOutcome,
+  type ExecRequest,
+  GUEST_ENV,
+  type Vm,
+  type VmDriver,
+  type VmSnapshot,
+  type VmSpec,
+  type VmStop,
+  WORKSPACE,
+} from "../driver.ts";
 import { extractTree } from "../tree/extract.ts";
 import { matcher, namesOf } from "../tree/paths.ts";
 import { readTar } from "../tree/tar-read.ts";
@@ -57,7 +68,12 @@ export function fakeDriver(options: FakeDriverOptions): VmDriver & { readonly ru
     async create(spec) {
       const files = spec.from ? snapshots.get(spec.from.path) : new Map();
       if (!files) throw new SmoothError("CONFLICT", `no snapshot at ${spec.from?.path}`);
-      const vm = new FakeVm({ ...options, spec, files: new Map(files), save: (path, saved) => snapshots.set(path, saved) });
+      const vm = new FakeVm({
+        ...options,
+        spec,
+        files: new Map(files),
+        save: (path, saved) => snapshots.set(path, saved),
+      });
       running.add(vm);
       void vm.stopped.then(() => running.delete(vm));
       return vm;
@@ -91,7 +107,11 @@ class FakeVm implements Vm {
     this.stopped = this.#stop.promise;
     this.#startedMs = parts.clock.now();
     const { wallMs } = parts.spec.limits ?? {};
-    if (wallMs !== undefined) parts.clock.sleep(wallMs, this.#over.signal).then(() => this.#end({ kind: "limit", limit: "wallMs" }), () => {});
+    if (wallMs !== undefined)
+      parts.clock.sleep(wallMs, this.#over.signal).then(
+        () => this.#end({ kind: "limit", limit: "wallMs" }),
+        () => {},
+      );
   }
 
   exec({ argv, cwd = WORKSPACE, env = {}, timeoutMs }: ExecRequest): Exec {
@@ -113,12 +133,35 @@ class FakeVm implements Vm {
     else if (!program) finish({ kind: "not-started", reason: `${name}: not found` });
     else {
       this.#over.signal.addEventListener("abort", () => finish({ kind: "vm-gone" }));
-      if (timeoutMs !== undefined) this.#parts.clock.sleep(timeoutMs, ended.signal).then(() => finish({ kind: "timed-out" }), () => {});
-      const process: FakeProcess = { argv, cwd, env: { ...GUEST_ENV, ...env }, stdin, stdout, stderr, signal: ended.signal, files: this.#parts.files, connect: () => this.#connect() };
-      program(process).then((code) => finish({ kind: "exited", code }), () => finish({ kind: "exited", code: 1 }));
+      if (timeoutMs !== undefined)
+        this.#parts.clock.sleep(timeoutMs, ended.signal).then(
+          () => finish({ kind: "timed-out" }),
+          () => {},
+        );
+      const process: FakeProcess = {
+        argv,
+        cwd,
+        env: { ...GUEST_ENV, ...env },
+        stdin,
+        stdout,
+        stderr,
+        signal: ended.signal,
+        files: this.#parts.files,
+        connect: () => this.#connect(),
+      };
+      program(process).then(
+        (code) => finish({ kind: "exited", code }),
+        () => finish({ kind: "exited", code: 1 }),
+      );
     }
     const deadly = new Set(["SIGTERM", "SIGKILL", "SIGINT", "SIGHUP", "SIGQUIT"]);
-    return { stdin, stdout, stderr, outcome: outcome.promise, signal: (signal) => deadly.has(signal) && finish({ kind: "signaled", signal }) };
+    return {
+      stdin,
+      stdout,
+      stderr,
+      outcome: outcome.promise,
+      signal: (signal) => deadly.has(signal) && finish({ kind: "signaled", signal }),
+    };
   }
 
   async putTree({ to, ...what }: Parameters<Vm["putTree"]>[0]): ReturnType<Vm["putTree"]> {
@@ -128,18 +171,28 @@ class FakeVm implements Vm {
       const path = posix.join(to, entry.path);
       const chunks: Buffer[] = [];
       for await (const chunk of entry.body()) chunks.push(chunk);
-      if (entry.kind === "link") this.#parts.files.set(path, { content: Buffer.alloc(0), mode: 0o777, target: entry.target });
-      if (entry.kind === "file") this.#parts.files.set(path, { content: Buffer.concat(chunks), mode: entry.executable ? 0o755 : 0o644 });
+      if (entry.kind === "link")
+        this.#parts.files.set(path, { content: Buffer.alloc(0), mode: 0o777, target: entry.target });
+      if (entry.kind === "file")
+        this.#parts.files.set(path, { content: Buffer.concat(chunks), mode: entry.executable ? 0o755 : 0o644 });
     }
     return tally;
   }
 
   getTree({ from, paths = ["."], ...how }: Parameters<Vm["getTree"]>[0]): ReturnType<Vm["getTree"]> {
     this.#alive();
-    const wanted = (path: string): boolean => paths.some((prefix) => prefix === "." || path === prefix || path.startsWith(`${prefix}/`));
+    const wanted = (path: string): boolean =>
+      paths.some((prefix) => prefix === "." || path === prefix || path.startsWith(`${prefix}/`));
     const below = [...this.#below(from)].filter(([path]) => wanted(path));
     const tar = below.flatMap(([path, { content, mode, target }]) => [
-      tarHeader({ path, type: target === undefined ? "0" : "2", mode, sizeBytes: content.length, mtimeMs: 0, ...(target !== undefined && { target }) }),
+      tarHeader({
+        path,
+        type: target === undefined ? "0" : "2",
+        mode,
+        sizeBytes: content.length,
+        mtimeMs: 0,
+        ...(target !== undefined && { target }),
+      }),
       content,
       Buffer.alloc((TAR_BLOCK - (content.length % TAR_BLOCK)) % TAR_BLOCK),
     ]);
@@ -149,7 +202,11 @@ class FakeVm implements Vm {
   async changes(root: string, { since, exclude = [] }: Parameters<Vm["changes"]>[1] = {}): ReturnType<Vm["changes"]> {
     this.#alive();
     const left = matcher(exclude);
-    const stamp = new Map([...this.#below(root)].filter(([path]) => !left(path)).map(([path, file]) => [path, `${file.mode} ${file.target ?? ""} ${file.content.toString("base64")}`]));
+    const stamp = new Map(
+      [...this.#below(root)]
+        .filter(([path]) => !left(path))
+        .map(([path, file]) => [path, `${file.mode} ${file.target ?? ""} ${file.content.toString("base64")}`]),
+    );
     const changed = [...stamp].filter(([path, version]) => since?.get(path) !== version).map(([path]) => path);
     const deleted = [...(since?.keys() ?? [])].filter((path) => !stamp.has(path));
     return { changed: changed.toSorted(), deleted: deleted.toSorted(), stamp };
@@ -158,7 +215,8 @@ class FakeVm implements Vm {
   async readFile(path: string, maxBytes = Number.POSITIVE_INFINITY): Promise<Buffer> {
     this.#alive();
     const file = this.#parts.files.get(path);
-    if (!file || file.content.length > maxBytes) throw new SmoothError("SANDBOX_FAILED", `read: ${path} is missing or too large`);
+    if (!file || file.content.length > maxBytes)
+      throw new SmoothError("SANDBOX_FAILED", `read: ${path} is missing or too large`);
     return file.content;
   }
 
@@ -169,7 +227,14 @@ class FakeVm implements Vm {
 
   async stats(): ReturnType<Vm["stats"]> {
     this.#alive();
-    return { uptimeMs: this.#parts.clock.now() - this.#startedMs, memTotalBytes: 0, memAvailableBytes: 0, load1: 0, processes: this.#processes, hostRssBytes: 0 };
+    return {
+      uptimeMs: this.#parts.clock.now() - this.#startedMs,
+      memTotalBytes: 0,
+      memAvailableBytes: 0,
+      load1: 0,
+      processes: this.#processes,
+      hostRssBytes: 0,
+    };
   }
 
   async snapshot(folder: string): Promise<VmSnapshot> {
@@ -207,4 +272,3 @@ class FakeVm implements Vm {
     }
   }
 }
-

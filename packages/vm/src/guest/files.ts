@@ -45,7 +45,11 @@ export function writeFrom({ path, mode }: Extract<AgentRequest, { op: "write" }>
     wake();
   };
   void answerWith(save(), stream);
-  return { data: (chunk) => void (chunks.push(chunk), wake()), end: finish, closed: finish };
+  const take = (chunk: Buffer): void => {
+    chunks.push(chunk);
+    wake();
+  };
+  return { data: take, end: finish, closed: finish };
 }
 
 export async function answerWith(work: Promise<AgentResult>, stream: MuxStream): Promise<void> {

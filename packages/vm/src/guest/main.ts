@@ -30,17 +30,11 @@ agent.hello(Buffer.from(JSON.stringify(hello)));
 
 function onOpen(stream: MuxStream, payload: Buffer): StreamEvents {
   const request = JSON.parse(payload.toString("utf8")) as AgentRequest;
-  switch (request.op) {
-    case "exec":
-      return exec(request, stream);
-    case "read":
-      return readInto(request, stream);
-    case "write":
-      return writeFrom(request, stream);
-    default:
-      void answerWith(answer(request), stream);
-      return { closed: () => {} };
-  }
+  if (request.op === "exec") return exec(request, stream);
+  if (request.op === "read") return readInto(request, stream);
+  if (request.op === "write") return writeFrom(request, stream);
+  void answerWith(answer(request), stream);
+  return { closed: () => {} };
 }
 
 async function answer(request: Exclude<AgentRequest, { op: "exec" | "read" | "write" }>): Promise<AgentResult> {

@@ -47,7 +47,15 @@ test("without bubblewrap there is setpriv, without both no jail and no VM", () =
 });
 
 describe("the command line", () => {
-  const machine: Machine = { accel: "tcg", memoryMb: 768, cpus: 1, tscKhz: 2_700_000, runDir: "/vm", imageDir: "/image", image: { kernel: "k", initrd: "i", rootfs: "r" } };
+  const machine: Machine = {
+    accel: "tcg",
+    memoryMb: 768,
+    cpus: 1,
+    tscKhz: 2_700_000,
+    runDir: "/vm",
+    imageDir: "/image",
+    image: { kernel: "k", initrd: "i", rootfs: "r" },
+  };
 
   test("has no network card, a read-only root, a sandbox, and no shared folder", () => {
     const line = qemuArgv(machine).join(" ");
@@ -64,9 +72,20 @@ describe("the command line", () => {
   });
 
   test("the jail shares nothing and sees the image read-only", () => {
-    const line = jailPrefix({ kind: "bwrap", program: "bwrap" }, { runDir: "/run/x", imageDir: "/img", devices: [] }).join(" ");
+    const line = jailPrefix(
+      { kind: "bwrap", program: "bwrap" },
+      { runDir: "/run/x", imageDir: "/img", devices: [] },
+    ).join(" ");
 
-    for (const part of ["--unshare-all", "--die-with-parent", "--clearenv", "--cap-drop ALL", "--ro-bind /img /image", "--bind /run/x /vm"]) expect(line).toContain(part);
+    for (const part of [
+      "--unshare-all",
+      "--die-with-parent",
+      "--clearenv",
+      "--cap-drop ALL",
+      "--ro-bind /img /image",
+      "--bind /run/x /vm",
+    ])
+      expect(line).toContain(part);
   });
 });
 
@@ -97,6 +116,8 @@ test("I2: the lock lets one in at a time", async () => {
     });
   await Promise.all([enter("a"), enter("b"), enter("c")]);
 
-  expect(inside.filter((_, at) => at % 2 === 0).map((line, at) => line.replace("in", "out") === inside[at * 2 + 1])).toEqual([true, true, true]);
+  expect(
+    inside.filter((_, at) => at % 2 === 0).map((line, at) => line.replace("in", "out") === inside[at * 2 + 1]),
+  ).toEqual([true, true, true]);
   await rm(root, { recursive: true });
 });

@@ -21,7 +21,11 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "vm-iso-"));
   driver = sharedQemu();
   await driver.prepare();
-  vm = await driver.create({ name: "prisoner", onEgress: (connection) => connection.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno") });
+  vm = await driver.create({
+    name: "prisoner",
+    onEgress: (connection) =>
+      connection.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"),
+  });
 });
 afterAll(async () => {
   await vm?.kill();
@@ -43,7 +47,8 @@ describe("P3: the relay is the only way out", () => {
     const { port } = server.address() as { port: number };
     const targets = ["1.1.1.1/443", "10.0.2.2/80", `127.0.0.1/${port}`];
 
-    for (const target of targets) expect((await bash(`exec 3<>/dev/tcp/${target}`)).outcome).toEqual({ kind: "exited", code: 1 });
+    for (const target of targets)
+      expect((await bash(`exec 3<>/dev/tcp/${target}`)).outcome).toEqual({ kind: "exited", code: 1 });
     server.close();
   });
 
@@ -61,7 +66,10 @@ describe("P3: the relay is the only way out", () => {
 
   test("a proxied request gets exactly what the host answers; without the proxy nothing", async () => {
     expect((await bash("curl -sS -m 10 -w ' %{http_code}' http://example.com/")).stdout).toBe("no 403");
-    expect((await bash("curl -sS -m 10 --noproxy '*' http://example.com/")).outcome).toEqual({ kind: "exited", code: 6 });
+    expect((await bash("curl -sS -m 10 --noproxy '*' http://example.com/")).outcome).toEqual({
+      kind: "exited",
+      code: 6,
+    });
   });
 });
 
@@ -69,10 +77,14 @@ describe("a hostile guest", () => {
   test("cannot write outside through a folder that became a link, nor by names with ..", async () => {
     await bash("mkdir -p /workspace/e/dir && echo one > /workspace/e/dir/file");
     await vm.getTree({ from: "/workspace/e", to: join(folder, "host") });
-    await bash(`rm -r /workspace/e/dir && ln -s ${folder} /workspace/e/dir && mkdir /workspace/e/sub && ln -s .. /workspace/e/sub/up`);
+    await bash(
+      `rm -r /workspace/e/dir && ln -s ${folder} /workspace/e/dir && mkdir /workspace/e/sub && ln -s .. /workspace/e/sub/up`,
+    );
     const report = await vm.getTree({ from: "/workspace/e", to: join(folder, "host") });
     // A tar of its own making, in place of the guest's tool.
-    await bash(`cp /usr/bin/tar /root/tar.real; printf '#!/bin/sh\\ncd /; /root/tar.real -cPf - --transform "s,^etc/hostname,../escaped," etc/hostname\\n' > /usr/local/bin/tar; chmod +x /usr/local/bin/tar`);
+    await bash(
+      `cp /usr/bin/tar /root/tar.real; printf '#!/bin/sh\\ncd /; /root/tar.real -cPf - --transform "s,^etc/hostname,../escaped," etc/hostname\\n' > /usr/local/bin/tar; chmod +x /usr/local/bin/tar`,
+    );
     const forged = await vm.getTree({ from: "/workspace/e", to: join(folder, "host") });
     await bash("rm /usr/local/bin/tar");
 
@@ -115,7 +127,13 @@ describe("a hostile guest", () => {
 test("clones of one snapshot differ in randomness, name and machine id, and know the time", async () => {
   const facts = async (name: string): Promise<string[]> => {
     await using clone = await driver.create({ name });
-    const { stdout } = await run(clone, { argv: ["sh", "-c", "cat /proc/sys/kernel/random/uuid; head -c 16 /dev/urandom | od -An -tx1; hostname; cat /etc/machine-id; date +%s"] });
+    const { stdout } = await run(clone, {
+      argv: [
+        "sh",
+        "-c",
+        "cat /proc/sys/kernel/random/uuid; head -c 16 /dev/urandom | od -An -tx1; hostname; cat /etc/machine-id; date +%s",
+      ],
+    });
     return stdout.trim().split("\n");
   };
   const [first, second] = [await facts("first"), await facts("second")];
@@ -129,7 +147,9 @@ test("several VMs run at once and do not see each other", async () => {
   const vms = await Promise.all([1, 2, 3].map((number) => driver.create({ name: `twin-${number}`, memoryMb: 768 })));
   await Promise.all(vms.map((each) => each.writeFile("/workspace/name", Buffer.from(each.id))));
 
-  expect(await Promise.all(vms.map(async (each) => (await each.readFile("/workspace/name")).toString()))).toEqual(vms.map(({ id }) => id));
+  expect(await Promise.all(vms.map(async (each) => (await each.readFile("/workspace/name")).toString()))).toEqual(
+    vms.map(({ id }) => id),
+  );
   await Promise.all(vms.map((each) => each.kill()));
 });
 
@@ -149,7 +169,9 @@ describe("what is left behind", () => {
 
   test("no QEMU after the host process is killed; its folder goes with the next reap, others' stay", async () => {
     const runDir = await mkdtemp(join(tmpdir(), "th-orphan-"));
-    const host = spawn(process.execPath, [join(import.meta.dirname, "../testing/create-and-wait.ts"), runDir], { stdio: ["ignore", "pipe", "inherit"] });
+    const host = spawn(process.execPath, [join(import.meta.dirname, "../testing/create-and-wait.ts"), runDir], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const [line] = (await once(host.stdout, "data")) as [Buffer];
     const id = line.toString().trim();
     const neighbours = sharedQemu({ runDir });
@@ -169,7 +191,9 @@ describe("what is left behind", () => {
   test("a boot that misses its deadline is TIMED_OUT and leaves nothing", async () => {
     const runDir = await mkdtemp(join(tmpdir(), "th-late-"));
 
-    await expect(sharedQemu({ runDir, warmStart: false }).create({ limits: { bootMs: 50 } })).rejects.toMatchObject({ code: "TIMED_OUT" });
+    await expect(sharedQemu({ runDir, warmStart: false }).create({ limits: { bootMs: 50 } })).rejects.toMatchObject({
+      code: "TIMED_OUT",
+    });
     expect(await readdir(runDir)).toEqual([]);
     await rm(runDir, { recursive: true });
   });
@@ -190,7 +214,10 @@ async function qemusOf(id: string): Promise<string[]> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
   const mentions = await Promise.all(
     pids.map(async (pid) => {
-      const [command, mounts] = await Promise.all([readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""), readFile(`/proc/${pid}/mountinfo`, "utf8").catch(() => "")]);
+      const [command, mounts] = await Promise.all([
+        readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => ""),
+        readFile(`/proc/${pid}/mountinfo`, "utf8").catch(() => ""),
+      ]);
       return existsSync(`/proc/${pid}`) && (command.includes(id) || mounts.includes(id));
     }),
   );

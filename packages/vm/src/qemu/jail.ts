@@ -17,24 +17,18 @@ export interface Jailed {
 }
 
 export function jailPrefix(jail: Jail, { runDir, imageDir, devices }: Jailed): string[] {
-  if (jail.kind === "setpriv")
-    return [
-      jail.program,
-      "--pdeathsig",
-      "KILL",
-      "--no-new-privs",
-      ...(jail.asRoot ? ["--bounding-set", "-all", "--inh-caps", "-all"] : []),
-      "--",
-    ];
+  if (jail.kind === "setpriv") {
+    const capabilities = jail.asRoot ? ["--bounding-set", "-all", "--inh-caps", "-all"] : [];
+    return [jail.program, "--pdeathsig", "KILL", "--no-new-privs", ...capabilities, "--"];
+  }
   return [
-    jail.program,
-    ...["--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"],
-    ...["--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/sbin", "/sbin"],
-    ...["--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"],
-    ...["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache", "--dev", "/dev", "--tmpfs", "/tmp"],
-    ...devices.flatMap((path) => ["--dev-bind", path, path]),
-    ...["--ro-bind", imageDir, JAIL_IMAGE, "--bind", runDir, JAIL_RUN, "--chdir", "/", "--"],
-  ];
+    [jail.program, "--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"],
+    ["--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/sbin", "/sbin"],
+    ["--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"],
+    ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache", "--dev", "/dev", "--tmpfs", "/tmp"],
+    devices.flatMap((path) => ["--dev-bind", path, path]),
+    ["--ro-bind", imageDir, JAIL_IMAGE, "--bind", runDir, JAIL_RUN, "--chdir", "/", "--"],
+  ].flat();
 }
 
 /** Where QEMU finds the two folders: inside a mount jail always at the same place. */

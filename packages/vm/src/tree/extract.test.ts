@@ -26,7 +26,14 @@ const odd = (path: string, type: string, target = ""): Buffer => {
   const block = member(path, { target });
   block.write(type, 156, "latin1");
   block.write("        ", 148, "latin1");
-  block.write(`${block.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  block.write(
+    `${block
+      .reduce((sum, byte) => sum + byte, 0)
+      .toString(8)
+      .padStart(6, "0")}\0 `,
+    148,
+    "latin1",
+  );
   return block;
 };
 async function* stream(...parts: Buffer[]): AsyncGenerator<Buffer> {
@@ -34,25 +41,34 @@ async function* stream(...parts: Buffer[]): AsyncGenerator<Buffer> {
 }
 const onlyRootIsThere = async (): Promise<void> => expect(await readdir(outside)).toEqual(["root"]);
 
-test.each(["../up", "a/../../up", "/etc/th-escape", "a/b/../../../up", "..", "x\0y/../../z"])("a member named %j writes nothing outside", async (path) => {
-  const report = await extractTree(stream(member(path, { body: "evil" })), { to });
+test.each(["../up", "a/../../up", "/etc/th-escape", "a/b/../../../up", "..", "x\0y/../../z"])(
+  "a member named %j writes nothing outside",
+  async (path) => {
+    const report = await extractTree(stream(member(path, { body: "evil" })), { to });
 
-  expect(report.files === 0 || (await readdir(to)).length === 1).toBe(true);
-  await onlyRootIsThere();
-});
+    expect(report.files === 0 || (await readdir(to)).length === 1).toBe(true);
+    await onlyRootIsThere();
+  },
+);
 
-test.each(["/etc/passwd", "..", "../..", "a/../../x", "a/..", "sub/../../../x", ""])("E1: a link to %j is refused", async (target) => {
-  const report = await extractTree(stream(link("l", target)), { to });
+test.each(["/etc/passwd", "..", "../..", "a/../../x", "a/..", "sub/../../../x", ""])(
+  "E1: a link to %j is refused",
+  async (target) => {
+    const report = await extractTree(stream(link("l", target)), { to });
 
-  expect(report.refused).toEqual([{ path: "l", reason: "link leaves the tree" }]);
-  expect(await readdir(to)).toEqual([]);
-});
+    expect(report.refused).toEqual([{ path: "l", reason: "link leaves the tree" }]);
+    expect(await readdir(to)).toEqual([]);
+  },
+);
 
 test("E2 and E3: nothing is written through a link, of this tar or from before", async () => {
   await mkdir(to);
   await mkdir(join(outside, "target"));
   await symlink(join(outside, "target"), join(to, "old"));
-  const report = await extractTree(stream(link("new", "dir"), member("new/file", { body: "1" }), member("old/file", { body: "2" }), member("dir/x")), { to });
+  const report = await extractTree(
+    stream(link("new", "dir"), member("new/file", { body: "1" }), member("old/file", { body: "2" }), member("dir/x")),
+    { to },
+  );
 
   expect(await readdir(join(outside, "target"))).toEqual([]);
   expect(report.refused).toContainEqual({ path: "old/file", reason: "a link is on the way" });
@@ -70,7 +86,17 @@ test("a file in place of a link replaces the link, not what it points to", async
 });
 
 test("E1: hard links, devices, pipes and types nobody knows are refused and named", async () => {
-  const report = await extractTree(stream(odd("hard", "1", "/etc/passwd"), odd("chr", "3"), odd("blk", "4"), odd("fifo", "6"), odd("what", "Z"), member("fine")), { to });
+  const report = await extractTree(
+    stream(
+      odd("hard", "1", "/etc/passwd"),
+      odd("chr", "3"),
+      odd("blk", "4"),
+      odd("fifo", "6"),
+      odd("what", "Z"),
+      member("fine"),
+    ),
+    { to },
+  );
 
   expect(report.refused.map(({ path }) => path)).toEqual(["hard", "chr", "blk", "fifo", "what"]);
   expect(await readdir(to)).toEqual(["fine"]);
@@ -85,38 +111,57 @@ test("E4: setuid and world-writable do not survive", async () => {
 
 describe("E5: caps", () => {
   test("bytes, announced or sent", async () => {
-    await expect(extractTree(stream(member("a", { body: "x".repeat(600) }), member("b", { body: "x".repeat(600) })), { to, maxBytes: 1_000 })).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
+    await expect(
+      extractTree(stream(member("a", { body: "x".repeat(600) }), member("b", { body: "x".repeat(600) })), {
+        to,
+        maxBytes: 1_000,
+      }),
+    ).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
     expect(await readdir(to)).toEqual(["a"]);
   });
 
   test("entries", async () => {
-    await expect(extractTree(stream(...["a", "b", "c"].map((name) => member(name))), { to, maxEntries: 2 })).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
+    await expect(
+      extractTree(stream(...["a", "b", "c"].map((name) => member(name))), { to, maxEntries: 2 }),
+    ).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
   });
 
   test("endless padding after the end", async () => {
     async function* endless(): AsyncGenerator<Buffer> {
       for (;;) yield Buffer.alloc(64 * 1024);
     }
-    await expect(extractTree(endless(), { to, maxBytes: 1_000, maxEntries: 10 })).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
+    await expect(extractTree(endless(), { to, maxBytes: 1_000, maxEntries: 10 })).rejects.toMatchObject({
+      code: "PAYLOAD_TOO_LARGE",
+    });
   });
 });
 
 test("a broken tar, 200 seeds: a SmoothError or a report, never anything else, never outside", async () => {
-  const good = Buffer.concat([member("dir/one", { body: "hello" }), link("dir/l", "one"), member("n".repeat(150), { body: "x".repeat(2_000) })]);
+  const good = Buffer.concat([
+    member("dir/one", { body: "hello" }),
+    link("dir/l", "one"),
+    member("n".repeat(150), { body: "x".repeat(2_000) }),
+  ]);
+  const wrong: string[] = [];
   for (let seed = 1; seed <= 200; seed += 1) {
     const random = seededRandom(seed);
     const bytes = Buffer.from(good);
-    for (let flips = 0; flips < 1 + random() * 6; flips += 1) bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256);
-    const result = await extractTree(stream(bytes.subarray(0, Math.floor(random() * 1.3 * bytes.length))), { to }).catch((error: unknown) => error);
-    if (result instanceof Error) expect({ seed, name: result.name }).toEqual({ seed, name: "SmoothError" });
+    for (let flips = 0; flips < 1 + random() * 6; flips += 1)
+      bytes[Math.floor(random() * bytes.length)] = Math.floor(random() * 256);
+    const result = await extractTree(stream(bytes.subarray(0, Math.floor(random() * 1.3 * bytes.length))), {
+      to,
+    }).catch((error: unknown) => error);
+    if (result instanceof Error && result.name !== "SmoothError") wrong.push(`seed ${seed}: ${result.message}`);
   }
+  expect(wrong).toEqual([]);
   await onlyRootIsThere();
 });
 
 test("what our writer writes, our reader reads: long names, links, many sizes", async () => {
   const from = join(outside, "root/from");
   await mkdir(join(from, "d".repeat(120), "e".repeat(120)), { recursive: true });
-  for (const size of [0, 1, 511, 512, 513, 70_000]) await writeFile(join(from, "d".repeat(120), "e".repeat(120), `f${size}`), "y".repeat(size));
+  for (const size of [0, 1, 511, 512, 513, 70_000])
+    await writeFile(join(from, "d".repeat(120), "e".repeat(120), `f${size}`), "y".repeat(size));
   const tally = { files: 0, bytes: 0, skipped: [] };
   const report = await extractTree(tarOf({ from }, tally), { to: join(to, "copy") });
 

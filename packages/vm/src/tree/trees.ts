@@ -17,19 +17,16 @@ export async function putTree(run: Run, { to, ...what }: PutTree): Promise<PutRe
     argv: ["sh", "-c", 'mkdir -p "$1" && exec tar -xf - --no-same-owner -C "$1"', "sh", to],
     cwd: "/",
   });
-  const sent = pipeline(Readable.from(inChunks(tarOf(what, tally)), { objectMode: true }), exec.stdin).catch((error: unknown) => {
+  const source = Readable.from(inChunks(tarOf(what, tally)), { objectMode: true });
+  const sending = pipeline(source, exec.stdin).catch((error: unknown) => {
     exec.signal("SIGKILL");
-    return error;
+    throw error;
   });
-  const [outcome, problem] = await Promise.all([
-    expectSuccess(exec).then(
-      () => null,
-      (error: unknown) => error,
-    ),
-    sent,
-  ]);
-  const failed = problem instanceof SmoothError ? problem : outcome;
-  if (failed !== null && failed !== undefined) throw failed;
+  const [received, sent] = await Promise.allSettled([expectSuccess(exec), sending]);
+  // Our own refusal explains the guest's broken tar, and a failed tar explains a broken pipe.
+  if (sent.status === "rejected" && sent.reason instanceof SmoothError) throw sent.reason;
+  if (received.status === "rejected") throw received.reason as Error;
+  if (sent.status === "rejected") throw sent.reason as Error;
   return tally;
 }
 
