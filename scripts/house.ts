@@ -26,22 +26,17 @@ export interface HouseOptions {
   readonly dataDir: string;
   /** SMOOTH_HOME of the host. */
   readonly hostHome: string;
-  readonly imagesDir?: string;
   readonly ports: { readonly web: number; readonly rendezvous: number; readonly host: number };
   readonly ownerEmail: string;
-  readonly hostEnv?: Readonly<Record<string, string>>;
   readonly say: (line: string) => void;
 }
 
 export interface House extends AsyncDisposable {
   readonly webUrl: string;
-  readonly hostUrl: string;
   readonly rendezvous: Rendezvous;
   readonly db: Db;
   /** Signs the owner in, once. */
   signInUrl(): Promise<string>;
-  /** Kills the host without a word and starts it again: what a power cut does. */
-  crashHost(): Promise<void>;
 }
 
 interface Secrets {
@@ -50,7 +45,7 @@ interface Secrets {
 }
 
 export async function startHouse(options: HouseOptions): Promise<House> {
-  const { dataDir, hostHome, ownerEmail, say } = options;
+  const { dataDir, say } = options;
   await using parts = new AsyncDisposableStack();
   mkdirSync(join(dataDir, "logs"), { recursive: true });
   build(say);
@@ -66,62 +61,68 @@ export async function startHouse(options: HouseOptions): Promise<House> {
   const rendezvous = parts.use(await openRendezvous(options, secrets));
   const children = new Children();
   parts.defer(() => children.stopAll());
-  const child = { cwd: root, logs: join(dataDir, "logs") };
 
-  await children.start({
-    name: "web",
-    command: node,
-    args: [join(root, "node_modules/next/dist/bin/next"), "start", "-H", "127.0.0.1", "-p", String(ports.web)],
-    cwd: join(root, "apps/web"),
-    env: { ...process.env, ...webEnv({ databaseUrl, secrets, webUrl, rendezvous, dataDir }) },
-    logFile: join(child.logs, "web.log"),
-  });
-  await answering(`${webUrl.replace("localhost", "127.0.0.1")}/healthz`);
-  say("dashboard ready");
-
-  const deps = { db, clock: systemClock, ids: systemIds };
-  const owner = await ensureFirstOwner(deps, { email: ownerEmail, orgName: "Home" });
-  const startHost = async () => {
-    const { code } = await createPairingCode(deps, { orgId: owner.orgId, by: "npm start" });
-    return children.start({
-      name: "host",
-      command: node,
-      args: [join(root, "apps/agent-host/src/bin/th.ts"), "up"],
-      cwd: root,
-      env: {
-        ...process.env,
-        SMOOTH_HOME: hostHome,
-        SMOOTH_PORT: String(ports.host),
-        SMOOTH_DASHBOARD_URL: webUrl,
-        SMOOTH_PAIRING_CODE: code,
-        SMOOTH_TUNNEL: "1",
-        ...(options.imagesDir ? { SMOOTH_IMAGES: options.imagesDir } : {}),
-        ...options.hostEnv,
-      },
-      logFile: join(child.logs, "host.log"),
-    });
-  };
-  let host = await startHost();
-  const hostUrl = `http://127.0.0.1:${ports.host}`;
-  await answering(`${hostUrl}/healthz`);
-  say("host ready");
-
+  const running = { options, children, databaseUrl, secrets, webUrl, rendezvous, db };
+  await startWeb(running, ports.web);
+  const host = await startHost(running, ports.host);
   const open = parts.move();
   return {
     webUrl,
-    hostUrl,
     rendezvous,
     db,
     signInUrl: async () =>
-      `${webUrl}/sign-in?token=${await mintSignInToken(deps, { email: owner.email, ttlMs: 3_600_000 })}`,
-    async crashHost() {
-      host.kill("SIGKILL");
-      await new Promise((resolve) => host.once("exit", resolve));
-      host = await startHost();
-      await answering(`${hostUrl}/healthz`);
-    },
+      `${webUrl}/sign-in?token=${await mintSignInToken({ db, clock: systemClock }, { email: host.ownerEmail, ttlMs: 3_600_000 })}`,
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
+}
+
+interface Running {
+  readonly options: HouseOptions;
+  readonly children: Children;
+  readonly databaseUrl: string;
+  readonly secrets: Secrets;
+  readonly webUrl: string;
+  readonly rendezvous: Rendezvous;
+  readonly db: Db;
+}
+
+async function startWeb(running: Running, port: number): Promise<void> {
+  const { options, children } = running;
+  await children.start({
+    name: "web",
+    command: node,
+    args: [join(root, "node_modules/next/dist/bin/next"), "start", "-H", "127.0.0.1", "-p", String(port)],
+    cwd: join(root, "apps/web"),
+    env: { ...process.env, ...webEnv(running) },
+    logFile: join(options.dataDir, "logs/web.log"),
+  });
+  await answering(`http://127.0.0.1:${port}/healthz`);
+  options.say("dashboard ready");
+}
+
+/** The first owner and the pairing of the host on this machine happen here: nobody has to type a code. */
+async function startHost({ options, children, webUrl, db }: Running, port: number): Promise<{ ownerEmail: string }> {
+  const deps = { db, clock: systemClock, ids: systemIds };
+  const { orgId, email } = await ensureFirstOwner(deps, { email: options.ownerEmail, orgName: "Home" });
+  const { code } = await createPairingCode(deps, { orgId, by: "npm start" });
+  await children.start({
+    name: "host",
+    command: node,
+    args: [join(root, "apps/agent-host/src/bin/th.mjs"), "up"],
+    cwd: root,
+    env: {
+      ...process.env,
+      SMOOTH_HOME: options.hostHome,
+      SMOOTH_PORT: String(port),
+      SMOOTH_DASHBOARD_URL: webUrl,
+      SMOOTH_PAIRING_CODE: code,
+      SMOOTH_TUNNEL: "1",
+    },
+    logFile: join(options.dataDir, "logs/host.log"),
+  });
+  await answering(`http://127.0.0.1:${port}/healthz`);
+  options.say("host ready");
+  return { ownerEmail: email };
 }
 
 function build(say: HouseOptions["say"]): void {
@@ -147,15 +148,7 @@ async function openRendezvous({ dataDir, ports }: HouseOptions, { dashboardKey }
   });
 }
 
-interface WebParts {
-  readonly databaseUrl: string;
-  readonly secrets: Secrets;
-  readonly webUrl: string;
-  readonly rendezvous: Rendezvous;
-  readonly dataDir: string;
-}
-
-function webEnv({ databaseUrl, secrets, webUrl, rendezvous, dataDir }: WebParts): Record<string, string> {
+function webEnv({ options, databaseUrl, secrets, webUrl, rendezvous }: Running): Record<string, string> {
   return {
     DATABASE_URL: databaseUrl,
     AUTH_SECRET: secrets.authSecret,
@@ -164,7 +157,7 @@ function webEnv({ databaseUrl, secrets, webUrl, rendezvous, dataDir }: WebParts)
     RENDEZVOUS_DOMAIN: "th.localhost",
     RENDEZVOUS_CONNECT_URL: rendezvous.connectUrl,
     RENDEZVOUS_PUBLIC_URL: rendezvous.url("{slug}"),
-    DATA_DIR: dataDir,
+    DATA_DIR: options.dataDir,
     NEXT_TELEMETRY_DISABLED: "1",
   };
 }

@@ -20,14 +20,14 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 
 console.log("Smooth is starting.");
 const house = await startHouse({
-  dataDir: join(root, ".data"),
+  dataDir: process.env["SMOOTH_DATA"] ?? join(root, ".data"),
   hostHome: process.env["SMOOTH_HOME"] ?? join(homedir(), ".smooth"),
   ports: {
     web: port("PORT", 3_000),
     rendezvous: port("SMOOTH_RENDEZVOUS_PORT", 8_788),
     host: port("SMOOTH_PORT", 4_400),
   },
-  ownerEmail: process.env["SMOOTH_OWNER"] ?? "owner@localhost",
+  ownerEmail: process.env["SMOOTH_OWNER"] ?? "owner@smooth.local",
   say,
 }).catch((error: unknown) => {
   console.error(

@@ -16,7 +16,10 @@ const { Workflow, Sequence, Loop, Task, Branch, Approval, smithers, outputs } = 
   merge: MergeRow,
 });
 
-export const MAX_TURNS = 5;
+const MAX_TURNS = 5;
+
+/** Where the outputs of any pearl's run are found again. */
+export const pearlRegistry = smithers(() => <Workflow name="pearl" />).registry;
 
 export function pearlWorkflow(work: PearlWork): WorkflowDefinition {
   return smithers(

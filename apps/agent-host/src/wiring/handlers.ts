@@ -3,7 +3,7 @@ import type { Ask } from "@smooth/protocol/asks";
 import type { Handlers, HostStatus, Output, RunSummary } from "@smooth/protocol/gateway";
 import type { PearlId, RunId } from "@smooth/protocol/ids";
 import type { PendingAsk } from "@smooth/protocol/asks";
-import type { HostActions } from "./actions.ts";
+import type { HostActions, RunService } from "./actions.ts";
 import type { RunLog } from "./run-log.ts";
 
 /** The gateway table, answered. Authorisation happened at the door (dispatch); here only the thing itself is done. */
@@ -11,11 +11,9 @@ import type { RunLog } from "./run-log.ts";
 export interface HandlerDeps extends HostActions {
   readonly runLog: RunLog;
   readonly listAsks: (filter: { readonly status: "pending" | "all"; readonly runId?: string | undefined }) => Ask[];
-  readonly nodeOutput: (node: {
-    readonly runId: RunId;
-    readonly nodeId: string;
-    readonly iteration: number;
-  }) => Promise<unknown>;
+  readonly runs: RunService & {
+    output(node: { readonly runId: RunId; readonly nodeId: string; readonly iteration: number }): Promise<unknown>;
+  };
   readonly status: () => HostStatus;
   readonly sessionLink: (grant: {
     readonly role: Output<"whoAmI">["role"];
@@ -31,7 +29,7 @@ export function makeHandlers(deps: HandlerDeps): Handlers {
   return { ...runHandlers(deps), ...askHandlers(deps), ...pearlHandlers(deps), ...hostHandlers(deps) };
 }
 
-function runHandlers({ runs, runLog, nodeOutput }: HandlerDeps) {
+function runHandlers({ runs, runLog }: HandlerDeps) {
   const summary = (runId: RunId): RunSummary => {
     const found = runLog.summary(runId);
     if (!found)
@@ -58,7 +56,7 @@ function runHandlers({ runs, runLog, nodeOutput }: HandlerDeps) {
     getRun: async ({ runId }) => summary(runId),
     listRuns: async (filter) => ({ runs: runLog.list(filter) }),
     streamRunEvents: ({ runId, afterSeq }, _caller, signal) => runLog.stream(summary(runId).runId, afterSeq, signal),
-    getNodeOutput: async (node) => ({ output: await nodeOutput({ ...node, runId: summary(node.runId).runId }) }),
+    getNodeOutput: async (node) => ({ output: await runs.output({ ...node, runId: summary(node.runId).runId }) }),
     getNodeDiff: async ({ runId }) => {
       const event = runLog.latest(summary(runId).runId, "diff.ready");
       if (!event) throw new SmoothError("NODE_NOT_FOUND", `run ${runId} has no diff yet`, { details: { runId } });

@@ -1,7 +1,9 @@
 import { cancelRun, findResumable } from "@smooth/engine/control";
 import type { StoredEvent } from "@smooth/engine/events";
 import { type EngineDeps, resumeRun, type RunHandle, startRun } from "@smooth/engine/run";
+import type { OutputRegistry } from "@smooth/engine/outputs";
 import type { Owner } from "@smooth/engine/store";
+import { decodeRow } from "@smooth/engine/table";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import type { PearlStore } from "@smooth/pearls/store";
 import { SmoothError, toSmoothError } from "@smooth/protocol/errors";
@@ -27,6 +29,7 @@ export interface RunsDeps {
   /** What a pearl's run holds in this process: created at the first step, disposed at the end. */
   readonly openSession: (run: { readonly runId: RunId; readonly pearlId: PearlId }) => Promise<PearlSession>;
   readonly pearlWorkflow: (work: PearlWork) => WorkflowDefinition;
+  readonly pearlRegistry: OutputRegistry;
   readonly loadWorkflow: (file: string) => Promise<WorkflowDefinition>;
   /** An approval node opened; makes it visible as an ask. */
   readonly onApproval: (event: Extract<StoredEvent, { type: "approval.opened" }>) => void;
@@ -100,6 +103,27 @@ export class Runs implements RunService, AsyncDisposable {
         engine.log.error("run.resume-failed", { runId, error: toSmoothError(error).message }),
       );
     }
+  }
+
+  /** The recorded row of a node, as its schema gives it back. */
+  async output({
+    runId,
+    nodeId,
+    iteration,
+  }: {
+    readonly runId: RunId;
+    readonly nodeId: string;
+    readonly iteration: number;
+  }): Promise<unknown> {
+    const { engine, pearlRegistry, loadWorkflow } = this.#deps;
+    const { pearlId, workflow } = this.#summary(runId);
+    const { tables } = pearlId ? pearlRegistry : (await loadWorkflow(workflow)).registry;
+    const rows = (await Promise.all(tables.map((table) => engine.store.outputs(runId, table)))).flat();
+    const row = rows.find((other) => other.nodeId === nodeId && other.iteration === iteration);
+    if (row) return decodeRow(row.table, row.cells);
+    throw new SmoothError("NODE_NOT_FOUND", `run ${runId} has no output of ${nodeId} at iteration ${iteration}`, {
+      details: { runId, nodeId, iteration },
+    });
   }
 
   async cancel(runId: RunId, by: string): Promise<void> {

@@ -1,0 +1,126 @@
+import { mkdirSync } from "node:fs";
+import { availableParallelism, freemem, tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { buildOperator } from "@smooth/agents/operator/bundle";
+import { defaultPolicy } from "@smooth/cast/wonk/default-policy";
+import { Policy } from "@smooth/cast/wonk/policy";
+import { isOwnerAlive, processOwner } from "@smooth/engine/process-owner";
+import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
+import { toSmoothError } from "@smooth/protocol/errors";
+import { git } from "@smooth/vcs/git";
+import { type VmDriver, WORKSPACE } from "@smooth/vm/driver";
+import { qemuDriver } from "@smooth/vm/qemu";
+import { importJsx, loadWorkflow } from "@smooth/workflow/load-workflow";
+import type { HostEnv } from "../env.ts";
+import { openSandboxes, type Sandboxes } from "../pearl-run/sandboxes.ts";
+import type * as PearlWorkflow from "../pearl-run/pearl-workflow.tsx";
+import { openPearlSession } from "../pearl-run/session.ts";
+import { type Asks, openAsks } from "./asks.ts";
+import type { Egress } from "./egress.ts";
+import { guestNodeBinary } from "./guest-node.ts";
+import { Runs, type RunsDeps } from "./runs.ts";
+import type { HostState } from "./state.ts";
+
+/** Where work is done: sandboxes, runs on the engine, and the asks they raise. */
+
+export interface Workshop {
+  readonly runs: Runs;
+  readonly asks: Asks;
+  readonly sandboxes: Sandboxes;
+  readonly capacity: number;
+}
+
+interface WorkshopDeps {
+  readonly state: HostState;
+  readonly env: HostEnv;
+  readonly onChange: () => void;
+}
+
+/** `parts` lets every run go, resumable, when the host stops. */
+export async function openWorkshop(
+  { state, env, onChange }: WorkshopDeps,
+  parts: AsyncDisposableStack,
+): Promise<Workshop> {
+  const { home, log, runLog, pearls, access, store, models } = state;
+  const capacity = env.capacity ?? capacityOf();
+  const sandboxes = openSandboxes({ driver: openDriver(env, state), capacity, clock: systemClock, log, onChange });
+  const operatorFile = home.path("cache", "operator.mjs");
+  mkdirSync(home.path("cache"), { recursive: true });
+  await buildOperator(operatorFile);
+  const { pearlWorkflow, pearlRegistry } = await importJsx<typeof PearlWorkflow>(
+    new URL("../pearl-run/pearl-workflow.tsx", import.meta.url),
+  );
+  const runs = parts.use(
+    new Runs({
+      engine: { store, clock: systemClock, ids: systemIds, random: systemRandom, log, owner: processOwner() },
+      isAlive: isOwnerAlive,
+      runLog,
+      pearls,
+      demo: () => models.demo,
+      openSession: sessionOpener(state, sandboxes, operatorFile),
+      pearlWorkflow,
+      pearlRegistry,
+      loadWorkflow,
+      onApproval: (event) => {
+        asks
+          .openApproval(event)
+          .catch((error: unknown) =>
+            log.error("ask.open-failed", { runId: event.runId, error: toSmoothError(error).message }),
+          );
+      },
+      onEnd: (runId) => access.endRun(runId, "the run ended"),
+    }),
+  );
+  const asks = openAsks({ access, store, runLog, pearls, clock: systemClock, log, wake: () => runs.resumeAll() });
+  return { runs, asks, sandboxes, capacity };
+}
+
+function sessionOpener(state: HostState, sandboxes: Sandboxes, operatorFile: string): RunsDeps["openSession"] {
+  const { groove, access, models, runLog, pearls, egress, log } = state;
+  return async ({ runId, pearlId }) => {
+    await models.refresh();
+    const paused = runLog.summary(runId)?.status === "paused";
+    return openPearlSession(
+      { runId, pearl: pearls.get(pearlId), paused },
+      {
+        groove,
+        access,
+        sandboxes,
+        models,
+        operatorFile,
+        egress,
+        log,
+        vcs: git,
+        clock: systemClock,
+        secrets: () => state.secrets(),
+        policyOf: (pearl) => policyFor(pearl.id, egress),
+        emit: (...bodies) => runLog.append(runId, ...bodies),
+      },
+    );
+  };
+}
+
+function openDriver({ images }: HostEnv, { log }: HostState): VmDriver {
+  const runDir = join(tmpdir(), `th-${process.getuid?.() ?? 0}`);
+  return qemuDriver({
+    cacheDir: images,
+    runDir,
+    nodeBinary: guestNodeBinary(),
+    clock: systemClock,
+    ids: systemIds,
+    log,
+  });
+}
+
+const BYTES_PER_VM = 400 * 1024 * 1024;
+
+/** SANDBOX: what memory and cores allow. */
+function capacityOf(): number {
+  return Math.max(1, Math.floor(Math.min(freemem() / BYTES_PER_VM, availableParallelism() * 2)));
+}
+
+function policyFor(pearlId: string, { askRules }: Egress): Policy {
+  const base = defaultPolicy({ repoRoot: WORKSPACE, pearlId });
+  return Policy.parse({ ...base, network: { ...base.network, ask: [...base.network.ask, ...askRules] } });
+}
