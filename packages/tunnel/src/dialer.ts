@@ -210,7 +210,7 @@ class Dialling implements Dialer {
           const message = decodeJson(FromEdge, data);
           if (message?.t === "challenge") {
             void this.#hello(socket, message.nonce, claims).catch((error: unknown) => leave(String(error)));
-          } else if (message?.t === "resync") this.#hold?.host.resync(message.keep);
+          } else if (message?.t === "resync") this.#resync(message.keep);
           else if (message?.t === "welcome") {
             served = true;
             this.#welcome(socket, message);
@@ -260,6 +260,11 @@ class Dialling implements Dialer {
     const hold = (this.#hold ??= { sid, resumeKey, host: new HostLine(this.#options) });
     this.#enter({ kind: "serving", url, sinceMs: this.#options.clock.now(), resumed, limits });
     hold.host.line.attach((bytes) => socket.send(bytes), resumed ? recv : undefined);
+  }
+
+  #resync(keep: readonly number[]): void {
+    this.#options.log.info("tunnel.resync", { kept: keep.length });
+    this.#hold?.host.resync(keep);
   }
 
   #forget(): void {

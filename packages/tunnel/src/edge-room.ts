@@ -56,6 +56,7 @@ export class EdgeRoom {
   readonly #ports: EdgePorts;
   readonly #streams = new Map<number, EdgeStream>();
   readonly #roles = new WeakMap<EdgeSocket, Role>();
+  readonly #greetings = new Map<EdgeSocket, AbortController>();
   readonly #proving = new Set<EdgeSocket>();
   readonly #waiting = new Map<number, Waiting>();
   #presence: Presence = { kind: "offline" };
@@ -121,6 +122,7 @@ export class EdgeRoom {
   closed(socket: EdgeSocket, code: number, reason: string): void {
     const role = this.#roleOf(socket);
     this.#roles.set(socket, { kind: "gone" });
+    this.#greetings.get(socket)?.abort();
     if (role.kind === "viewer") {
       const viewer = this.#streams.get(role.stream);
       if (viewer instanceof EdgeViewer) viewer.viewerClosed({ code, reason });
@@ -158,9 +160,13 @@ export class EdgeRoom {
     return { sid, resumeKey, hostId, limits, line };
   }
 
+  // R1
   async #expireGreeting(socket: EdgeSocket): Promise<void> {
-    await this.#ports.clock.sleep(GREETING_MS);
-    if (this.#roleOf(socket).kind === "greeting") this.#dismiss(socket, CLOSE.ticket, "no hello"); // R1
+    const over = new AbortController();
+    this.#greetings.set(socket, over);
+    await this.#sleep(GREETING_MS, over.signal);
+    this.#greetings.delete(socket);
+    if (this.#roleOf(socket).kind === "greeting") this.#dismiss(socket, CLOSE.ticket, "no hello");
   }
 
   async #greet(socket: EdgeSocket, role: Role & { kind: "greeting" }, data: string | ArrayBuffer): Promise<void> {
@@ -351,6 +357,7 @@ export class EdgeRoom {
 
   #assign(socket: EdgeSocket, role: Role): void {
     this.#roles.set(socket, role);
+    this.#greetings.get(socket)?.abort(); // R5
     socket.serializeAttachment(role);
   }
 

@@ -147,7 +147,7 @@ async function openOrigin(): Promise<TestOrigin> {
       },
       "/status": () => answer.writeHead(Number(searchParams.get("code"))).end(),
       "/short": () => {
-        answer.writeHead(200, { "content-length": 1000 });
+        answer.writeHead(200, searchParams.has("chunked") ? {} : { "content-length": 1000 });
         answer.write("only this", () => answer.destroy());
       },
       "/sized": () => answer.writeHead(200, { "content-length": 1234 }).end(Buffer.alloc(1234)),
