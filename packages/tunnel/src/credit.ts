@@ -6,7 +6,7 @@ import type { Line } from "./line.ts";
  *  F2. Credit is granted when bytes were consumed, not when they arrived.
  *  F3. A peer that sends far beyond its credit is cut off; it cannot fill our memory. */
 
-export const WINDOW_BYTES = 256 * 1024;
+const WINDOW_BYTES = 256 * 1024;
 
 /** The right to send. */
 export class Credit {
