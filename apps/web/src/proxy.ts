@@ -1,4 +1,4 @@
-import { type NextFetchEvent, NextRequest, NextResponse } from "next/server";
+import { type NextFetchEvent, type NextRequest, NextResponse } from "next/server";
 import { auth } from "~/auth.ts";
 
 /** Every page needs a session but the ones listed; every page carries a policy that runs only our own scripts. */

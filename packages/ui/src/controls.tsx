@@ -1,7 +1,7 @@
 import { clsx } from "clsx";
 import type { ButtonHTMLAttributes, ReactNode } from "react";
 
-/** The small parts every view is made of. Touch targets are at least 44 px high on a phone. */
+/** The small parts every view is made of; none holds state, so servers draw them too. Touch targets are at least 44 px high on a phone. */
 
 type Tone = "plain" | "accent" | "wait" | "good" | "bad";
 
@@ -66,7 +66,7 @@ export function Card({
   return (
     <section
       aria-label={label}
-      className={clsx("rounded-xl border bg-surface", tone === "wait" ? "border-wait/50" : "border-line")}
+      className={clsx("rounded-xl border bg-surface", tone === "wait" ? "border-wait-line" : "border-line")}
     >
       {children}
     </section>
@@ -92,23 +92,28 @@ interface FieldProps {
   readonly label: string;
   readonly hint?: string;
   readonly error?: string | undefined;
-  readonly children: (ids: { readonly id: string; readonly describedBy: string }) => ReactNode;
+  /** Spread what it is given on the control. */
+  readonly children: (field: {
+    readonly id: string;
+    readonly "aria-describedby": string;
+    readonly "aria-invalid": boolean | undefined;
+  }) => ReactNode;
 }
 
 export const INPUT =
-  "w-full min-h-11 rounded-lg border border-line bg-surface px-3 py-2 text-base text-ink placeholder:text-soft sm:min-h-9 sm:text-sm";
+  "w-full min-h-11 rounded-lg border border-line bg-surface px-3 py-2 text-base text-ink placeholder:text-soft aria-invalid:border-bad sm:min-h-9 sm:text-sm";
 
 export function Field({ label, hint, error, children }: FieldProps): ReactNode {
   const id = `field-${label.toLowerCase().replaceAll(/[^a-z]+/g, "-")}`;
-  const describedBy = `${id}-about`;
+  const about = `${id}-about`;
   return (
     <div>
       <label htmlFor={id} className="mb-1 block text-sm font-medium">
         {label}
       </label>
-      {children({ id, describedBy })}
+      {children({ id, "aria-describedby": about, "aria-invalid": error === undefined ? undefined : true })}
       <p
-        id={describedBy}
+        id={about}
         role={error ? "alert" : undefined}
         className={clsx("mt-1 text-sm", error ? "text-bad" : "text-soft")}
       >

@@ -3,11 +3,15 @@ import { clsx } from "clsx";
 import type { ReactNode } from "react";
 import { Badge, Empty } from "./controls.tsx";
 
+/** Changed lines; above, the files come folded. */
+const FOLD_ABOVE = 2_000;
+
 /** What the run changed, file by file, unified. */
 export function Diff({ files }: { readonly files: readonly DiffFile[] | null }): ReactNode {
   if (files === null) return <Empty title="No diff yet">It appears when the governor stops the operator.</Empty>;
   if (files.length === 0) return <Empty title="Nothing changed">The operator left the repository as it was.</Empty>;
   const sum = (key: "additions" | "deletions"): number => files.reduce((total, file) => total + file[key], 0);
+  const lines = sum("additions") + sum("deletions");
   return (
     <div className="space-y-3">
       <p className="text-sm text-soft">
@@ -15,16 +19,16 @@ export function Diff({ files }: { readonly files: readonly DiffFile[] | null }):
         <span className="text-good">+{sum("additions")}</span> <span className="text-bad">−{sum("deletions")}</span>
       </p>
       {files.map((file) => (
-        <File key={file.path} file={file} />
+        <File key={file.path} file={file} open={lines <= FOLD_ABOVE} />
       ))}
     </div>
   );
 }
 
-function File({ file }: { readonly file: DiffFile }): ReactNode {
+function File({ file, open }: { readonly file: DiffFile; readonly open: boolean }): ReactNode {
   return (
-    <details open className="overflow-hidden rounded-lg border border-line bg-surface">
-      <summary className="flex min-h-11 cursor-pointer items-center gap-2 px-3 text-sm sm:min-h-9">
+    <details open={open} className="far-away overflow-hidden rounded-lg border border-line bg-surface">
+      <summary className="flex min-h-11 cursor-pointer list-none items-center gap-2 px-3 text-sm sm:min-h-9">
         <span className="min-w-0 flex-1 truncate font-mono text-xs">{file.path}</span>
         {file.status !== "modified" && <Badge tone={file.status === "added" ? "good" : "bad"}>{file.status}</Badge>}
         <span className="font-mono text-xs text-good">+{file.additions}</span>

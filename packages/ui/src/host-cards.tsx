@@ -3,6 +3,7 @@ import type { SandboxState, TunnelState } from "@smooth/protocol/gateway";
 import { QRCodeSVG } from "qrcode.react";
 import type { ReactNode } from "react";
 import { Badge, ErrorNote } from "./controls.tsx";
+import { isVm, LEVELS } from "./status.tsx";
 
 /** The two things about a host that people look at: can it run operators, and can a phone reach it. */
 
@@ -11,8 +12,8 @@ export function SandboxLine({ sandbox }: { readonly sandbox: SandboxState | null
   switch (sandbox.kind) {
     case "ready":
       return (
-        <Badge tone="good">
-          ✓ {sandbox.level === "hardware-vm" ? "hardware-isolated VMs" : `${sandbox.level}, jailed`}
+        <Badge tone={isVm(sandbox.level) ? "good" : "bad"}>
+          {isVm(sandbox.level) ? "✓" : "▲"} {LEVELS[sandbox.level]}
         </Badge>
       );
     case "preparing":

@@ -1,9 +1,9 @@
 import type { RunStatus } from "@smooth/protocol/run-events";
 import type { PearlStatus } from "@smooth/protocol/pearls";
 import type { ReactNode } from "react";
-import { Badge, Card } from "./controls.tsx";
+import { Card } from "./controls.tsx";
 import type { LinkComponent } from "./shell.tsx";
-import { DemoBadge, PearlBadge, RunBadge, When } from "./status.tsx";
+import { DemoBadge, PearlBadge, PriorityBadge, RunBadge, When } from "./status.tsx";
 
 /** Rows of runs and pearls; one row is one link, tall enough for a thumb. */
 
@@ -29,18 +29,21 @@ export function RunList({ runs, nowMs, link: Link, hrefOf }: RunListProps): Reac
       <ul className="divide-y divide-line">
         {runs.map((run) => (
           <li key={run.runId}>
-            <Link href={hrefOf(run.runId)} className="flex min-h-14 items-center gap-3 px-4 py-2 hover:bg-sunken">
+            <Link
+              href={hrefOf(run.runId)}
+              className="flex min-h-14 flex-col gap-x-3 gap-y-1.5 px-4 py-3 hover:bg-sunken sm:flex-row sm:items-center sm:py-2"
+            >
               <span className="min-w-0 flex-1">
-                <span className="block truncate font-medium">{run.title}</span>
-                {run.reason && <span className="block truncate text-sm text-soft">{run.reason}</span>}
+                <span className="line-clamp-2 font-medium">{run.title}</span>
+                {run.reason && <span className="line-clamp-2 text-sm text-soft sm:line-clamp-1">{run.reason}</span>}
               </span>
-              {run.demo && (
-                <span className="hidden sm:block">
-                  <DemoBadge />
+              <span className="flex items-center gap-2 sm:gap-3">
+                <RunBadge status={run.status} />
+                {run.demo && <DemoBadge />}
+                <span className="ml-auto sm:w-24 sm:text-right">
+                  <When atMs={run.updatedAtMs} nowMs={nowMs} />
                 </span>
-              )}
-              <RunBadge status={run.status} />
-              <When atMs={run.updatedAtMs} nowMs={nowMs} />
+              </span>
             </Link>
           </li>
         ))}
@@ -70,15 +73,22 @@ export function PearlList({ pearls, nowMs, link: Link }: PearlListProps): ReactN
       <ul className="divide-y divide-line">
         {pearls.map((pearl) => (
           <li key={pearl.id}>
-            <Link href={`/pearls/${pearl.id}`} className="flex min-h-14 items-center gap-3 px-4 py-2 hover:bg-sunken">
-              <Badge tone={pearl.priority <= 1 ? "wait" : "plain"}>P{pearl.priority}</Badge>
+            <Link
+              href={`/pearls/${pearl.id}`}
+              className="flex min-h-14 flex-col gap-x-3 gap-y-1.5 px-4 py-3 hover:bg-sunken sm:flex-row sm:items-center sm:py-2"
+            >
               <span className="min-w-0 flex-1">
-                <span className="block truncate font-medium">{pearl.title}</span>
-                <span className="block truncate font-mono text-xs text-soft">{pearl.repo}</span>
+                <span className="line-clamp-2 font-medium">{pearl.title}</span>
+                <span className="block truncate font-mono text-xs text-soft">
+                  {pearl.id} · {pearl.repo}
+                </span>
               </span>
-              <PearlBadge status={pearl.status} />
-              <span className="hidden sm:block">
-                <When atMs={pearl.updatedAtMs} nowMs={nowMs} />
+              <span className="flex items-center gap-2 sm:gap-3">
+                <PriorityBadge priority={pearl.priority} />
+                <PearlBadge status={pearl.status} />
+                <span className="ml-auto sm:w-24 sm:text-right">
+                  <When atMs={pearl.updatedAtMs} nowMs={nowMs} />
+                </span>
               </span>
             </Link>
           </li>

@@ -1,13 +1,17 @@
+import { Tabs } from "@base-ui/react/tabs";
+import type { Ask } from "@smooth/protocol/asks";
 import type { RunView } from "@smooth/protocol/run-view";
 import { clsx } from "clsx";
 import { type ReactNode, useState } from "react";
-import type { Decide } from "./ask-card.tsx";
+import { AskCard, type Decide } from "./ask-card.tsx";
 import { Badge, Button, Card, Empty, ErrorNote, INPUT } from "./controls.tsx";
+import { Cost } from "./cost.tsx";
 import { Diff } from "./diff.tsx";
-import { cost, DemoBadge, RunBadge } from "./status.tsx";
+import { cost, DemoBadge, isVm, LEVELS, RunBadge } from "./status.tsx";
 import { Transcript } from "./transcript.tsx";
 
-/** One run, live. The same view in the dashboard and in the session a phone opens through the tunnel. */
+/** One run, live. The same view in the dashboard and in the session a phone opens through the tunnel.
+ *  What waits for the reader stands above everything else. */
 
 export interface RunActions {
   readonly steer: (text: string) => Promise<void>;
@@ -22,86 +26,91 @@ interface RunPageProps {
   /** Absent: this person may only watch. */
   readonly actions?: RunActions | undefined;
   readonly decide?: Decide | undefined;
+  /** Under the title: where it runs, which pearl it works on. */
   readonly aside?: ReactNode;
 }
 
-const TABS = ["Transcript", "Diff", "Steps"] as const;
-type Tab = (typeof TABS)[number];
-
 export function RunPage({ view, nowMs, actions, decide, aside }: RunPageProps): ReactNode {
-  const [tab, setTab] = useState<Tab>("Transcript");
   const over = view.status === "finished" || view.status === "failed" || view.status === "cancelled";
+  const files = view.diff?.files;
   return (
     <div className="space-y-4">
       <Header view={view} actions={over ? undefined : actions} aside={aside} />
-      <div role="tablist" aria-label="Parts of the run" className="flex gap-1 border-b border-line">
-        {TABS.map((name) => (
-          <button
-            key={name}
-            type="button"
-            role="tab"
-            id={`tab-${name}`}
-            aria-selected={tab === name}
-            aria-controls={`panel-${name}`}
-            onClick={() => setTab(name)}
-            className={clsx(
-              "-mb-px min-h-11 cursor-pointer border-b-2 px-3 text-sm",
-              tab === name ? "border-accent font-semibold text-ink" : "border-transparent text-soft",
-            )}
-          >
-            {name}
-            {name === "Diff" && view.diff ? ` (${view.diff.files.length})` : ""}
-          </button>
-        ))}
-      </div>
-      <div role="tabpanel" id={`panel-${tab}`} aria-labelledby={`tab-${tab}`}>
-        {tab === "Transcript" && <Work view={view} nowMs={nowMs} decide={decide} />}
-        {tab === "Diff" && <Diff files={view.diff?.files ?? null} />}
-        {tab === "Steps" && <Steps view={view} />}
-      </div>
-      {tab === "Transcript" && actions && !over && <Composer steer={actions.steer} />}
+      <Waiting asks={view.asks} nowMs={nowMs} decide={decide} />
+      <Tabs.Root defaultValue="transcript" className="space-y-4">
+        <Tabs.List activateOnFocus aria-label="Parts of the run" className="flex overflow-x-auto border-b border-line">
+          <Tab value="transcript">Transcript</Tab>
+          <Tab value="diff">Diff{files ? ` (${files.length})` : ""}</Tab>
+          <Tab value="steps">Steps</Tab>
+          <Tab value="cost">Cost</Tab>
+        </Tabs.List>
+        <Tabs.Panel value="transcript">
+          <Work view={view} />
+          {actions && !over && <Composer steer={actions.steer} />}
+        </Tabs.Panel>
+        <Tabs.Panel value="diff">
+          <Diff files={files ?? null} />
+        </Tabs.Panel>
+        <Tabs.Panel value="steps">
+          <Steps view={view} />
+        </Tabs.Panel>
+        <Tabs.Panel value="cost">
+          <Cost usage={view.usage} />
+        </Tabs.Panel>
+      </Tabs.Root>
     </div>
   );
 }
 
+const Tab = ({ value, children }: { readonly value: string; readonly children: ReactNode }): ReactNode => (
+  <Tabs.Tab
+    value={value}
+    className="min-h-11 shrink-0 cursor-pointer border-b-2 border-transparent px-3 text-sm text-soft data-[active]:border-accent data-[active]:font-semibold data-[active]:text-ink"
+  >
+    {children}
+  </Tabs.Tab>
+);
+
 function Header({ view, actions, aside }: Pick<RunPageProps, "view" | "actions" | "aside">): ReactNode {
   return (
     <header className="space-y-3">
-      <div className="flex flex-wrap items-start justify-between gap-3">
-        <h1 className="min-w-0 text-xl font-semibold tracking-tight break-words">{view.title}</h1>
-        {aside}
+      <div className="flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
+        <h1 className="min-w-0 text-xl font-semibold tracking-tight break-words sm:flex-1">{view.title}</h1>
+        {actions && <Controls paused={view.status === "paused"} actions={actions} />}
       </div>
       <div className="flex flex-wrap items-center gap-2">
         <RunBadge status={view.status} />
         {view.demo && <DemoBadge />}
         {view.sandbox && (
-          <Badge>
-            {view.sandbox.level === "hardware-vm"
-              ? "hardware-isolated VM"
-              : view.sandbox.level === "emulated-vm"
-                ? "emulated VM, jailed"
-                : view.sandbox.level}
+          <Badge tone={isVm(view.sandbox.level) ? "plain" : "bad"}>
+            {LEVELS[view.sandbox.level]} · {view.sandbox.driver}
           </Badge>
         )}
         <Badge>{cost(view.usage.costUsd, view.usage.unpricedCalls)}</Badge>
-        {view.merged && <Badge tone="good">✓ Merged as {view.merged.commit.slice(0, 8)}</Badge>}
+        {view.merged && (
+          <Badge tone="good">
+            ✓ Merged into {view.merged.branch} as {view.merged.commit.slice(0, 8)}
+          </Badge>
+        )}
       </div>
+      {aside}
       {view.reason && (
-        <p className={clsx("text-sm", view.status === "failed" ? "text-bad" : "text-soft")}>{view.reason}</p>
-      )}
-      {view.stop && (
-        <p className="text-sm text-soft">
-          The governor stopped: <strong className="font-medium text-ink">{view.stop.reason}</strong>. {view.stop.detail}
+        <p className={clsx("text-sm break-words", view.status === "failed" ? "text-bad" : "text-soft")}>
+          {view.reason}
         </p>
       )}
-      {actions && <Controls view={view} actions={actions} />}
+      {view.stop && (
+        <p className="text-sm break-words text-soft">
+          The governor stopped it: <strong className="font-medium text-ink">{view.stop.reason}</strong>.{" "}
+          {view.stop.detail}
+        </p>
+      )}
     </header>
   );
 }
 
-function Controls({ view, actions }: { readonly view: RunView; readonly actions: RunActions }): ReactNode {
+function Controls({ paused, actions }: { readonly paused: boolean; readonly actions: RunActions }): ReactNode {
   const { act, busy, failure } = useAct();
-  const paused = view.status === "paused";
   return (
     <div className="space-y-2">
       <div className="flex gap-2">
@@ -117,13 +126,35 @@ function Controls({ view, actions }: { readonly view: RunView; readonly actions:
   );
 }
 
-function Work({ view, nowMs, decide }: Pick<RunPageProps, "view" | "nowMs" | "decide">): ReactNode {
-  if (view.transcript.length === 0)
-    return <Empty title="Nothing said yet">The sandbox is starting; the operator's first words appear here.</Empty>;
-  return <Transcript items={view.transcript} nowMs={nowMs} decide={decide} />;
+interface WaitingProps {
+  readonly asks: readonly Ask[];
+  readonly nowMs: number;
+  readonly decide: Decide | undefined;
 }
 
-const GLYPHS = { running: "◐", finished: "✓", failed: "✕", waiting: "●" } as const;
+function Waiting({ asks, nowMs, decide }: WaitingProps): ReactNode {
+  const pending = asks.filter(({ status }) => status === "pending");
+  if (pending.length === 0) return null;
+  return (
+    <section aria-label="Needs you" className="space-y-3">
+      {pending.map((ask) => (
+        <AskCard key={`${ask.id}@${ask.version}`} ask={ask} nowMs={nowMs} decide={decide} />
+      ))}
+    </section>
+  );
+}
+
+function Work({ view }: { readonly view: RunView }): ReactNode {
+  if (view.transcript.length > 0) return <Transcript items={view.transcript} />;
+  return <Empty title="Nothing said yet">The operator's first words appear here once its sandbox has started.</Empty>;
+}
+
+const GLYPHS = {
+  running: ["◐", "text-accent"],
+  finished: ["✓", "text-good"],
+  failed: ["✕", "text-bad"],
+  waiting: ["●", "text-wait"],
+} as const;
 
 function Steps({ view }: { readonly view: RunView }): ReactNode {
   if (view.nodes.length === 0) return <Empty title="No steps yet">The workflow has not begun.</Empty>;
@@ -131,18 +162,22 @@ function Steps({ view }: { readonly view: RunView }): ReactNode {
     <Card>
       <ol className="divide-y divide-line">
         {view.nodes.map((node) => (
-          <li key={`${node.nodeId}::${node.iteration}`} className="flex min-h-11 items-center gap-3 px-4 py-2 text-sm">
-            <span aria-hidden="true" className="w-4 text-center">
-              {GLYPHS[node.state]}
+          <li
+            key={`${node.nodeId}::${node.iteration}`}
+            className="far-away flex min-h-11 items-center gap-3 px-4 py-2 text-sm"
+          >
+            <span aria-hidden="true" className={clsx("w-4 text-center", GLYPHS[node.state][1])}>
+              {GLYPHS[node.state][0]}
             </span>
-            <span className="min-w-0 flex-1">
+            <span className="min-w-0 flex-1 break-words">
               {node.label || node.nodeId}
               {node.iteration > 0 && <span className="text-soft"> · turn {node.iteration + 1}</span>}
               {node.attempt > 1 && <span className="text-soft"> · attempt {node.attempt}</span>}
               {node.detail && <span className="block text-soft">{node.detail}</span>}
             </span>
-            <span className="text-soft">
-              {node.endedAtMs === null ? node.state : `${((node.endedAtMs - node.startedAtMs) / 1_000).toFixed(1)} s`}
+            <span className="text-right whitespace-nowrap text-soft">
+              {node.state}
+              {node.endedAtMs !== null && ` · ${((node.endedAtMs - node.startedAtMs) / 1_000).toFixed(1)} s`}
             </span>
           </li>
         ))}
@@ -156,7 +191,7 @@ function Composer({ steer }: Pick<RunActions, "steer">): ReactNode {
   const { act, busy, failure } = useAct();
   return (
     <form
-      className="sticky bottom-16 space-y-2 border-t border-line bg-ground py-3 sm:bottom-0"
+      className="sticky bottom-14 mt-4 space-y-2 border-t border-line bg-ground py-3 sm:bottom-0"
       onSubmit={(event) => {
         event.preventDefault();
         if (text.trim() !== "") void act(() => steer(text.trim()).then(() => setText("")));

@@ -1,5 +1,5 @@
 import { clsx } from "clsx";
-import { CircleDot, HardDrive, House, Inbox, type LucideIcon, Radio, SquareStack } from "lucide-react";
+import { CircleDot, CircleUserRound, HardDrive, House, Inbox, type LucideIcon, Radio, SquareStack } from "lucide-react";
 import type { ComponentType, ReactNode } from "react";
 
 /** The frame of every page: a side bar on a desktop, a bottom bar on a phone. */
@@ -34,7 +34,7 @@ interface ShellProps {
   readonly current: string;
   readonly link: LinkComponent;
   readonly banner?: ReactNode;
-  /** Under the side bar: who is signed in. */
+  /** Who is signed in: under the side bar, in a menu on a phone. */
   readonly foot?: ReactNode;
   readonly children: ReactNode;
 }
@@ -55,8 +55,22 @@ export function Shell({ items, current, link, banner, foot, children }: ShellPro
         <div className="mt-auto px-3 pb-2 text-sm text-soft">{foot}</div>
       </aside>
       <div className="min-w-0 pb-20 sm:pb-10">
+        <header className="flex min-h-12 items-center justify-between border-b border-line bg-surface px-4 sm:hidden">
+          <p className="font-semibold tracking-tight">Smooth</p>
+          <details className="relative">
+            <summary
+              aria-label="Account"
+              className="grid size-11 cursor-pointer list-none place-items-center text-soft"
+            >
+              <CircleUserRound aria-hidden="true" className="size-5" strokeWidth={1.75} />
+            </summary>
+            <div className="absolute right-0 z-20 w-60 rounded-xl border border-line bg-surface p-4 text-sm text-soft shadow-lg">
+              {foot}
+            </div>
+          </details>
+        </header>
         {banner}
-        <main id="main" className="mx-auto max-w-5xl px-4 py-5 sm:px-8 sm:py-8">
+        <main id="main" tabIndex={-1} className="mx-auto max-w-5xl px-4 py-4 outline-none sm:px-8 sm:py-8">
           {children}
         </main>
       </div>
@@ -120,7 +134,7 @@ export function PageTitle({
   readonly aside?: ReactNode;
 }): ReactNode {
   return (
-    <div className="mb-5 flex min-h-11 items-center justify-between gap-3">
+    <div className="mb-4 flex min-h-11 flex-wrap items-center justify-between gap-x-3 gap-y-1">
       <h1 className="text-xl font-semibold tracking-tight">{children}</h1>
       {aside}
     </div>

@@ -1,3 +1,4 @@
+import type { IsolationLevel } from "@smooth/protocol/policy";
 import type { PearlStatus } from "@smooth/protocol/pearls";
 import type { RunStatus } from "@smooth/protocol/run-events";
 import type { ReactNode } from "react";
@@ -42,12 +43,21 @@ export function PearlBadge({ status }: { readonly status: PearlStatus }): ReactN
   );
 }
 
+/** 0 is most urgent. */
+export function PriorityBadge({ priority }: { readonly priority: number }): ReactNode {
+  return (
+    <Badge tone={priority === 0 ? "bad" : "plain"}>
+      <span className="sr-only">priority </span>P{priority}
+    </Badge>
+  );
+}
+
 /** Everything the scripted model did is labelled. */
 export function DemoBadge(): ReactNode {
   return <Badge tone="accent">DEMO model</Badge>;
 }
 
-/** Rendered on the server in UTC and refined in the browser; the exact time is always in the title. */
+/** Says how long ago; the exact time is always in the title. */
 export function When({ atMs, nowMs }: { readonly atMs: number; readonly nowMs: number }): ReactNode {
   return (
     <time
@@ -61,6 +71,18 @@ export function When({ atMs, nowMs }: { readonly atMs: number; readonly nowMs: n
   );
 }
 
+/** What a sandbox level means to somebody who decides whether to trust it. */
+export const LEVELS: Readonly<Record<IsolationLevel, string>> = {
+  "hardware-vm": "hardware-isolated VM",
+  "emulated-vm": "emulated VM, jailed",
+  "userspace-kernel": "user-space kernel",
+  namespace: "namespaces only",
+  process: "no isolation",
+};
+
+/** The default sandbox is a VM; anything less is said aloud. */
+export const isVm = (level: IsolationLevel): boolean => level === "hardware-vm" || level === "emulated-vm";
+
 export function ago(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1_000));
   if (seconds < 5) return "now";
@@ -69,6 +91,14 @@ export function ago(ms: number): string {
   if (seconds < 86_400) return `${Math.floor(seconds / 3_600)} h ago`;
   return `${Math.floor(seconds / 86_400)} d ago`;
 }
+
+/** How long something still lasts. */
+export const within = (ms: number): string =>
+  ms < 90_000
+    ? `${Math.max(0, Math.round(ms / 1_000))} s`
+    : ms < 5_400_000
+      ? `${Math.round(ms / 60_000)} min`
+      : `${Math.round(ms / 3_600_000)} h`;
 
 /** Unpriced is not $0. */
 export function cost(costUsd: number | null, unpricedCalls: number): string {

@@ -2,31 +2,26 @@ import type { Ask } from "@smooth/protocol/asks";
 import { assertNever } from "@smooth/protocol/errors";
 import type { TranscriptItem } from "@smooth/protocol/run-view";
 import { clsx } from "clsx";
-import type { ReactNode } from "react";
-import { AskCard, type Decide } from "./ask-card.tsx";
+import { memo, type ReactNode } from "react";
+import { actionText, closedText } from "./ask-card.tsx";
 import { Badge } from "./controls.tsx";
+import { Markdown } from "./markdown.tsx";
 
-/** What the operator said and did, in order. Model text is shown as text: no HTML, no images, no links of its own. */
-
-interface TranscriptProps {
-  readonly items: readonly TranscriptItem[];
-  readonly nowMs: number;
-  readonly decide?: Decide | undefined;
-}
-
-export function Transcript({ items, nowMs, decide }: TranscriptProps): ReactNode {
+/** What the operator said and did, in order. Rows keep their place; a long one costs only what is on screen. */
+export function Transcript({ items }: { readonly items: readonly TranscriptItem[] }): ReactNode {
   return (
     <ol className="space-y-3" aria-label="Transcript">
       {items.map((item) => (
-        <li key={item.id}>
-          <Item item={item} nowMs={nowMs} decide={decide} />
+        <li key={item.id} className="far-away">
+          <Item item={item} />
         </li>
       ))}
     </ol>
   );
 }
 
-function Item({ item, nowMs, decide }: { readonly item: TranscriptItem } & Omit<TranscriptProps, "items">): ReactNode {
+/** A new object means a new state, so what did not change is not drawn again. */
+const Item = memo(function Item({ item }: { readonly item: TranscriptItem }): ReactNode {
   switch (item.kind) {
     case "message":
       return <Message {...item} />;
@@ -42,10 +37,11 @@ function Item({ item, nowMs, decide }: { readonly item: TranscriptItem } & Omit<
         </Line>
       );
     case "ask":
-      return <AskCard ask={item.ask satisfies Ask} nowMs={nowMs} decide={decide} />;
+      return <Asked ask={item.ask} />;
     case "finding":
       return (
         <Line glyph="▲" tone={item.finding.severity === "info" ? "soft" : "bad"}>
+          <span className="sr-only">Finding: </span>
           {item.finding.rule} <span className="text-soft">{item.finding.excerpt}</span>
         </Line>
       );
@@ -58,36 +54,49 @@ function Item({ item, nowMs, decide }: { readonly item: TranscriptItem } & Omit<
     default:
       return assertNever(item);
   }
-}
+});
 
 function Message({ role, text, streaming }: Extract<TranscriptItem, { kind: "message" }>): ReactNode {
   const mine = role === "user";
   return (
-    <div
-      className={clsx(
-        "max-w-prose text-sm leading-relaxed break-words whitespace-pre-wrap",
-        mine && "ml-auto w-fit rounded-xl bg-accent-soft px-4 py-2.5",
-      )}
-    >
-      {mine && <span className="sr-only">You said: </span>}
-      {text}
-      {streaming && (
-        <span aria-hidden="true" className="ml-0.5 inline-block h-4 w-1.5 animate-pulse bg-accent align-text-bottom" />
-      )}
+    <div className={clsx(mine && "ml-auto w-fit max-w-full rounded-xl bg-accent-soft px-4 py-2.5")}>
+      {mine && <span className="sr-only">A person said: </span>}
+      <Markdown text={text} />
+      {streaming && <span aria-hidden="true" className="inline-block h-4 w-1.5 animate-pulse bg-accent" />}
     </div>
   );
 }
 
+/** The card with the buttons stands above the transcript; here is the record. */
+function Asked({ ask }: { readonly ask: Ask }): ReactNode {
+  const pending = ask.status === "pending";
+  return (
+    <details className="rounded-lg border border-line bg-surface">
+      <summary className={SUMMARY}>
+        <span className="min-w-0 flex-1">{ask.question}</span>
+        <Badge tone={pending ? "wait" : "plain"}>{pending ? "● Needs you" : closedText(ask)}</Badge>
+      </summary>
+      <div className="border-t border-line p-3">
+        <Output label="The exact action">{actionText(ask.subject)}</Output>
+      </div>
+    </details>
+  );
+}
+
+const SUMMARY =
+  "flex min-h-11 cursor-pointer list-none flex-wrap items-center gap-x-2 gap-y-1 px-3 py-1.5 text-sm sm:min-h-9";
+
 function Tool({ tool, args, result }: Extract<TranscriptItem, { kind: "tool" }>): ReactNode {
   return (
     <details className="group rounded-lg border border-line bg-surface">
-      <summary className="flex min-h-11 cursor-pointer list-none items-center gap-2 px-3 text-sm sm:min-h-9">
+      <summary className={SUMMARY}>
         <span
           aria-hidden="true"
           className={clsx("w-4 text-center", result === null ? "text-accent" : result.ok ? "text-good" : "text-bad")}
         >
           {result === null ? "◐" : result.ok ? "✓" : "✕"}
         </span>
+        {result?.ok === false && <span className="sr-only">failed: </span>}
         <span className="font-mono font-medium">{tool}</span>
         <span className="min-w-0 flex-1 truncate font-mono text-xs text-soft">{brief(args)}</span>
         <span className="text-xs text-soft">
@@ -117,7 +126,7 @@ function brief(args: string): string {
 function Verify({ command, green, exitCode, output }: Extract<TranscriptItem, { kind: "verify" }>): ReactNode {
   return (
     <details className="rounded-lg border border-line bg-surface">
-      <summary className="flex min-h-11 cursor-pointer list-none items-center gap-2 px-3 text-sm sm:min-h-9">
+      <summary className={SUMMARY}>
         <Badge tone={green ? "good" : "bad"}>{green ? "✓ Green" : "✕ Not green"}</Badge>
         <span className="min-w-0 flex-1 truncate font-mono text-xs">{command}</span>
         <span className="text-xs text-soft">{exitCode === null ? "did not end" : `exit ${exitCode}`}</span>
@@ -136,7 +145,7 @@ function Output({ label, children }: { readonly label: string; readonly children
       <pre
         tabIndex={0}
         aria-label={label}
-        className="max-h-96 overflow-auto rounded bg-sunken px-3 py-2 font-mono text-xs break-words whitespace-pre-wrap"
+        className="max-h-96 overflow-auto rounded bg-sunken px-3 py-2 font-mono text-xs leading-5 break-words whitespace-pre-wrap"
       >
         {children}
       </pre>

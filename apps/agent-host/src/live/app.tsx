@@ -1,6 +1,8 @@
 import { RunId } from "@smooth/protocol/ids";
 import { Banner, Button, Empty, ErrorNote, Loading } from "@smooth/ui/controls";
 import { Shell } from "@smooth/ui/shell";
+import { themeOf } from "@smooth/ui/theme";
+import { ThemeButton } from "@smooth/ui/theme-button";
 import { ago } from "@smooth/ui/status";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useSyncExternalStore } from "react";
@@ -40,6 +42,7 @@ function House({ me }: { readonly me: Me }): ReactNode {
             <p className="truncate">
               {me.name} · {me.role}
             </p>
+            <ThemeButton chosen={themeOf(document.documentElement.dataset["theme"])} />
             {me.via === "tunnel" && <Button onClick={() => void signOut()}>Sign out</Button>}
           </div>
         }

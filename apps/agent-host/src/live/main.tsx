@@ -1,4 +1,5 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { themeOf } from "@smooth/ui/theme";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app.tsx";
@@ -12,6 +13,8 @@ const queries = new QueryClient({
     mutations: { networkMode: "always" },
   },
 });
+
+document.documentElement.dataset["theme"] = themeOf(/(?:^|; )theme=(\w+)/.exec(document.cookie)?.[1]);
 
 const root = document.getElementById("root");
 if (!root) throw new TypeError("the page has no #root");

@@ -109,7 +109,13 @@ interface AsksProps {
 const Asks = ({ asks, nowMs, decide }: AsksProps): ReactNode => (
   <div className="space-y-3">
     {asks.map((ask) => (
-      <AskCard key={ask.id} ask={ask} nowMs={nowMs} decide={decide} runHref={`/runs/${ask.runId}`} />
+      <AskCard
+        key={ask.id}
+        ask={ask}
+        nowMs={nowMs}
+        decide={decide}
+        run={{ href: `/runs/${ask.runId}`, link: Anchor }}
+      />
     ))}
   </div>
 );

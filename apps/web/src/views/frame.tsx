@@ -1,6 +1,8 @@
 "use client";
 import { Button } from "@smooth/ui/controls";
 import { type LinkComponent, Shell } from "@smooth/ui/shell";
+import type { Theme } from "@smooth/ui/theme";
+import { ThemeButton } from "@smooth/ui/theme-button";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useSubscription } from "@trpc/tanstack-react-query";
 import NextLink from "next/link";
@@ -17,12 +19,13 @@ export const Link: LinkComponent = ({ href, children, ...rest }) => (
 
 interface FrameProps {
   readonly who: string;
+  readonly theme: Theme;
   readonly signOut: () => Promise<void>;
   readonly children: ReactNode;
 }
 
 /** The shell with live counts; any change in the org refreshes what is on screen. */
-export function Frame({ who, signOut, children }: FrameProps): ReactNode {
+export function Frame({ who, theme, signOut, children }: FrameProps): ReactNode {
   const trpc = useTRPC();
   const client = useQueryClient();
   const current = usePathname();
@@ -38,7 +41,10 @@ export function Frame({ who, signOut, children }: FrameProps): ReactNode {
       banner={<ConnectionBanner feed={changes.status} hosts={data?.hosts ?? []} />}
       foot={
         <form action={signOut} className="space-y-2">
-          <p className="truncate">{who}</p>
+          <p className="truncate" title={who}>
+            {who}
+          </p>
+          <ThemeButton chosen={theme} />
           <Button type="submit">Sign out</Button>
         </form>
       }

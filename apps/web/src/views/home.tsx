@@ -1,5 +1,4 @@
 "use client";
-import { AskCard } from "@smooth/ui/ask-card";
 import { Card, Empty, ErrorNote, Loading, SectionTitle } from "@smooth/ui/controls";
 import { SandboxLine } from "@smooth/ui/host-cards";
 import { RunList } from "@smooth/ui/lists";
@@ -10,6 +9,7 @@ import { useTRPC } from "~/trpc/client.tsx";
 import { useNow } from "./connection.tsx";
 import { Link } from "./frame.tsx";
 import { ButtonLink } from "./button-link.tsx";
+import { InboxItem } from "./inbox.tsx";
 import { useDecide } from "./use-decide.ts";
 
 /** What needs me, first; then what runs; then what ended. */
@@ -30,14 +30,14 @@ export function Home(): ReactNode {
         <section aria-label="Needs you">
           <SectionTitle>Needs you</SectionTitle>
           <div className="space-y-3">
-            {asks.map(({ ask, run }) => (
-              <AskCard key={ask.id} ask={ask} nowMs={nowMs} decide={decide} runHref={`/runs/${run.runId}`} />
+            {asks.map((view) => (
+              <InboxItem key={view.ask.id} view={view} nowMs={nowMs} decide={decide} />
             ))}
           </div>
         </section>
       )}
       {hosts
-        .filter(({ sandbox }) => sandbox && sandbox.kind !== "ready")
+        .filter(({ sandbox, presence }) => presence.kind === "online" && sandbox && sandbox.kind !== "ready")
         .map((host) => (
           <Card key={host.hostId}>
             <div className="p-4">

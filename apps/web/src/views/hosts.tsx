@@ -1,5 +1,7 @@
 "use client";
 import type { HostView } from "@smooth/api/hosts";
+import { HostId } from "@smooth/protocol/ids";
+import { ConfirmButton } from "@smooth/ui/confirm-button";
 import { Badge, Button, Card, Empty, ErrorNote, Loading } from "@smooth/ui/controls";
 import { SandboxLine } from "@smooth/ui/host-cards";
 import { PageTitle } from "@smooth/ui/shell";
@@ -8,31 +10,37 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useTRPC } from "~/trpc/client.tsx";
 import { useNow } from "./connection.tsx";
+import { useMay } from "./use-may.ts";
 
 export function Hosts(): ReactNode {
   const trpc = useTRPC();
   const { data, error } = useQuery(trpc.hosts.list.queryOptions());
+  const may = useMay();
   const code = useMutation(trpc.hosts.createPairingCode.mutationOptions());
   return (
     <>
       <PageTitle
         aside={
-          <Button busy={code.isPending} onClick={() => code.mutate()}>
-            Pair a host
-          </Button>
+          may("host:admin") && (
+            <Button busy={code.isPending} onClick={() => code.mutate()}>
+              Pair a host
+            </Button>
+          )
         }
       >
         Hosts
       </PageTitle>
       {code.data && (
-        <Card>
-          <div className="mb-4 p-4">
-            <p className="text-sm text-soft">On the other machine, within 15 minutes:</p>
-            <pre className="mt-2 overflow-x-auto rounded-lg bg-sunken px-3 py-2 font-mono text-sm">
-              SMOOTH_PAIRING_CODE={code.data.code} th up
-            </pre>
-          </div>
-        </Card>
+        <div className="mb-3">
+          <Card label="Pairing code">
+            <div className="p-4">
+              <p className="text-sm text-soft">On the other machine, within 15 minutes:</p>
+              <pre className="mt-2 overflow-x-auto rounded-lg bg-sunken px-3 py-2 font-mono text-sm">
+                SMOOTH_DASHBOARD_URL={location.origin} SMOOTH_PAIRING_CODE={code.data.code} th up
+              </pre>
+            </div>
+          </Card>
+        </div>
       )}
       {(error ?? code.error) && <ErrorNote>{(error ?? code.error)?.message}</ErrorNote>}
       {!data && !error && <Loading what="hosts" />}
@@ -52,6 +60,7 @@ function HostCard({ host }: { readonly host: HostView }): ReactNode {
   const trpc = useTRPC();
   const client = useQueryClient();
   const revoke = useMutation(trpc.hosts.revoke.mutationOptions({ onSettled: () => client.invalidateQueries() }));
+  const may = useMay();
   const { status } = host;
   return (
     <Card label={host.name}>
@@ -68,10 +77,14 @@ function HostCard({ host }: { readonly host: HostView }): ReactNode {
             {status.runsActive} of {status.capacity} operators at work · version {status.version}
           </p>
         )}
-        {host.presence.kind !== "revoked" && (
-          <Button tone="bad" busy={revoke.isPending} onClick={() => revoke.mutate({ hostId: host.hostId as never })}>
+        {may("host:admin") && host.presence.kind !== "revoked" && (
+          <ConfirmButton
+            confirm={`Yes, revoke ${host.name}`}
+            busy={revoke.isPending}
+            onConfirm={() => revoke.mutate({ hostId: HostId.parse(host.hostId) })}
+          >
             Revoke
-          </Button>
+          </ConfirmButton>
         )}
         {revoke.error && <ErrorNote>{revoke.error.message}</ErrorNote>}
       </div>

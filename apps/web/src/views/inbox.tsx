@@ -1,12 +1,14 @@
 "use client";
-import { AskCard } from "@smooth/ui/ask-card";
+import { AskCard, type Decide } from "@smooth/ui/ask-card";
 import { Empty, ErrorNote, Loading } from "@smooth/ui/controls";
 import { PageTitle } from "@smooth/ui/shell";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useTRPC } from "~/trpc/client.tsx";
+import type { Outputs } from "~/trpc/outputs.ts";
 import { useNow } from "./connection.tsx";
 import { Filters } from "./filters.tsx";
+import { Link } from "./frame.tsx";
 import { useDecide } from "./use-decide.ts";
 
 export function Inbox({ show }: { readonly show: "pending" | "all" }): ReactNode {
@@ -39,10 +41,28 @@ export function Inbox({ show }: { readonly show: "pending" | "all" }): ReactNode
         </Empty>
       )}
       <div className="space-y-3">
-        {data?.asks.map(({ ask, run }) => (
-          <AskCard key={ask.id} ask={ask} nowMs={nowMs} decide={decide} runHref={`/runs/${run.runId}`} />
+        {data?.asks.map((view) => (
+          <InboxItem key={view.ask.id} view={view} nowMs={nowMs} decide={decide} />
         ))}
       </div>
     </>
+  );
+}
+
+interface InboxItemProps {
+  readonly view: Outputs["inbox"]["list"]["asks"][number];
+  readonly nowMs: number;
+  readonly decide: Decide | undefined;
+}
+
+export function InboxItem({ view: { ask, run, deciding }, nowMs, decide }: InboxItemProps): ReactNode {
+  return (
+    <AskCard
+      ask={ask}
+      nowMs={nowMs}
+      decide={decide}
+      decidingBy={deciding?.by}
+      run={{ href: `/runs/${run.runId}`, title: run.title, link: Link }}
+    />
   );
 }

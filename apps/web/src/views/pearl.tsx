@@ -3,13 +3,15 @@ import type { PearlPage } from "@smooth/api/pearls";
 import { PearlId } from "@smooth/protocol/ids";
 import { Badge, Button, Card, ErrorNote, INPUT, Loading, SectionTitle } from "@smooth/ui/controls";
 import { RunList } from "@smooth/ui/lists";
-import { PearlBadge, When } from "@smooth/ui/status";
+import { Markdown } from "@smooth/ui/markdown";
+import { PearlBadge, PriorityBadge, When } from "@smooth/ui/status";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useRouter } from "next/navigation";
 import { type ReactNode, type SubmitEvent, useState } from "react";
 import { useTRPC } from "~/trpc/client.tsx";
 import { useNow } from "./connection.tsx";
 import { Link } from "./frame.tsx";
+import { useMay } from "./use-may.ts";
 
 export function PearlView({ pearlId }: { readonly pearlId: PearlId }): ReactNode {
   const trpc = useTRPC();
@@ -42,6 +44,7 @@ function Head({ data: { pearl, runs, commands } }: { readonly data: PearlPage })
     trpc.runs.dispatch.mutationOptions({ ...again, onSuccess: ({ runId }) => router.push(`/runs/${runId}`) }),
   );
   const close = useMutation(trpc.pearls.close.mutationOptions(again));
+  const may = useMay();
   const active = runs.some(
     ({ status }) => status === "queued" || status === "running" || status === "paused" || status === "waiting",
   );
@@ -52,30 +55,36 @@ function Head({ data: { pearl, runs, commands } }: { readonly data: PearlPage })
       <h1 className="text-xl font-semibold tracking-tight break-words">{pearl.title}</h1>
       <div className="flex flex-wrap items-center gap-2">
         <PearlBadge status={pearl.status} />
-        <Badge>P{pearl.priority}</Badge>
+        <PriorityBadge priority={pearl.priority} />
         <Badge>{pearl.type}</Badge>
+        {pearl.labels.map((label) => (
+          <Badge key={label}>{label}</Badge>
+        ))}
+        {pearl.budgetUsd !== null && <Badge>budget ${pearl.budgetUsd}</Badge>}
         <code className="font-mono text-xs text-soft">{pearl.id}</code>
       </div>
       <p className="font-mono text-sm break-all text-soft">
         {pearl.repo}
         {pearl.verify && <span className="block">verify: {pearl.verify}</span>}
       </p>
-      {pearl.description && (
-        <p className="max-w-prose text-sm leading-relaxed whitespace-pre-wrap">{pearl.description}</p>
-      )}
+      {pearl.description && <Markdown text={pearl.description} />}
       {pearl.status !== "closed" && (
         <div className="flex gap-2">
-          <Button
-            tone="accent"
-            busy={run.isPending}
-            disabled={active}
-            onClick={() => run.mutate({ pearlId: pearl.id })}
-          >
-            Run
-          </Button>
-          <Button busy={close.isPending} onClick={() => close.mutate({ pearlId: pearl.id })}>
-            Close
-          </Button>
+          {may("run:write") && (
+            <Button
+              tone="accent"
+              busy={run.isPending}
+              disabled={active}
+              onClick={() => run.mutate({ pearlId: pearl.id })}
+            >
+              Run
+            </Button>
+          )}
+          {may("pearl:write") && (
+            <Button busy={close.isPending} onClick={() => close.mutate({ pearlId: pearl.id })}>
+              Close
+            </Button>
+          )}
         </div>
       )}
       {failure && <ErrorNote>{failure.message}</ErrorNote>}
@@ -87,6 +96,7 @@ function Head({ data: { pearl, runs, commands } }: { readonly data: PearlPage })
 function Dependencies({ data: { pearl, dependencies, blockedBy } }: { readonly data: PearlPage }): ReactNode {
   const trpc = useTRPC();
   const client = useQueryClient();
+  const may = useMay();
   const [text, setText] = useState("");
   const [wrong, setWrong] = useState<string | null>(null);
   const add = useMutation(
@@ -121,18 +131,20 @@ function Dependencies({ data: { pearl, dependencies, blockedBy } }: { readonly d
           ))}
         </ul>
       )}
-      <form onSubmit={submit} className="flex max-w-xl gap-2">
-        <input
-          aria-label="Id of a pearl this one needs"
-          placeholder="th-… this pearl needs"
-          value={text}
-          onChange={(event) => setText(event.target.value)}
-          className={`${INPUT} font-mono`}
-        />
-        <Button type="submit" busy={add.isPending}>
-          Add
-        </Button>
-      </form>
+      {may("pearl:write") && (
+        <form onSubmit={submit} className="flex max-w-xl gap-2">
+          <input
+            aria-label="Id of a pearl this one needs"
+            placeholder="th-… this pearl needs"
+            value={text}
+            onChange={(event) => setText(event.target.value)}
+            className={`${INPUT} font-mono`}
+          />
+          <Button type="submit" busy={add.isPending}>
+            Add
+          </Button>
+        </form>
+      )}
       {problem && <ErrorNote>{problem}</ErrorNote>}
     </section>
   );
@@ -147,6 +159,7 @@ function Comments({
 }): ReactNode {
   const trpc = useTRPC();
   const client = useQueryClient();
+  const may = useMay();
   const [body, setBody] = useState("");
   const add = useMutation(
     trpc.pearls.comment.mutationOptions({ onSuccess: () => setBody(""), onSettled: () => client.invalidateQueries() }),
@@ -160,28 +173,30 @@ function Comments({
             <p className="text-soft">
               {comment.author} · <When atMs={comment.atMs} nowMs={nowMs} />
             </p>
-            <p className="whitespace-pre-wrap">{comment.body}</p>
+            <Markdown text={comment.body} />
           </li>
         ))}
       </ul>
-      <form
-        className="flex max-w-xl gap-2"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (body.trim() !== "") add.mutate({ pearlId: pearl.id, body });
-        }}
-      >
-        <input
-          aria-label="Comment"
-          placeholder="Add a comment"
-          value={body}
-          onChange={(event) => setBody(event.target.value)}
-          className={INPUT}
-        />
-        <Button type="submit" busy={add.isPending}>
-          Comment
-        </Button>
-      </form>
+      {may("pearl:write") && (
+        <form
+          className="flex max-w-xl gap-2"
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (body.trim() !== "") add.mutate({ pearlId: pearl.id, body });
+          }}
+        >
+          <input
+            aria-label="Comment"
+            placeholder="Add a comment"
+            value={body}
+            onChange={(event) => setBody(event.target.value)}
+            className={INPUT}
+          />
+          <Button type="submit" busy={add.isPending}>
+            Comment
+          </Button>
+        </form>
+      )}
       {add.error && <ErrorNote>{add.error.message}</ErrorNote>}
     </section>
   );
@@ -198,7 +213,7 @@ function History({ data: { history }, nowMs }: { readonly data: PearlPage; reado
             <li key={`${change.field}${change.atMs}`} className="flex flex-wrap items-center gap-x-2 px-4 py-2 text-sm">
               <span className="font-medium">{change.field}</span>
               <span className="min-w-0 font-mono text-xs break-all text-soft">
-                {change.before ?? "nothing"} → {change.after ?? "nothing"}
+                {plain(change.before)} → {plain(change.after)}
               </span>
               <span className="ml-auto text-soft">
                 {change.by} · <When atMs={change.atMs} nowMs={nowMs} />
@@ -210,3 +225,6 @@ function History({ data: { history }, nowMs }: { readonly data: PearlPage; reado
     </section>
   );
 }
+
+/** Values are kept as JSON text. */
+const plain = (value: string | null): string => (value === null ? "nothing" : value.replace(/^"(.*)"$/, "$1"));

@@ -1,5 +1,5 @@
 "use client";
-import { Empty, ErrorNote, Loading } from "@smooth/ui/controls";
+import { Empty, ErrorNote, INPUT as INPUT_STYLE, Loading } from "@smooth/ui/controls";
 import { PearlList } from "@smooth/ui/lists";
 import { PageTitle } from "@smooth/ui/shell";
 import { useQuery } from "@tanstack/react-query";
@@ -12,14 +12,20 @@ import { Link } from "./frame.tsx";
 
 const INPUT = { all: {}, ready: { ready: true }, closed: { status: "closed" } } as const;
 
-export function Pearls({ show }: { readonly show: keyof typeof INPUT }): ReactNode {
+interface PearlsProps {
+  readonly show: keyof typeof INPUT;
+  /** Words to look for; empty looks for nothing. */
+  readonly text: string;
+}
+
+export function Pearls({ show, text }: PearlsProps): ReactNode {
   const trpc = useTRPC();
   const nowMs = useNow();
-  const { data, error } = useQuery(trpc.pearls.list.queryOptions(INPUT[show]));
+  const { data, error } = useQuery(trpc.pearls.list.queryOptions({ ...INPUT[show], ...(text !== "" && { text }) }));
   return (
     <>
       <PageTitle aside={<ButtonLink href="/pearls/new">New pearl</ButtonLink>}>Pearls</PageTitle>
-      <div className="mb-3">
+      <div className="mb-3 flex flex-wrap items-center justify-between gap-2">
         <Filters
           path="/pearls"
           name="show"
@@ -30,6 +36,19 @@ export function Pearls({ show }: { readonly show: keyof typeof INPUT }): ReactNo
             ["closed", "Closed"],
           ]}
         />
+        <form action="/pearls" role="search" className="w-full sm:w-64">
+          <input type="hidden" name="show" value={show} />
+          <input
+            key={text}
+            type="search"
+            name="text"
+            defaultValue={text}
+            aria-label="Search pearls"
+            placeholder="Search…"
+            maxLength={200}
+            className={INPUT_STYLE}
+          />
+        </form>
       </div>
       {error && <ErrorNote>{error.message}</ErrorNote>}
       {!data && !error && <Loading what="pearls" />}

@@ -7,6 +7,7 @@ import { PageTitle } from "@smooth/ui/shell";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useTRPC } from "~/trpc/client.tsx";
+import { useMay } from "./use-may.ts";
 
 export function Tunnels(): ReactNode {
   const trpc = useTRPC();
@@ -43,6 +44,7 @@ function Actions({ hostId, tunnel }: { readonly hostId: HostId; readonly tunnel:
   const start = useMutation(trpc.tunnel.start.mutationOptions(again));
   const stop = useMutation(trpc.tunnel.stop.mutationOptions(again));
   const link = useMutation(trpc.tunnel.link.mutationOptions({ onSuccess: ({ url }) => window.location.assign(url) }));
+  const may = useMay();
   const failure = start.error ?? stop.error ?? link.error;
   return (
     <div className="space-y-2">
@@ -52,7 +54,7 @@ function Actions({ hostId, tunnel }: { readonly hostId: HostId; readonly tunnel:
             Open live session
           </Button>
         )}
-        {tunnel.kind === "off" || tunnel.kind === "refused" ? (
+        {!may("host:admin") ? null : tunnel.kind === "off" || tunnel.kind === "refused" ? (
           <Button busy={start.isPending} onClick={() => start.mutate({ hostId })}>
             Start tunnel
           </Button>

@@ -17,6 +17,12 @@ interface PageProps {
   readonly searchParams: Promise<{ token?: string; error?: string; sent?: string }>;
 }
 
+const ERRORS: Readonly<Record<string, string>> = {
+  link: "This link was used already or has expired. Ask for a new one below, or restart to print one.",
+  email: "That is no e-mail address. Nothing was sent.",
+  slow: "Too many links were asked for. Try again in a minute.",
+};
+
 /** Opening the link uses nothing up (a preview bot opens it too); the button does. */
 export default async function SignInPage({ searchParams }: PageProps): Promise<ReactNode> {
   const { token, error, sent } = await searchParams;
@@ -26,11 +32,7 @@ export default async function SignInPage({ searchParams }: PageProps): Promise<R
         <h1 className="text-2xl font-semibold tracking-tight">Smooth</h1>
         <p className="mt-1 text-soft">Agents at work, you in charge.</p>
       </header>
-      {error && (
-        <ErrorNote>
-          This link was used already or has expired. Ask for a new one below, or restart to print one.
-        </ErrorNote>
-      )}
+      {error && <ErrorNote>{ERRORS[error] ?? ERRORS["link"]}</ErrorNote>}
       {token && !error ? <TokenForm token={token} /> : <MailForm sent={sent === "1"} />}
     </main>
   );
@@ -79,18 +81,30 @@ async function enter(form: FormData): Promise<void> {
 
 const HOUR_MS = 3_600_000;
 
+/** One bucket for everybody: strangers cannot fill the outbox, and learn nothing about an address. */
+function mayAsk({ rateLimits }: Awaited<ReturnType<typeof deps>>): boolean {
+  try {
+    rateLimits.spend("sign-in", { burst: 20, perMinute: 20 });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The answer is the same whether the address is known or not. */
 async function sendLink(form: FormData): Promise<void> {
   "use server";
   const email = z.email().max(200).safeParse(form.get("email"));
+  if (!email.success) redirect("/sign-in?error=email");
   const house = await deps();
-  const user = email.success ? await house.db.user.findUnique({ where: { email: email.data.toLowerCase() } }) : null;
+  if (!mayAsk(house)) redirect("/sign-in?error=slow");
+  const user = await house.db.user.findUnique({ where: { email: email.data.toLowerCase() } });
   if (user) {
     const token = await mintSignInToken(house, { email: user.email, ttlMs: HOUR_MS });
     const outbox = join(env().DATA_DIR, "outbox");
     await mkdir(outbox, { recursive: true, mode: 0o700 });
     const letter = { to: user.email, url: `${house.origin}/sign-in?token=${token}` };
-    await writeFile(join(outbox, `${house.clock.now()}.json`), JSON.stringify(letter), { mode: 0o600 });
+    await writeFile(join(outbox, `${house.ids.next("mail")}.json`), JSON.stringify(letter), { mode: 0o600 });
   }
   redirect("/sign-in?sent=1");
 }
