@@ -17,7 +17,7 @@ export interface Postgres extends AsyncDisposable {
 
 const ROOT = join(import.meta.dirname, "..");
 const USER = "smooth";
-const STOP_MS = 10_000;
+const PATIENCE_MS = 10_000;
 const FLAGS = {
   listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
@@ -28,7 +28,7 @@ const FLAGS = {
 export async function startPostgres(dir: string): Promise<Postgres> {
   if (!existsSync(join(dir, "PG_VERSION"))) initialise(dir);
   const password = readFileSync(passwordFile(dir), "utf8");
-  const left = leftBehind(dir); // G2
+  const left = await leftBehind(dir); // G2
   if (left) return { url: urlOf(left.port, password), [Symbol.asyncDispose]: () => stop(left.pid) };
   for (let attempt = 1; ; attempt += 1) {
     const port = await choosePort(0);
@@ -90,15 +90,26 @@ function readiness(child: ChildProcess): Promise<Boot> {
   });
 }
 
-/** G2. The pid file names pid and port; a pid that is somebody else's by now counts as nobody. */
-function leftBehind(dir: string): { pid: number; port: number } | undefined {
+/** G2. The pid file names pid, port and phase. One that starts or stops is waited for; a pid that is no Postgres by now is nobody. */
+async function leftBehind(dir: string): Promise<{ pid: number; port: number } | undefined> {
   const file = join(dir, "postmaster.pid");
-  if (!existsSync(file)) return undefined;
-  const lines = readFileSync(file, "utf8").split("\n");
-  const [pid, port] = [Number(lines[0]), Number(lines[3])];
-  if (isPostgres(pid) && lines[7]?.trim() === "ready") return { pid, port };
-  if (!isPostgres(pid)) rmSync(file, { force: true });
+  const deadlineMs = performance.now() + PATIENCE_MS;
+  for (let text = textOf(file); text !== undefined && performance.now() < deadlineMs; text = textOf(file)) {
+    const lines = text.split("\n");
+    const [pid, port, phase] = [Number(lines[0]), Number(lines[3]), lines[7]?.trim()];
+    if (!isPostgres(pid)) rmSync(file, { force: true });
+    else if (phase === "ready") return { pid, port };
+    else await sleep(50);
+  }
   return undefined;
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined; // ENOENT: a server that stops takes its file along
+  }
 }
 
 function isPostgres(pid: number): boolean {
@@ -117,7 +128,7 @@ function isAlive(pid: number): boolean {
 
 /** SIGINT is Postgres' fast shutdown: clients are cut, the data is written. */
 async function stop(pid: number): Promise<void> {
-  const deadlineMs = performance.now() + STOP_MS;
+  const deadlineMs = performance.now() + PATIENCE_MS;
   if (isAlive(pid)) process.kill(pid, "SIGINT");
   while (isAlive(pid) && performance.now() < deadlineMs) await sleep(20);
   if (isAlive(pid)) process.kill(pid, "SIGQUIT");
