@@ -21,7 +21,7 @@ interface AskCardProps {
   readonly run?: { readonly href: string; readonly title?: string; readonly link: LinkComponent };
 }
 
-const RISK = { low: "plain", medium: "wait", high: "bad" } as const;
+const RISK = { low: "plain", medium: "plain", high: "bad" } as const; // amber is kept for "needs you"
 
 export function AskCard({ ask, nowMs, decide, decidingBy, run }: AskCardProps): ReactNode {
   const pending = ask.status === "pending";

@@ -153,7 +153,7 @@ export function ErrorNote({ children }: { readonly children: ReactNode }): React
 /** Appears only when waiting has become noticeable. */
 export function Loading({ what }: { readonly what: string }): ReactNode {
   return (
-    <p role="status" className="animate-pulse py-8 text-center text-sm text-soft [animation-delay:200ms]">
+    <p role="status" className="appear-late py-8 text-center text-sm text-soft">
       Loading {what}…
     </p>
   );

@@ -1,19 +1,18 @@
 "use client";
-import { Empty, ErrorNote, INPUT as INPUT_STYLE, Loading } from "@smooth/ui/controls";
+import { Empty, ErrorNote, INPUT, Loading } from "@smooth/ui/controls";
 import { PearlList } from "@smooth/ui/lists";
 import { PageTitle } from "@smooth/ui/shell";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { type PearlFilter, pearlsInput } from "~/queries.ts";
 import { useTRPC } from "~/trpc/client.tsx";
 import { ButtonLink } from "./button-link.tsx";
 import { useNow } from "./connection.tsx";
 import { Filters } from "./filters.tsx";
 import { Link } from "./frame.tsx";
 
-const INPUT = { all: {}, ready: { ready: true }, closed: { status: "closed" } } as const;
-
 interface PearlsProps {
-  readonly show: keyof typeof INPUT;
+  readonly show: PearlFilter;
   /** Words to look for; empty looks for nothing. */
   readonly text: string;
 }
@@ -21,7 +20,7 @@ interface PearlsProps {
 export function Pearls({ show, text }: PearlsProps): ReactNode {
   const trpc = useTRPC();
   const nowMs = useNow();
-  const { data, error } = useQuery(trpc.pearls.list.queryOptions({ ...INPUT[show], ...(text !== "" && { text }) }));
+  const { data, error } = useQuery(trpc.pearls.list.queryOptions(pearlsInput(show, text)));
   return (
     <>
       <PageTitle aside={<ButtonLink href="/pearls/new">New pearl</ButtonLink>}>Pearls</PageTitle>
@@ -46,7 +45,7 @@ export function Pearls({ show, text }: PearlsProps): ReactNode {
             aria-label="Search pearls"
             placeholder="Search…"
             maxLength={200}
-            className={INPUT_STYLE}
+            className={INPUT}
           />
         </form>
       </div>

@@ -1,24 +1,19 @@
 "use client";
-import type { RunStatus } from "@smooth/protocol/run-events";
 import { Empty, ErrorNote, Loading } from "@smooth/ui/controls";
 import { RunList } from "@smooth/ui/lists";
 import { PageTitle } from "@smooth/ui/shell";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { type RunFilter, runsInput } from "~/queries.ts";
 import { useTRPC } from "~/trpc/client.tsx";
 import { useNow } from "./connection.tsx";
 import { Filters } from "./filters.tsx";
 import { Link } from "./frame.tsx";
 
-const STATUSES: Readonly<Record<"active" | "failed", RunStatus[]>> = {
-  active: ["queued", "running", "paused", "waiting"],
-  failed: ["failed"],
-};
-
-export function Runs({ show }: { readonly show: "all" | "active" | "failed" }): ReactNode {
+export function Runs({ show }: { readonly show: RunFilter }): ReactNode {
   const trpc = useTRPC();
   const nowMs = useNow();
-  const { data, error } = useQuery(trpc.runs.list.queryOptions(show === "all" ? {} : { status: STATUSES[show] }));
+  const { data, error } = useQuery(trpc.runs.list.queryOptions(runsInput(show)));
   return (
     <>
       <PageTitle

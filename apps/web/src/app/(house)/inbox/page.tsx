@@ -1,5 +1,6 @@
 import type { Metadata } from "next";
 import type { ReactNode } from "react";
+import { Hydrated, queryClient, trpc } from "~/trpc/server.tsx";
 import { Inbox } from "~/views/inbox.tsx";
 
 export const metadata: Metadata = { title: "Inbox" };
@@ -9,5 +10,11 @@ interface PageProps {
 }
 
 export default async function InboxPage({ searchParams }: PageProps): Promise<ReactNode> {
-  return <Inbox show={(await searchParams).show === "all" ? "all" : "pending"} />;
+  const show = (await searchParams).show === "all" ? "all" : "pending";
+  await queryClient().prefetchQuery(trpc.inbox.list.queryOptions({ status: show }));
+  return (
+    <Hydrated>
+      <Inbox show={show} />
+    </Hydrated>
+  );
 }

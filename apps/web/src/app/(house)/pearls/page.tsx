@@ -1,5 +1,7 @@
 import type { Metadata } from "next";
 import type { ReactNode } from "react";
+import { pearlFilter, pearlsInput } from "~/queries.ts";
+import { Hydrated, queryClient, trpc } from "~/trpc/server.tsx";
 import { Pearls } from "~/views/pearls.tsx";
 
 export const metadata: Metadata = { title: "Pearls" };
@@ -10,5 +12,12 @@ interface PageProps {
 
 export default async function PearlsPage({ searchParams }: PageProps): Promise<ReactNode> {
   const { show, text } = await searchParams;
-  return <Pearls show={show === "ready" || show === "closed" ? show : "all"} text={text?.trim().slice(0, 200) ?? ""} />;
+  const filter = pearlFilter(show);
+  const words = text?.trim().slice(0, 200) ?? "";
+  await queryClient().prefetchQuery(trpc.pearls.list.queryOptions(pearlsInput(filter, words)));
+  return (
+    <Hydrated>
+      <Pearls show={filter} text={words} />
+    </Hydrated>
+  );
 }

@@ -1,5 +1,7 @@
 import type { Metadata } from "next";
 import type { ReactNode } from "react";
+import { runFilter, runsInput } from "~/queries.ts";
+import { Hydrated, queryClient, trpc } from "~/trpc/server.tsx";
 import { Runs } from "~/views/runs.tsx";
 
 export const metadata: Metadata = { title: "Runs" };
@@ -9,6 +11,11 @@ interface PageProps {
 }
 
 export default async function RunsPage({ searchParams }: PageProps): Promise<ReactNode> {
-  const { show } = await searchParams;
-  return <Runs show={show === "active" || show === "failed" ? show : "all"} />;
+  const show = runFilter((await searchParams).show);
+  await queryClient().prefetchQuery(trpc.runs.list.queryOptions(runsInput(show)));
+  return (
+    <Hydrated>
+      <Runs show={show} />
+    </Hydrated>
+  );
 }
