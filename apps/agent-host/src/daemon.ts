@@ -16,7 +16,7 @@ import { makeHandlers } from "./wiring/handlers.ts";
 import { openHome } from "./wiring/home.ts";
 import { openPairing } from "./wiring/pairing.ts";
 import { type HostState, openState } from "./wiring/state.ts";
-import { forgetCommands, keepInSync } from "./wiring/sync.ts";
+import { keepInSync, lastCommand } from "./wiring/sync.ts";
 import { openTunnel, type Tunnel } from "./wiring/tunnel.ts";
 import { openWorkshop, type Workshop } from "./wiring/workshop.ts";
 
@@ -104,8 +104,8 @@ class Host {
       clock: systemClock,
       ids: systemIds,
       log,
+      lastN: () => lastCommand(sql),
       onEnrolled: () => {
-        forgetCommands(sql);
         runLog.restartOutbox(
           pearls.list({ ready: false, limit: 500 }).map((pearl) => ({ kind: "pearl", pearl, by: "owner" })),
         );

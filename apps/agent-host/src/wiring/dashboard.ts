@@ -12,7 +12,7 @@ import {
 } from "@smooth/protocol/host-sync";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { importJWK, SignJWT } from "jose";
-import type { HostKey } from "@smooth/tunnel/host-key";
+import { type HostKey, publicHalf } from "@smooth/tunnel/host-key";
 import type { z } from "zod";
 import type { OutboxRow } from "./run-log.ts";
 
@@ -32,18 +32,24 @@ interface Deps {
   readonly ids: Ids;
 }
 
-/** Enrols this host. The code is single-use. */
-export async function pair(
-  url: string,
-  code: string,
-  { deviceKey, hostName }: { deviceKey: HostKey; hostName: string | undefined },
-): Promise<Enrolment> {
-  const { kty, crv, x } = deviceKey;
+export interface Enrolling {
+  readonly code: string;
+  readonly deviceKey: HostKey;
+  readonly hostName: string | undefined;
+  /** The last command this host took, ever: the dashboard counts on from there. */
+  readonly lastN: number;
+}
+
+/** Enrols this host. The code is single-use; the host's reports start again at seq 1. */
+export async function pair(url: string, { code, deviceKey, hostName, lastN }: Enrolling): Promise<Enrolment> {
+  const publicKey = publicHalf(deviceKey);
   const body = {
     code,
-    publicKey: { kty, crv, x },
+    publicKey,
     name: hostName ?? hostname(),
     platform: `${platform()} ${release()}`,
+    nextSeq: 1,
+    lastN,
   };
   const answer = await post(new URL(`${HOST_API}/pair`, url), body, {});
   return { url, ...parse(PairResponse, answer) };

@@ -27,6 +27,7 @@ interface PairingDeps {
   readonly clock: Pick<Clock, "now">;
   readonly ids: Ids;
   readonly log: Log;
+  readonly lastN: () => number;
   /** E2 */
   readonly onEnrolled: () => void;
 }
@@ -40,7 +41,12 @@ export async function openPairing(deps: PairingDeps): Promise<Dashboard | null> 
   if (kept && (code === undefined || (await isKnown(open(kept))))) return open(kept);
   if (code === undefined) return null;
   try {
-    const enrolment = await pair(url, code, { deviceKey: home.deviceKey, hostName: deps.hostName });
+    const enrolment = await pair(url, {
+      code,
+      deviceKey: home.deviceKey,
+      hostName: deps.hostName,
+      lastN: deps.lastN(),
+    });
     writePrivate(file, JSON.stringify(enrolment));
     deps.onEnrolled();
     return open(enrolment);

@@ -29,14 +29,14 @@ export interface SyncDeps {
   readonly onState: (state: HostStatus["dashboard"]) => void;
 }
 
-/** A host that enrols anew forgets the commands of its former self: their numbers start again. */
-export function forgetCommands(sql: Sql): void {
-  sql.exec(`${SCHEMA} DELETE FROM command;`);
+/** The last command this host has stored; 0 before the first. */
+export function lastCommand(sql: Sql): number {
+  sql.exec(SCHEMA);
+  return Number(sql.get("SELECT MAX(n) AS n FROM command")?.["n"] ?? 0);
 }
 
 /** Runs until `signal`; never rejects. */
 export async function keepInSync(deps: SyncDeps, signal: AbortSignal): Promise<void> {
-  deps.sql.exec(SCHEMA);
   await Promise.all([forever(deps, signal, pushOutbox), forever(deps, signal, takeCommands)]);
 }
 
@@ -89,14 +89,13 @@ async function pushOrSkip(
 
 async function takeCommands(deps: SyncDeps, signal: AbortSignal, ok: () => void): Promise<void> {
   const { sql, dashboard } = deps;
+  deps.sql.exec(SCHEMA);
   await finishInterrupted(deps, signal);
-  const last = sql.get("SELECT MAX(n) AS n FROM command");
-  const afterN = Number(last?.["n"] ?? 0);
   const onOpen = (): void => {
     ok();
     deps.onState({ kind: "connected", url: dashboard.enrolment.url, org: dashboard.enrolment.org.name });
   };
-  for await (const command of dashboard.commands(afterN, { signal, onOpen })) {
+  for await (const command of dashboard.commands(lastCommand(sql), { signal, onOpen })) {
     const { changes } = sql.run(
       "INSERT INTO command (n, command_id, body, state) VALUES (?, ?, ?, 'received') ON CONFLICT DO NOTHING",
       [command.n, command.commandId, JSON.stringify(command)],

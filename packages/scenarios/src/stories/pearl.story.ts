@@ -85,7 +85,7 @@ test("a pearl becomes a merged commit, approved from a phone through the tunnel"
     await expect(desktop.getByText("Math.round(ms / 1000)")).toBeVisible();
     await shot(desktop, "diff-desktop");
     await phone.getByRole("button", { name: "Merge" }).click();
-    await expect(desktop.getByText(/Merged as/)).toBeVisible();
+    await expect(desktop.getByText(/Merged into main/)).toBeVisible();
     await expect(desktop.getByText("Finished").first()).toBeVisible();
   });
 
