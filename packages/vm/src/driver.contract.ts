@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { Duplex } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { ExecOutcome, ExecRequest, Vm, VmDriver } from "./driver.ts";
+import type { Vm, VmDriver } from "./driver.ts";
+import { run } from "./run.ts";
 
 /** What every driver does alike. The suite keeps one VM for the reading tests and makes its own where it ends one. */
 export function runVmContract(openDriver: () => VmDriver): void {
@@ -34,6 +35,7 @@ export function runVmContract(openDriver: () => VmDriver): void {
         outcome: { kind: "exited", code: 0 },
         stdout: "a b\n",
         stderr: "",
+        droppedBytes: 0,
       });
       expect(await run(vm, { argv: ["cat", "missing"] })).toMatchObject({
         outcome: { kind: "exited", code: 1 },
@@ -65,6 +67,12 @@ export function runVmContract(openDriver: () => VmDriver): void {
 
       expect((await text(exec.stdout)) === sent.toString()).toBe(true);
       expect(await exec.outcome).toEqual({ kind: "exited", code: 0 });
+    });
+
+    test("run keeps what fits and counts the rest", async () => {
+      const { stdout, droppedBytes } = await run(vm, { argv: ["cat"], stdin: "x".repeat(500_000), maxOutputBytes: 10 });
+
+      expect([stdout, droppedBytes]).toEqual(["x".repeat(10), 499_990]);
     });
 
     test("a signal ends the process and is named in the outcome", async () => {
@@ -207,17 +215,6 @@ export function runVmContract(openDriver: () => VmDriver): void {
 
     expect(await brief.stopped).toEqual({ kind: "limit", limit: "wallMs" });
   });
-}
-
-/** Runs to the end with both outputs as text. */
-export async function run(
-  vm: Vm,
-  request: ExecRequest,
-): Promise<{ outcome: ExecOutcome; stdout: string; stderr: string }> {
-  const exec = vm.exec(request);
-  exec.stdin.end();
-  const [stdout, stderr, outcome] = await Promise.all([text(exec.stdout), text(exec.stderr), exec.outcome]);
-  return { outcome, stdout, stderr };
 }
 
 /** A host that answers every request. */

@@ -1,6 +1,7 @@
 import { systemClock, systemIds } from "@smooth/platform/node/system";
 import { describe, expect, test } from "vitest";
-import { run, runVmContract } from "../driver.contract.ts";
+import { runVmContract } from "../driver.contract.ts";
+import { run } from "../run.ts";
 import { fakeDriver } from "./fake-driver.ts";
 
 describe("fake driver", () => runVmContract(() => fakeDriver({ clock: systemClock, ids: systemIds })));

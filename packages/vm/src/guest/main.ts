@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { writeFileSync, writeSync } from "node:fs";
 import { Mux, type MuxStream, type StreamEvents } from "../channel/mux.ts";
 import type { AgentRequest, AgentResult, Hello } from "../channel/messages.ts";
 import { exec } from "./exec.ts";
@@ -13,11 +13,9 @@ import { prepareWaker, stats } from "./wake.ts";
 const base = {
   after: (ms: number, wake: () => void) => void setTimeout(wake, ms),
   nowMs: () => performance.now(),
-  onFault: (reason: string) => {
-    process.stderr.write(`guest agent: ${reason}\n`);
-    process.exit(1);
-  },
+  onFault: die,
 };
+process.on("uncaughtException", (error) => die(error.stack ?? error.message));
 
 writeFileSync("/proc/self/oom_score_adj", "-1000");
 const goalie = new Mux({ ...base, port: openPort("th.goalie"), firstId: 2 });
@@ -27,6 +25,12 @@ const waker = prepareWaker();
 await egress.listening();
 const hello: Hello = { version: 1, node: process.version, uptimeMs: Math.round(process.uptime() * 1000) };
 agent.hello(Buffer.from(JSON.stringify(hello)));
+
+/** Not `exit`, which would wait for the threads that read the ports. */
+function die(reason: string): void {
+  writeSync(2, `guest agent: ${reason}\n`);
+  process.kill(process.pid, "SIGKILL");
+}
 
 function onOpen(stream: MuxStream, payload: Buffer): StreamEvents {
   const request = JSON.parse(payload.toString("utf8")) as AgentRequest;

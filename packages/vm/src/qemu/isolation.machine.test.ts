@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { systemClock } from "@smooth/platform/node/system";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Vm, VmDriver } from "../driver.ts";
-import { run } from "../driver.contract.ts";
+import { run } from "../run.ts";
 import { sharedQemu } from "../testing/shared-qemu.ts";
 
 /** Effects on a real machine: what a guest cannot do, and what is left when things die. */

@@ -1,5 +1,5 @@
 import { createWriteStream } from "node:fs";
-import { mkdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -43,6 +43,7 @@ interface Host {
 }
 
 const DEFAULT_MEMORY_MB = 768;
+const KEPT_BASE_SNAPSHOTS = 4;
 const STATE = "state.bin";
 const KEY = "key";
 
@@ -150,21 +151,26 @@ class QemuDriver implements VmDriver {
     return digest([version, JSON.stringify(qemuArgv(machine)), cpu]);
   }
 
+  /** S1. The last few kinds are kept: a changed agent or size makes a new one, 120 MB each. */
   async #baseSnapshot(machine: Machine, onProgress: (progress: PrepareProgress) => void): Promise<VmSnapshot> {
-    const path = join(this.#options.cacheDir, "snapshots", await this.#keyOf(machine));
+    const root = join(this.#options.cacheDir, "snapshots");
+    const path = join(root, await this.#keyOf(machine));
+    const used = new Date(this.#options.clock.now());
     const isThere = (): Promise<boolean> =>
-      stat(join(path, STATE)).then(
+      utimes(path, used, used).then(
         () => true,
         () => false,
       );
     if (await isThere()) return { path };
-    await mkdir(join(this.#options.cacheDir, "snapshots"), { recursive: true });
+    await mkdir(root, { recursive: true });
     onProgress({ phase: "snapshot", percent: 90, message: "booting once, to start from there" });
     return withLock(`${path}.lock`, this.#options.clock, async () => {
       if (await isThere()) return { path };
       await using vm = await this.#start(machine, { name: "base" }, undefined);
-      await vm.settle();
-      return await this.#save(vm, machine, path); // Before the VM is disposed of.
+      await vm.rehearse();
+      const snapshot = await this.#save(vm, machine, path);
+      await keepNewest(root);
+      return snapshot;
     });
   }
 
@@ -275,6 +281,17 @@ class QemuDriver implements VmDriver {
   get #refusalFile(): string {
     return join(this.#options.cacheDir, "accel-refused");
   }
+}
+
+async function keepNewest(root: string): Promise<void> {
+  const folders = (await readdir(root, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  const ages = await Promise.all(
+    folders.map(async ({ name }) => ({ path: join(root, name), usedMs: (await stat(join(root, name))).mtimeMs })),
+  );
+  const old = ages.toSorted((a, b) => b.usedMs - a.usedMs).slice(KEPT_BASE_SNAPSHOTS);
+  await Promise.all(
+    old.flatMap(({ path }) => [path, `${path}.lock`]).map((path) => rm(path, { recursive: true, force: true })),
+  );
 }
 
 function bootId(): Promise<string> {

@@ -22,6 +22,7 @@ import type {
   VmStop,
 } from "../driver.ts";
 import { changes, getTree, putTree } from "../tree/trees.ts";
+import { run } from "../run.ts";
 import type { QemuProcess } from "./process.ts";
 
 /** A running QEMU machine. Ends for one reason, told once in `stopped`; then its run folder is removed. */
@@ -113,7 +114,18 @@ export class QemuVm implements Vm {
 
   /** K1: a clone is not used before this succeeded. */
   wake = (): Promise<void> => agent.wake(this.#parts.hostname, this.#agent);
-  settle = (): Promise<void> => agent.settle(this.#agent);
+
+  /** Everything once, so that a clone finds the agent's code compiled and its pages in memory; then quiet for the snapshot. */
+  async rehearse(): Promise<void> {
+    await this.wake();
+    await this.writeFile("/run/th/rehearsal", Buffer.from("rehearsal"));
+    await this.readFile("/run/th/rehearsal");
+    await this.stats();
+    for (let round = 0; round < 5; round += 1) await run(this, { argv: ["cat"], stdin: "rehearsal" });
+    await run(this, { argv: ["curl", "-sS", "http://rehearsal.test/"] });
+    await agent.settle(this.#agent);
+  }
+
   lastWords = (): string => this.#parts.process.lastWords();
 
   async stop(graceMs = 2_000): Promise<void> {
