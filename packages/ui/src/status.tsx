@@ -102,7 +102,8 @@ export const within = (ms: number): string =>
 
 /** Unpriced is not $0. */
 export function cost(costUsd: number | null, unpricedCalls: number): string {
-  if (costUsd === null) return unpricedCalls > 0 ? `${unpricedCalls} unpriced calls` : "no cost yet";
+  const unpriced = `${unpricedCalls} unpriced ${unpricedCalls === 1 ? "call" : "calls"}`;
+  if (costUsd === null) return unpricedCalls > 0 ? unpriced : "no cost yet";
   const amount = `$${costUsd.toFixed(costUsd < 0.1 ? 4 : 2)}`;
-  return unpricedCalls > 0 ? `${amount} + ${unpricedCalls} unpriced calls` : amount;
+  return unpricedCalls > 0 ? `${amount} + ${unpriced}` : amount;
 }

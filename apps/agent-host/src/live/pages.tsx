@@ -7,8 +7,8 @@ import { RunList } from "@smooth/ui/lists";
 import { type RunActions, RunPage } from "@smooth/ui/run-page";
 import { type LinkComponent, PageTitle } from "@smooth/ui/shell";
 import { useQuery, useQueryClient, type UseQueryResult } from "@tanstack/react-query";
-import type { ReactNode } from "react";
-import { host } from "./host.ts";
+import { type ReactNode, useEffect } from "react";
+import { host, isSignedOut } from "./host.ts";
 import { useNow } from "./now.ts";
 import { useRun } from "./use-run.ts";
 
@@ -124,6 +124,10 @@ export function LiveRunPage({ runId, me }: { readonly runId: RunId; readonly me:
   const { view, error } = useRun(runId);
   const nowMs = useNow();
   const decide = useDecide(me);
+  const queries = useQueryClient();
+  useEffect(() => {
+    if (isSignedOut(error)) void queries.invalidateQueries({ queryKey: ["me"] }); // the whole page learns at once
+  }, [error, queries]);
   if (error) return <ErrorNote>{error.message}</ErrorNote>;
   if (view.lastSeq === 0) return <Loading what="the run" />;
   return (
