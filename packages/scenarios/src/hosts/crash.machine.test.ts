@@ -1,0 +1,113 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import type { RunId } from "@smooth/protocol/ids";
+import type { RunEvent } from "@smooth/protocol/run-events";
+import { serveSite, type Site } from "./listeners.ts";
+import { bash, type ModelStub, serveModel } from "./model-stub.ts";
+import { descendantsOf, isQemu, isRunning } from "./processes.ts";
+import { APPROVE, OVER, RealHost } from "./real-host.ts";
+import { makeRepository, type Repository } from "./repository.ts";
+
+/** One run, three kills of its host: inside a command, while a person is asked, and before the diff is approved (promise P1).
+ *  Every command leaves two traces: a line in the workspace, and a visit to a website outside. */
+
+let host: RealHost;
+let site: Site;
+let model: ModelStub;
+let repo: Repository;
+let runId: RunId;
+let events: RunEvent[];
+const orphans: number[] = [];
+const asksSeen: number[] = [];
+
+/** A command with both traces. */
+const effect = (name: string): string => `echo ${name} >> effects.txt && curl -sS -m 60 ${site.origin}/${name}`;
+
+async function crash(): Promise<void> {
+  const qemus = descendantsOf(host.pid).filter(isQemu);
+  await host.kill();
+  await vi.waitFor(() => expect(qemus.filter(({ pid }) => isRunning(pid))).toEqual([]), 5_000);
+  orphans.push(qemus.length);
+  await host.start();
+  asksSeen.push((await host.client.call("listAsks", { runId })).asks.length);
+}
+
+beforeAll(async () => {
+  site = await serveSite();
+  model = await serveModel([
+    { calls: [bash(effect("one"))] },
+    { calls: [bash(effect("two"))] },
+    { calls: [bash(effect("three"))] },
+    { calls: [bash(`${effect("four")} && env`), bash("echo 42 > answer.txt")] },
+  ]);
+  host = new RealHost({ SMOOTH_MODEL_URL: model.url, SMOOTH_MODEL: "stranger-1", ...site.resolve });
+  repo = makeRepository(join(host.dir, "repo"), { "answer.txt": "41\n" });
+  await host.start();
+  const threeIsRunning = site.holdNext("/three");
+  runId = await host.launch({ repo: repo.path, title: "Make the answer 42", verify: "grep -qx 42 answer.txt" });
+  await approve("network", "run");
+  await threeIsRunning;
+  await crash();
+  await pending("tool");
+  await crash();
+  await approve("tool", "once");
+  await pending("merge");
+  await crash();
+  await approve("merge", "once");
+  events = await host.eventsUntil(runId, (event) => event.type === "run.status" && OVER.has(event.status));
+});
+
+afterAll(async () => {
+  await host?.[Symbol.asyncDispose]();
+  await Promise.all([model, site].map((each) => each?.[Symbol.asyncDispose]()));
+});
+
+test("the same run goes on to its end after every kill", () => {
+  expect(events.at(-1)).toMatchObject({ type: "run.status", status: "finished" });
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+});
+
+test("no completed command runs again: only the one that was cut off is repeated", () => {
+  expect(site.visits).toEqual(["/one", "/two", "/three", "/three", "/four"]);
+});
+
+test("every effect is in the diff and in the merged commit exactly once", () => {
+  expect(repo.git("show", "HEAD:effects.txt").split("\n")).toEqual(["one", "two", "three", "four"]);
+  expect(repo.git("show", "HEAD:answer.txt")).toBe("42");
+  expect(repo.git("log", "--format=%s")).toBe("Make the answer 42\nstart");
+  expect(repo.git("status", "--porcelain")).toBe("");
+});
+
+test("the model is not asked again for what it had said", () => {
+  expect(model.asked.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4]);
+});
+
+test("a killed host leaves no VM, and the next one needs none of it", () => {
+  expect(orphans).toEqual([1, 1, 0]);
+  expect(readdirSync(host.home)).toContain("host.json");
+});
+
+test("an open ask is the same one ask after the kill", () => {
+  const opened = events.flatMap((event) => (event.type === "ask.opened" ? [event.ask] : []));
+
+  expect(asksSeen).toEqual([0, 1, 1]);
+  expect(opened.map(({ subject }) => subject.kind)).toEqual(["network", "tool", "merge"]);
+});
+
+/** Resolves when one is open. */
+async function pending(kind: "network" | "tool" | "merge"): Promise<void> {
+  await host.eventsUntil(runId, (event) => event.type === "ask.opened" && event.ask.subject.kind === kind);
+}
+
+async function approve(kind: "network" | "tool" | "merge", grant: "once" | "run"): Promise<void> {
+  await pending(kind);
+  const { asks } = await host.client.call("listAsks", { runId });
+  const ask = asks.find(({ subject }) => subject.kind === kind);
+  if (!ask) throw new Error(`no open ask about ${kind}: ${JSON.stringify(asks)}`);
+  await host.client.call("decideAsk", {
+    askId: ask.id,
+    version: ask.version,
+    decision: { ...APPROVE, grant } as typeof APPROVE,
+  });
+}

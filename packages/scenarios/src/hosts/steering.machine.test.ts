@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { join } from "node:path";
+import type { RunId } from "@smooth/protocol/ids";
+import type { RunEvent } from "@smooth/protocol/run-events";
+import { serveSite, type Site } from "./listeners.ts";
+import { bash, type ModelStub, serveModel } from "./model-stub.ts";
+import { descendantsOf, isQemu, isRunning } from "./processes.ts";
+import { APPROVE, OVER, RealHost } from "./real-host.ts";
+import { makeRepository, type Repository } from "./repository.ts";
+
+/** A person's hand on a running operator: pause, words, unpause, cancel. */
+
+/** Long enough for an emulated machine to begin what it must not. */
+const WATCH_MS = 3_000;
+const WORDS = "Write the answer in words, please.";
+
+let host: RealHost;
+let site: Site;
+let model: ModelStub;
+let repo: Repository;
+let runId: RunId;
+const released = Promise.withResolvers<void>();
+const modelIsAsked = Promise.withResolvers<void>();
+
+beforeAll(async () => {
+  site = await serveSite();
+  model = await serveModel([
+    { calls: [bash(`curl -sS ${site.origin}/begun`)] },
+    {
+      say: "Now I would go on.",
+      first: () => (modelIsAsked.resolve(), released.promise),
+      calls: [bash(`curl -sS ${site.origin}/went-on`)],
+    },
+    { calls: [bash(`(sleep 600 & sleep 600 & wait) & curl -sS -m 600 ${site.origin}/endless`)] },
+  ]);
+  host = new RealHost({ SMOOTH_MODEL_URL: model.url, SMOOTH_MODEL: "stranger-1", ...site.resolve });
+  repo = makeRepository(join(host.dir, "repo"), { "answer.txt": "41\n" });
+  await host.start();
+  runId = await host.launch({ repo: repo.path, title: "Make the answer 42", verify: "grep -qx 42 answer.txt" });
+  void host.decideAsks(runId, () => ({ ...APPROVE, grant: "run" }) as typeof APPROVE).catch(() => undefined);
+});
+
+afterAll(async () => {
+  await host?.[Symbol.asyncDispose]();
+  await Promise.all([model, site].map((each) => each?.[Symbol.asyncDispose]()));
+});
+
+test("a paused operator asks no model and begins no tool, whatever the model told it before", async () => {
+  await modelIsAsked.promise;
+  await host.client.call("pauseRun", { runId });
+  released.resolve();
+  await host.eventsUntil(runId, (event) => event.type === "message" && event.text === "Now I would go on.");
+  const askedBefore = model.asked.length;
+  await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
+
+  expect(await host.client.call("getRun", { runId })).toMatchObject({ status: "paused" });
+  expect(site.visits).toEqual(["/begun"]);
+  expect(model.asked).toHaveLength(askedBefore);
+  expect((await eventsSoFar()).filter(({ type }) => type === "tool.started")).toHaveLength(1);
+});
+
+test("a person's words are in the next request to the model, after the unpause", async () => {
+  await host.client.call("steerRun", { runId, text: WORDS });
+  const endless = site.holdNext("/endless");
+  expect(model.asked.flatMap(({ messages }) => messages).filter(({ content }) => content === WORDS)).toEqual([]);
+  await host.client.call("unpauseRun", { runId });
+  await endless;
+
+  expect(site.visits).toEqual(["/begun", "/went-on", "/endless"]);
+  expect(
+    model.asked.map(
+      ({ messages }) => messages.filter(({ role, content }) => role === "user" && content === WORDS).length,
+    ),
+  ).toEqual([0, 0, 1]);
+});
+
+test("a cancelled run is over within 5 s, with its VM and everything in it", async () => {
+  const sandbox = descendantsOf(host.pid).filter((running) => isQemu(running) || running.name === "bwrap");
+  expect(sandbox.filter(isQemu)).toHaveLength(1);
+
+  const fromMs = performance.now();
+  await host.client.call("cancelRun", { runId });
+  const events = await host.eventsUntil(runId, (event) => event.type === "run.status" && OVER.has(event.status), 5_000);
+  await vi.waitFor(() => expect(sandbox.filter(({ pid }) => isRunning(pid))).toEqual([]), 5_000);
+
+  expect(performance.now() - fromMs).toBeLessThan(5_000);
+  expect(events.at(-1)).toMatchObject({ type: "run.status", status: "cancelled" });
+  expect(await host.client.call("getRun", { runId })).toMatchObject({ status: "cancelled", pendingAsks: 0 });
+  expect(await host.client.call("listPearls", {})).toMatchObject({ pearls: [{ status: "open" }] });
+  expect(repo.git("log", "--format=%s")).toBe("start");
+});
+
+test("what was cancelled stays over after a restart", async () => {
+  await host.kill();
+  await host.start();
+
+  expect(await host.client.call("getRun", { runId })).toMatchObject({ status: "cancelled" });
+  expect(await host.client.call("hostStatus", {})).toMatchObject({ runsActive: 0 });
+  expect(model.asked).toHaveLength(3);
+});
+
+async function eventsSoFar(): Promise<RunEvent[]> {
+  const { lastSeq } = await host.client.call("getRun", { runId });
+  return host.eventsUntil(runId, ({ seq }) => seq >= lastSeq);
+}
