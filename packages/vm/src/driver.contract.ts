@@ -210,6 +210,13 @@ export function runVmContract(openDriver: () => VmDriver): void {
     await expect(doomed.readFile("/etc/hostname")).rejects.toMatchObject({ code: "SANDBOX_FAILED" });
   });
 
+  test("stopping is asked of the guest, and happens", async () => {
+    const polite = await driver.create({});
+    await polite.stop();
+
+    expect(await polite.stopped).toEqual({ kind: "stopped" });
+  });
+
   test("a wall limit ends the VM", async () => {
     const brief = await driver.create({ limits: { wallMs: 400 } });
 

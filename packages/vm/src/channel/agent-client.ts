@@ -95,7 +95,6 @@ function isFailed(result: { kind: string }): result is { kind: "failed"; code: s
   return result.kind === "failed";
 }
 
-export const ping = async (deps: AgentDeps): Promise<void> => void (await ask({ op: "ping" }, DoneResult, deps));
 export const settle = async (deps: AgentDeps): Promise<void> => void (await ask({ op: "settle" }, DoneResult, deps));
 export const powerOff = async (deps: AgentDeps): Promise<void> =>
   void (await ask({ op: "power-off" }, DoneResult, deps));

@@ -3,7 +3,7 @@ import { z } from "zod";
 /** What the host and the guest agent say to each other as JSON on the agent port.
  *  G1. Guest → host is parsed here, strictly and with sizes; host → guest is trusted by the guest, so it carries no schema there. */
 
-export const CHANNEL_VERSION = 1;
+const CHANNEL_VERSION = 1;
 
 export const Hello = z.object({
   version: z.literal(CHANNEL_VERSION),
@@ -14,7 +14,6 @@ export type Hello = z.infer<typeof Hello>;
 
 /** Host → guest: the first payload of a stream says what it is for. */
 export type AgentRequest =
-  | { readonly op: "ping" }
   | {
       readonly op: "exec";
       readonly argv: readonly string[];

@@ -43,8 +43,6 @@ function onOpen(stream: MuxStream, payload: Buffer): StreamEvents {
 
 async function answer(request: Exclude<AgentRequest, { op: "exec" | "read" | "write" }>): Promise<AgentResult> {
   switch (request.op) {
-    case "ping":
-      return { kind: "done" };
     case "stats":
       return stats();
     case "settle":

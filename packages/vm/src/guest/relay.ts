@@ -7,7 +7,7 @@ import type { Mux } from "../channel/mux.ts";
 /** Forwards every TCP connection to 127.0.0.1:3128 as one stream to the host. Policy never lives in the guest.
  *  R1. Bytes pass raw and half-closes pass as half-closes. */
 
-export const RELAY_PORT = 3128;
+const RELAY_PORT = 3128;
 
 export interface Relay {
   listening(): Promise<void>;

@@ -5,6 +5,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { systemClock } from "@smooth/platform/node/system";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Vm, VmDriver } from "../driver.ts";
@@ -153,6 +154,16 @@ test("several VMs run at once and do not see each other", async () => {
   await Promise.all(vms.map((each) => each.kill()));
 });
 
+test("a VM that nobody uses goes by itself, one in use stays", async () => {
+  const idle = await driver.create({ limits: { idleMs: 300 } });
+  const busy = await driver.create({ limits: { idleMs: 300 } });
+  const work = run(busy, { argv: ["sleep", "2"] });
+
+  expect(await idle.stopped).toEqual({ kind: "limit", limit: "idleMs" });
+  expect((await work).outcome).toEqual({ kind: "exited", code: 0 });
+  expect(await busy.stopped).toEqual({ kind: "limit", limit: "idleMs" });
+});
+
 describe("what is left behind", () => {
   test("nothing after a kill, which takes at most 10 ms", async () => {
     const took: number[] = [];
@@ -169,9 +180,10 @@ describe("what is left behind", () => {
 
   test("no QEMU after the host process is killed; its folder goes with the next reap, others' stay", async () => {
     const runDir = await mkdtemp(join(tmpdir(), "th-orphan-"));
-    const host = spawn(process.execPath, [join(import.meta.dirname, "../testing/create-and-wait.ts"), runDir], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    const code = `import { sharedQemu } from "${pathToFileURL(join(import.meta.dirname, "../testing/shared-qemu.ts"))}";
+      const vm = await sharedQemu({ runDir: ${JSON.stringify(runDir)} }).create({});
+      console.log(vm.id); setInterval(() => {}, 60_000);`;
+    const host = spawn(process.execPath, ["--input-type=module", "-e", code], { stdio: ["ignore", "pipe", "inherit"] });
     const [line] = (await once(host.stdout, "data")) as [Buffer];
     const id = line.toString().trim();
     const neighbours = sharedQemu({ runDir });
