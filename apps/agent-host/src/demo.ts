@@ -10,7 +10,7 @@ import { NewPearl } from "@smooth/protocol/pearls";
 /** The DEMO: what a host without any provider shows. A scripted model, a documentation site that needs approval, a sample
  *  repository with one failing test, and the pearl that asks to fix it. All of it on this machine, all of it labelled. */
 
-export const DEMO_DOCS = "docs.example.com";
+const DEMO_DOCS = "docs.example.com";
 
 export interface Demo extends AsyncDisposable {
   readonly modelUrl: string;

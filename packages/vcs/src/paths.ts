@@ -12,7 +12,7 @@ export function assertChange(change: TreeChange): void {
   if (change.kind === "write" && change.mode === "120000") assertLink(change.path, change.bytes);
 }
 
-export function assertPath(path: string): void {
+function assertPath(path: string): void {
   const parts = path.split("/");
   const bad =
     path.includes("\0") || parts.some((part) => part === "" || part === "." || part === ".." || isGitDir(part));
