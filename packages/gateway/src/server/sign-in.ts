@@ -69,6 +69,7 @@ const LANDING = `<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
 <title>Signing in</title>
 <style>body { font: 1rem/1.5 system-ui; max-width: 28rem; margin: 20vh auto; padding: 0 1rem }</style>
 </head>

@@ -10,13 +10,13 @@ const DESKTOP = { viewport: { width: 1440, height: 900 } };
 const SHOTS = process.env["STORY_SHOTS"];
 const TITLE = "Part seconds are rounded";
 
-let house: RunningHouse | undefined;
+let house: RunningHouse;
 test.beforeAll(async () => {
   test.setTimeout(180_000);
   house = await startHouse();
 });
 test.afterAll(async () => {
-  expect(await house?.stop()).toBe(0);
+  expect(await house.stop()).toBe(0);
 });
 
 test("a pearl becomes a merged commit, approved from a phone through the tunnel", async ({ browser }) => {
@@ -109,7 +109,7 @@ function watch(page: Page): string[] {
   const troubles: string[] = [];
   page.on("pageerror", (error) => troubles.push(String(error)));
   page.on("console", (message) => {
-    if (message.type() === "error") troubles.push(message.text());
+    if (message.type() === "error") troubles.push(`${message.text()} ${message.location().url}`);
   });
   return troubles;
 }
