@@ -7,7 +7,8 @@ import { type ReactNode, useState } from "react";
 import superjson from "superjson";
 import { makeQueryClient } from "./query-client.ts";
 
-export const { TRPCProvider, useTRPC } = createTRPCContext<AppRouter>();
+const { TRPCProvider, useTRPC } = createTRPCContext<AppRouter>();
+export { useTRPC };
 
 let browserClient: QueryClient | undefined;
 const queryClientHere = (): QueryClient =>
