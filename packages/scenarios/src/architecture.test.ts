@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { ERRORS } from "@smooth/protocol/errors";
+import { GATEWAY } from "@smooth/protocol/gateway";
 import { describe, expect, test } from "vitest";
 import { ROOT, workspaces } from "./workspaces.ts";
 
@@ -52,4 +54,22 @@ test("nobody keeps something called legacy, v2, old or temp", () => {
     .flatMap(({ sources }) => sources)
     .filter((file) => /(^|[/.-])(legacy|v2|old|temp|tmp|utils|helpers|misc)([/.-]|$)/.test(file));
   expect(leftovers).toEqual([]);
+});
+
+/** What ships: no tests, no test equipment, not the tables themselves. */
+const shipped = workspaces()
+  .flatMap(({ sources }) => sources)
+  .filter((file) => !/\.(test|contract|story)\.tsx?$|\/testing\/|^packages\/(protocol|scenarios)\//.test(file))
+  .map((file) => ({ file, text: readFileSync(join(ROOT, file), "utf8") }));
+
+test("every error code is raised somewhere", () => {
+  const everything = shipped.map(({ text }) => text).join("\n");
+  const unraised = Object.keys(ERRORS).filter((code) => !new RegExp(`(?<!(?:[!=]==|case) )"${code}"`).test(everything));
+  expect(unraised).toEqual([]);
+});
+
+test("every gateway method is called by the command line, a page or the live session", () => {
+  const callers = shipped.filter(({ file }) => /^(packages\/cli|apps\/web|apps\/agent-host\/src\/live)\//.test(file));
+  const uncalled = Object.keys(GATEWAY).filter((method) => !callers.some(({ text }) => text.includes(`"${method}"`)));
+  expect(uncalled).toEqual([]);
 });
