@@ -18,7 +18,8 @@ import type { RunLog } from "./run-log.ts";
 /** Every run on this host: started, driven by the engine, resumed after a crash, ended in good order.
  *  R1. A run is in the run log before the engine starts it; a launch with a known id starts nothing.
  *  R2. What a run holds in this process (its VM, its line) is let go when the engine lets go of the run, whatever the reason.
- *  R3. A pearl is in progress while its run lives; merged closes it, every other end gives it back. */
+ *  R3. A pearl is in progress while its run lives; merged closes it, every other end gives it back.
+ *  R4. A paused run that a new process takes up is still paused. */
 
 export interface RunsDeps {
   readonly engine: EngineDeps;
@@ -218,7 +219,8 @@ export class Runs implements RunService, AsyncDisposable {
   }
 
   readonly #record = (event: StoredEvent): void => {
-    const seen = peopleSee(event);
+    const staysPaused = event.type === "run.claimed" && this.#summary(RunId.parse(event.runId)).status === "paused"; // R4
+    const seen = staysPaused ? [] : peopleSee(event);
     if (seen.length > 0) this.#deps.runLog.append(event.runId, ...seen);
     if (event.type === "approval.opened") this.#deps.onApproval(event);
   };
