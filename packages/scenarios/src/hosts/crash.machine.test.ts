@@ -9,7 +9,8 @@ import { descendantsOf, isQemu, isRunning } from "./processes.ts";
 import { APPROVE, OVER, RealHost } from "./real-host.ts";
 import { makeRepository, type Repository } from "./repository.ts";
 
-/** One run, three kills of its host: inside a command, while a person is asked, and before the diff is approved (promise P1).
+/** One run, four kills of its host: while the model thinks about a result, inside a command, while a person is asked, and
+ *  before the diff is approved (promise P1).
  *  Every command leaves two traces: a line in the workspace, and a visit to a website outside. */
 
 let host: RealHost;
@@ -20,6 +21,16 @@ let runId: RunId;
 let events: RunEvent[];
 const orphans: number[] = [];
 const asksSeen: number[] = [];
+const modelThinks = Promise.withResolvers<void>();
+let thinksForever = true;
+
+/** The first time it is asked, the model has no answer before its host is gone. */
+async function thinkOnce(): Promise<void> {
+  if (!thinksForever) return;
+  thinksForever = false;
+  modelThinks.resolve();
+  await new Promise(() => undefined);
+}
 
 /** A command with both traces. */
 const effect = (name: string): string => `echo ${name} >> effects.txt && curl -sS -m 60 ${site.origin}/${name}`;
@@ -38,7 +49,7 @@ beforeAll(async () => {
   model = await serveModel([
     { calls: [bash(effect("one"))] },
     { calls: [bash(effect("two"))] },
-    { calls: [bash(effect("three"))] },
+    { first: thinkOnce, calls: [bash(effect("three"))] },
     { calls: [bash(`${effect("four")} && env`), bash("echo 42 > answer.txt")] },
   ]);
   host = new RealHost({ SMOOTH_MODEL_URL: model.url, SMOOTH_MODEL: "stranger-1", ...site.resolve });
@@ -47,6 +58,8 @@ beforeAll(async () => {
   const threeIsRunning = site.holdNext("/three");
   runId = await host.launch({ repo: repo.path, title: "Make the answer 42", verify: "grep -qx 42 answer.txt" });
   await approve("network", "run");
+  await modelThinks.promise;
+  await crash();
   await threeIsRunning;
   await crash();
   await pending("tool");
@@ -79,19 +92,19 @@ test("every effect is in the diff and in the merged commit exactly once", () => 
   expect(repo.git("status", "--porcelain")).toBe("");
 });
 
-test("the model is not asked again for what it had said", () => {
-  expect(model.asked.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4]);
+test("the model is asked again only for what it had not said", () => {
+  expect(model.asked.map(({ step }) => step)).toEqual([0, 1, 2, 2, 3, 4]);
 });
 
 test("a killed host leaves no VM, and the next one needs none of it", () => {
-  expect(orphans).toEqual([1, 1, 0]);
+  expect(orphans).toEqual([1, 1, 1, 0]);
   expect(readdirSync(host.home)).toContain("host.json");
 });
 
 test("an open ask is the same one ask after the kill", () => {
   const opened = events.flatMap((event) => (event.type === "ask.opened" ? [event.ask] : []));
 
-  expect(asksSeen).toEqual([0, 1, 1]);
+  expect(asksSeen).toEqual([0, 0, 1, 1]);
   expect(opened.map(({ subject }) => subject.kind)).toEqual(["network", "tool", "merge"]);
 });
 

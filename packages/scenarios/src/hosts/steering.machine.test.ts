@@ -57,7 +57,19 @@ test("a paused operator asks no model and begins no tool, whatever the model tol
   expect(site.visits).toEqual(["/begun"]);
   expect(model.asked).toHaveLength(askedBefore);
   expect((await eventsSoFar()).filter(({ type }) => type === "tool.started")).toHaveLength(1);
-});
+}, 60_000);
+
+test("it is still paused when its host was killed meanwhile", async () => {
+  const { lastSeq } = await host.client.call("getRun", { runId });
+  await host.kill();
+  await host.start();
+  await host.eventsUntil(runId, ({ type, seq }) => seq > lastSeq && type === "vm.started");
+  await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
+
+  expect(await host.client.call("getRun", { runId })).toMatchObject({ status: "paused" });
+  expect(site.visits).toEqual(["/begun"]);
+  expect(model.asked).toHaveLength(2);
+}, 60_000);
 
 test("a person's words are in the next request to the model, after the unpause", async () => {
   await host.client.call("steerRun", { runId, text: WORDS });
@@ -72,7 +84,7 @@ test("a person's words are in the next request to the model, after the unpause",
       ({ messages }) => messages.filter(({ role, content }) => role === "user" && content === WORDS).length,
     ),
   ).toEqual([0, 0, 1]);
-});
+}, 60_000);
 
 test("a cancelled run is over within 5 s, with its VM and everything in it", async () => {
   const sandbox = descendantsOf(host.pid).filter((running) => isQemu(running) || running.name === "bwrap");
@@ -98,6 +110,24 @@ test("what was cancelled stays over after a restart", async () => {
   expect(await host.client.call("hostStatus", {})).toMatchObject({ runsActive: 0 });
   expect(model.asked).toHaveLength(3);
 });
+
+test("a run cancelled while it asks a person is over within 5 s; its ask is void, its VM gone", async () => {
+  const { pearls } = await host.client.call("listPearls", {});
+  const again = await host.client.call("launchRun", { pearlId: pearls[0]?.id });
+  await host.eventsUntil(again.runId, ({ type }) => type === "ask.opened");
+  const qemus = descendantsOf(host.pid).filter(isQemu);
+
+  const fromMs = performance.now();
+  await host.client.call("cancelRun", again);
+  await host.eventsUntil(again.runId, (event) => event.type === "run.status" && event.status === "cancelled", 5_000);
+  await vi.waitFor(() => expect(qemus.filter(({ pid }) => isRunning(pid))).toEqual([]), 5_000);
+
+  expect(performance.now() - fromMs).toBeLessThan(5_000);
+  expect(qemus).toHaveLength(1);
+  expect(await host.client.call("listAsks", { status: "all", runId: again.runId })).toMatchObject({
+    asks: [{ status: "void" }],
+  });
+}, 60_000);
 
 async function eventsSoFar(): Promise<RunEvent[]> {
   const { lastSeq } = await host.client.call("getRun", { runId });
