@@ -7,8 +7,25 @@ export default defineConfig({
     reporters: process.env["CI"] ? ["default", "json"] : ["default"],
     outputFile: { json: ".data/vitest.json" },
     projects: [
-      { test: { name: "unit", include: ["packages/*/src/**/*.test.{ts,tsx}", "apps/*/src/**/*.test.{ts,tsx}", "prisma/src/**/*.test.ts"], exclude: ["**/node_modules/**", ...machine], testTimeout: 20_000 } },
-      { test: { name: "machine", include: machine, exclude: ["**/node_modules/**"], testTimeout: 180_000, hookTimeout: 600_000, fileParallelism: false, sequence: { groupOrder: 1 } } },
+      {
+        test: {
+          name: "unit",
+          include: ["packages/*/src/**/*.test.{ts,tsx}", "apps/*/src/**/*.test.{ts,tsx}", "prisma/src/**/*.test.ts"],
+          exclude: ["**/node_modules/**", ...machine],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: "machine",
+          include: machine,
+          exclude: ["**/node_modules/**"],
+          testTimeout: 180_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
     ],
   },
 });

@@ -63,8 +63,7 @@ export async function startHouse(options: HouseOptions): Promise<House> {
   parts.defer(() => children.stopAll());
 
   const running = { options, children, databaseUrl, secrets, webUrl, rendezvous, db };
-  await startWeb(running, ports.web);
-  const host = await startHost(running, ports.host);
+  const [host] = await Promise.all([startHost(running, ports.host), startWeb(running, ports.web)]);
   const open = parts.move();
   return {
     webUrl,

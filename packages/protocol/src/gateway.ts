@@ -114,7 +114,7 @@ export type PearlDetail = z.infer<typeof PearlDetail>;
 export const GATEWAY = {
   launchRun: method({
     scope: "run:write",
-    about: "Start a run: an operator on a pearl, or a workflow file of a trusted folder.",
+    about: "Start a run: an operator on a pearl; or, only for the owner at this machine, a workflow file.",
     input: z
       .strictObject({
         pearlId: PearlId.optional(),

@@ -39,7 +39,13 @@ function runHandlers({ runs, runLog }: HandlerDeps) {
     return found;
   };
   return {
-    launchRun: async ({ pearlId, workflow, input, runId }, { name }) => {
+    launchRun: async ({ pearlId, workflow, input, runId }, { name, role, via }) => {
+      // A workflow file is code of this machine: only its owner, sitting at it, may run one.
+      if (workflow !== undefined && (role !== "owner" || via !== "local"))
+        throw new SmoothError(
+          "POLICY_DENIED",
+          `only the owner at this machine may run a workflow file; you are ${role}, by ${via}`,
+        );
       const subject = pearlId
         ? ({ kind: "pearl", pearlId } as const)
         : ({ kind: "workflow", file: workflow ?? "", input } as const);

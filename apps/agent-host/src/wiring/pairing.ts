@@ -24,7 +24,7 @@ interface PairingDeps {
   readonly url: string | undefined;
   readonly code: string | undefined;
   readonly hostName: string | undefined;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;
   readonly lastN: () => number;
@@ -35,6 +35,7 @@ interface PairingDeps {
 export async function openPairing(deps: PairingDeps): Promise<Dashboard | null> {
   const { home, url, code, log, clock, ids } = deps;
   if (url === undefined) return null; // E3
+  if (code !== undefined) await answering(url, clock);
   const file = home.path("enrolment.json");
   const kept = readKept(file, url);
   const open = (enrolment: Enrolment): Dashboard => openDashboard(enrolment, { deviceKey: home.deviceKey, clock, ids });
@@ -53,6 +54,19 @@ export async function openPairing(deps: PairingDeps): Promise<Dashboard | null> 
   } catch (error) {
     log.warn("pairing.failed", { url, code: toSmoothError(error).code, message: toSmoothError(error).message });
     return kept ? open(kept) : null;
+  }
+}
+
+const PATIENCE_MS = 30_000;
+
+/** A house that starts brings up the dashboard beside the host: whoever holds a code waits for it a while. */
+async function answering(url: string, clock: Clock): Promise<void> {
+  const untilMs = clock.now() + PATIENCE_MS;
+  while (clock.now() < untilMs) {
+    const answer = await fetch(new URL("/healthz", url)).catch(() => null);
+    await answer?.body?.cancel();
+    if (answer?.ok) return;
+    await clock.sleep(50);
   }
 }
 
