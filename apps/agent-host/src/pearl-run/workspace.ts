@@ -1,6 +1,6 @@
 import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import type { Checkpoint, FileChange, Groove, NewCheckpoint } from "@smooth/cast/groove";
 import { treeDifference } from "@smooth/cast/groove/tree";
 import type { TreeChange } from "@smooth/vcs/vcs";
@@ -8,7 +8,8 @@ import { type TreeStamp, type Vm, WORKSPACE } from "@smooth/vm/driver";
 
 /** The operator's copy of the repository: kept by Groove, put into a VM, read back after each call.
  *  F1. The first checkpoint of a run holds the whole tree it started from; the diff is always against that.
- *  F2. Files come out of a VM only through the driver's hostile-tree reader, into a folder that is thrown away. */
+ *  F2. Files come out of a VM only through the driver's hostile-tree reader, into a folder that is thrown away.
+ *  F3. A link is read as a link, never through: a repository that links to a home folder does not bring it along. */
 
 /** Built and installed things are neither work nor worth keeping. */
 const LEFT_OUT = ["node_modules", ".git", "__pycache__", ".venv", "target"];
@@ -98,7 +99,9 @@ async function fetchFiles(vm: Vm, paths: readonly string[], dir: string): Promis
 }
 
 async function readTree(root: string): Promise<FileChange[]> {
-  const names = await readdir(root, { recursive: true });
+  // With file types: without them readdir walks into linked folders, wherever they lead (F3).
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const names = entries.map(({ parentPath, name }) => relative(root, join(parentPath, name)));
   const found = await Promise.all(names.toSorted().map((path) => readEntry(root, path)));
   return found.filter((entry) => entry !== null);
 }
