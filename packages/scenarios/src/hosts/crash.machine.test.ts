@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { RunId } from "@smooth/protocol/ids";
@@ -17,6 +17,7 @@ let host: RealHost;
 let site: Site;
 let model: ModelStub;
 let repo: Repository;
+let outside: string;
 let runId: RunId;
 let events: RunEvent[];
 const orphans: number[] = [];
@@ -47,13 +48,23 @@ async function crash(): Promise<void> {
 beforeAll(async () => {
   site = await serveSite();
   model = await serveModel([
-    { calls: [bash(effect("one"))] },
+    {
+      calls: [
+        bash(`mkdir -p shared && echo pwned > shared/keep.txt && echo pwned > shared/new.txt && ${effect("one")}`),
+      ],
+    },
     { calls: [bash(effect("two"))] },
     { first: thinkOnce, calls: [bash(effect("three"))] },
     { calls: [bash(`${effect("four")} && env`), bash("echo 42 > answer.txt")] },
   ]);
   host = new RealHost({ SMOOTH_MODEL_URL: model.url, SMOOTH_MODEL: "stranger-1", ...site.resolve });
   repo = makeRepository(join(host.dir, "repo"), { "answer.txt": "41\n" });
+  outside = join(host.dir, "outside");
+  mkdirSync(outside);
+  writeFileSync(join(outside, "keep.txt"), "mine\n");
+  symlinkSync(outside, join(repo.path, "shared"));
+  repo.git("add", "-A");
+  repo.git("commit", "-q", "-m", "link to what is not in the repository");
   await host.start();
   const threeIsRunning = site.holdNext("/three");
   runId = await host.launch({ repo: repo.path, title: "Make the answer 42", verify: "grep -qx 42 answer.txt" });
@@ -88,7 +99,7 @@ test("no completed command runs again: only the one that was cut off is repeated
 test("every effect is in the diff and in the merged commit exactly once", () => {
   expect(repo.git("show", "HEAD:effects.txt").split("\n")).toEqual(["one", "two", "three", "four"]);
   expect(repo.git("show", "HEAD:answer.txt")).toBe("42");
-  expect(repo.git("log", "--format=%s")).toBe("Make the answer 42\nstart");
+  expect(repo.git("log", "--format=%s")).toBe("Make the answer 42\nlink to what is not in the repository\nstart");
   expect(repo.git("status", "--porcelain")).toBe("");
 });
 
@@ -99,6 +110,12 @@ test("the model is asked again only for what it had not said", () => {
 test("a killed host leaves no VM, and the next one needs none of it", () => {
   expect(orphans).toEqual([1, 1, 1, 0]);
   expect(readdirSync(host.home)).toContain("host.json");
+});
+
+test("a workspace that is put together again is written nowhere else, though the repository links elsewhere", () => {
+  expect(readdirSync(outside)).toEqual(["keep.txt"]);
+  expect(readFileSync(join(outside, "keep.txt"), "utf8")).toBe("mine\n");
+  expect(repo.git("show", "HEAD:shared/new.txt")).toBe("pwned");
 });
 
 test("an open ask is the same one ask after the kill", () => {

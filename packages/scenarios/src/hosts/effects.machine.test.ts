@@ -1,5 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -63,6 +73,7 @@ let site: Site;
 let model: ModelStub;
 let repo: Repository;
 let outside: string;
+let untouchedSinceMs: number;
 let events: RunEvent[];
 let inMemory: number[];
 let hostSide: ReturnType<typeof descendantsOf>;
@@ -87,7 +98,12 @@ beforeAll(async () => {
   const addresses = ["127.0.0.1", "10.0.2.2", ...ownAddresses()];
   const visit = (url: string): string => `curl -sS -m 20 -w ' -> %{http_code}\\n' ${url}`;
   const script: Step[] = [
-    { calls: [bash(`bash probes/network.sh ${trap.tcpPort} ${trap.udpPort} ${addresses.join(" ")}`)] },
+    {
+      calls: [
+        bash("find shared/ deep-end/ 2>&1; grep -r private-word . && echo LEAKED"),
+        bash(`bash probes/network.sh ${trap.tcpPort} ${trap.udpPort} ${addresses.join(" ")}`),
+      ],
+    },
     {
       calls: [
         bash(visit(`${site.origin}/guide`)),
@@ -127,7 +143,8 @@ beforeAll(async () => {
   });
   outside = join(host.dir, "people/outside");
   mkdirSync(outside, { recursive: true });
-  writeFileSync(join(outside, "keep.txt"), "mine\n");
+  writeFileSync(join(outside, "keep.txt"), "mine: private-word\n");
+  untouchedSinceMs = statSync(join(outside, "keep.txt")).ctimeMs;
   repo = makeRepository(join(host.dir, "people/ada/my repo"), {
     "answer.txt": "41\n",
     "marker.txt": `${MARKER}\n`,
@@ -135,6 +152,10 @@ beforeAll(async () => {
     "probes/network.sh": NETWORK_PROBE,
     "probes/escape.sh": ESCAPE_PROBE,
   });
+  symlinkSync(outside, join(repo.path, "shared"));
+  symlinkSync("../../outside", join(repo.path, "deep-end"));
+  repo.git("add", "-A");
+  repo.git("commit", "-q", "-m", "link to what is not in the repository");
   await host.start();
   runId = await host.launch({ repo: repo.path, title: "Make the answer 42", verify: "grep -qx 42 answer.txt" });
   const deciding = host.decideAsks(runId, decide);
@@ -149,7 +170,7 @@ afterAll(async () => {
 
 describe("P3: nothing leaves the VM but through Goalie", () => {
   test("raw TCP, UDP, names and vsock fail, and no byte arrives", () => {
-    const lines = outputOf("call-0-0").trim().split("\n");
+    const lines = outputOf("call-0-1").trim().split("\n");
 
     // A datagram to the guest's own loopback is sent, to nobody.
     const tries = lines.filter((line) => !line.startsWith("udp 127.0.0.1"));
@@ -210,15 +231,10 @@ describe("P4: the provider's key stays on the host", () => {
 
   test("it is in no file the host wrote, in no event and in nothing it said", () => {
     const forms = [key, Buffer.from(key).toString("base64").slice(0, 40), Buffer.from(key).toString("hex")];
-    const files = readdirSync(host.home, { recursive: true, encoding: "utf8" }).filter((name) =>
-      statSync(join(host.home, name)).isFile(),
-    );
-    const holding = (needle: string): string[] =>
-      files.filter((name) => count(readFileSync(join(host.home, name)), needle) > 0);
 
-    expect(holding("Make the answer 42").length).toBeGreaterThan(0);
+    expect(homeFilesWith("Make the answer 42").length).toBeGreaterThan(0);
     for (const form of forms) {
-      expect(holding(form)).toEqual([]);
+      expect(homeFilesWith(form)).toEqual([]);
       expect(JSON.stringify(events)).not.toContain(form);
       expect(host.said).not.toContain(form);
     }
@@ -232,7 +248,7 @@ describe("the merge brings in the work and nothing else", () => {
     expect(events.at(-1)).toMatchObject({ type: "run.status", status: "finished" });
     expect(events).toContainEqual(expect.objectContaining({ type: "governor.stopped", reason: "green" }));
     expect(repo.git("rev-parse", "main")).toBe(merged?.commit);
-    expect(repo.git("log", "--format=%s")).toBe("Make the answer 42\nstart");
+    expect(repo.git("log", "--format=%s")).toBe("Make the answer 42\nlink to what is not in the repository\nstart");
     expect(repo.git("show", "HEAD:answer.txt")).toBe("42");
     expect(repo.git("status", "--porcelain")).toBe("");
     expect(readFileSync(join(repo.path, "answer.txt"), "utf8")).toBe("42\n");
@@ -247,13 +263,21 @@ describe("the merge brings in the work and nothing else", () => {
 
     expect(outputOf("call-2-0")).toContain("tried");
     expect(readdirSync(outside)).toEqual(["keep.txt"]);
-    expect(readFileSync(join(outside, "keep.txt"), "utf8")).toBe("mine\n");
+    expect(readFileSync(join(outside, "keep.txt"), "utf8")).toBe("mine: private-word\n");
     expect(readdirSync(join(host.dir, "people"))).toEqual(["ada", "outside"]);
     expect(readdirSync(join(host.dir, "people/ada"))).toEqual(["my repo"]);
     expect(existsSync("/outside")).toBe(false);
     expect(existsSync("/escaped")).toBe(false);
-    expect(links).toEqual(["deep/up"]);
+    expect(links).toEqual(["deep-end", "deep/up", "shared"]);
     expect(realpathSync(join(repo.path, "deep/up"))).toBe(realpathSync(repo.path));
+  });
+
+  test("links that the repository itself has are not followed, neither to read nor to write", () => {
+    expect(outputOf("call-0-0")).toContain("shared/");
+    expect(outputOf("call-0-0")).not.toMatch(/keep\.txt|LEAKED/);
+    expect(readlinkSync(join(repo.path, "shared"))).toBe(outside);
+    expect(statSync(join(outside, "keep.txt")).ctimeMs).toBe(untouchedSinceMs);
+    expect(homeFilesWith("mine: private-word")).toEqual([]);
   });
 
   test("tools refuse to write outside the workspace and to plant hooks; the repository has none", () => {
@@ -262,6 +286,14 @@ describe("the merge brings in the work and nothing else", () => {
     expect(readdirSync(join(repo.path, ".git/hooks")).filter((name) => !name.endsWith(".sample"))).toEqual([]);
   });
 });
+
+function homeFilesWith(needle: string): string[] {
+  const names = readdirSync(host.home, { recursive: true, encoding: "utf8" });
+  return names.filter((name) => {
+    const path = join(host.home, name);
+    return statSync(path).isFile() && count(readFileSync(path), needle) > 0;
+  });
+}
 
 function outputOf(callId: string): string {
   const finished = events.find((event) => event.type === "tool.finished" && event.callId === callId);
