@@ -5,6 +5,7 @@ import { createAuthenticate } from "@smooth/gateway/auth";
 import { type Gateway, serveGateway } from "@smooth/gateway/server";
 import { openSessions, sessionLink, type Sessions } from "@smooth/gateway/sessions";
 import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
+import { stop as stopBundler } from "esbuild";
 import { SmoothError, toSmoothError } from "@smooth/protocol/errors";
 import type { Handlers, HostStatus } from "@smooth/protocol/gateway";
 import about from "../package.json" with { type: "json" };
@@ -22,7 +23,8 @@ import { openWorkshop, type Workshop } from "./wiring/workshop.ts";
 
 /** The composition root of a host: opens every room, gives each its ports, and closes them in reverse order.
  *  D1. One host per home: a second one is refused by name.
- *  D2. What an earlier process left (VMs, runs, asks, half-sent reports) is taken up before the host says it is there. */
+ *  D2. No helper process with our environment, keys included, stays behind once the host is up.
+ *  D3. What an earlier process left (VMs, runs, asks, half-sent reports) is taken up before the host says it is there. */
 
 export async function startDaemon({ home: homeDir, port }: DaemonOptions): Promise<Daemon> {
   await using parts = new AsyncDisposableStack();
@@ -31,6 +33,7 @@ export async function startDaemon({ home: homeDir, port }: DaemonOptions): Promi
   const state = await openState(await openHome(homeDir), env, parts);
   const host = new Host(env, state);
   await host.open(port, parts);
+  await stopBundler(); // D2
   const { gateway } = host;
   writeHostFile(homeDir, { url: gateway.url, token: state.home.ownerToken, pid: process.pid });
   parts.defer(() => removeHostFile(homeDir));
@@ -86,7 +89,7 @@ class Host {
         onChange: () => this.#report(),
       }),
     );
-    await workshop.asks.reconcile(); // D2
+    await workshop.asks.reconcile(); // D3
     await workshop.runs.resumeAll();
     const stop = new AbortController();
     parts.defer(() => stop.abort(new SmoothError("CANCELLED", "the host stops")));

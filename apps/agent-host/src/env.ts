@@ -26,7 +26,7 @@ const Env = z.object({
   SMOOTH_TUNNEL: z.enum(["0", "1"]).default("0"),
   /** How many operators may run at once; the machine's memory decides when absent. */
   SMOOTH_CAPACITY: z.coerce.number().int().min(1).max(64).optional(),
-  /** JSON `{"host:port": "127.0.0.1:4567"}`: names the DEMO and the tests resolve to this machine. */
+  /** JSON `{"host:port": "127.0.0.1"}`: names the DEMO and the tests resolve to this machine. */
   SMOOTH_RESOLVE: z
     .string()
     .default("{}")
@@ -34,7 +34,7 @@ const Env = z.object({
       try {
         return z.record(z.string(), z.string()).parse(JSON.parse(text));
       } catch {
-        context.addIssue({ code: "custom", message: 'JSON like {"docs.example.com:80":"127.0.0.1:4567"}' });
+        context.addIssue({ code: "custom", message: 'JSON like {"docs.example.com:8080":"127.0.0.1"}' });
         return z.NEVER;
       }
     }),
