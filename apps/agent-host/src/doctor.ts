@@ -7,9 +7,9 @@ import type { DoctorReport } from "@smooth/cli/daemon";
 import { systemClock, systemIds } from "@smooth/platform/node/system";
 import { memoryLog } from "@smooth/platform/testing";
 import { toSmoothError } from "@smooth/protocol/errors";
+import { guestNodeBinary } from "@smooth/vm/node-binary";
 import { qemuDriver } from "@smooth/vm/qemu";
 import { readEnv } from "./env.ts";
-import { guestNodeBinary } from "./wiring/guest-node.ts";
 
 /** What this machine has, what it lacks, and the command that fixes it. Looks only; changes nothing. */
 

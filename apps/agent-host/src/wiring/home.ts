@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { writePrivate } from "@smooth/cli/host-file";
 import { createHostKey, type HostKey } from "@smooth/tunnel/host-key";
 import { z } from "zod";
 
@@ -39,11 +40,4 @@ function once(file: string, make: () => string): string {
 async function onceAsync(file: string, make: () => Promise<string>): Promise<string> {
   if (!existsSync(file)) writePrivate(file, await make());
   return readFileSync(file, "utf8");
-}
-
-export function writePrivate(file: string, text: string): void {
-  const fresh = `${file}.${process.pid}.new`;
-  writeFileSync(fresh, text, { mode: 0o600 });
-  chmodSync(fresh, 0o600);
-  renameSync(fresh, file);
 }

@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
+import { writePrivate } from "@smooth/cli/host-file";
 import type { Clock, Ids, Log } from "@smooth/platform/ports";
 import { SmoothError, toSmoothError } from "@smooth/protocol/errors";
 import { PublicJwk } from "@smooth/protocol/host-sync";
 import { z } from "zod";
 import { type Dashboard, type Enrolment, openDashboard, pair } from "./dashboard.ts";
-import { type Home, writePrivate } from "./home.ts";
+import type { Home } from "./home.ts";
 
 /** Which dashboard this host belongs to.
  *  E1. An enrolment is kept per dashboard URL; a pairing code makes a new one when there is none, or when the dashboard does

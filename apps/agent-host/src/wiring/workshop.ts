@@ -10,6 +10,7 @@ import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/syst
 import { toSmoothError } from "@smooth/protocol/errors";
 import { git } from "@smooth/vcs/git";
 import { type VmDriver, WORKSPACE } from "@smooth/vm/driver";
+import { guestNodeBinary } from "@smooth/vm/node-binary";
 import { qemuDriver } from "@smooth/vm/qemu";
 import { importJsx, loadWorkflow } from "@smooth/workflow/load-workflow";
 import type { HostEnv } from "../env.ts";
@@ -18,7 +19,6 @@ import type * as PearlWorkflow from "../pearl-run/pearl-workflow.tsx";
 import { openPearlSession } from "../pearl-run/session.ts";
 import { type Asks, openAsks } from "./asks.ts";
 import type { Egress } from "./egress.ts";
-import { guestNodeBinary } from "./guest-node.ts";
 import { Runs, type RunsDeps } from "./runs.ts";
 import type { HostState } from "./state.ts";
 
