@@ -5,7 +5,9 @@ import { SmoothError } from "@smooth/protocol/errors";
 import type { OutputRegistry } from "../outputs/registry.ts";
 import type { HostElement, HostNode } from "../render/renderer.ts";
 import { loopKey, resolveRef, stateKey, type LoopChain, type LoopIterations } from "./identity.ts";
-import { readApproval, readTask, type DraftLeaf } from "./leaves.ts";
+import { readApproval } from "./leaves/approval.ts";
+import type { DraftLeaf } from "./leaves/common.ts";
+import { readTask } from "./leaves/task.ts";
 import type { Plan, PlanGroup, PlanLeaf, PlanLoop, PlanNode } from "./plan.ts";
 import { aBoolean, aNumber, aString, componentName, HOST, onlyKnown, oneOf, optional } from "./props.ts";
 

@@ -25,7 +25,7 @@ export interface PlanLoop {
   readonly body: PlanGroup;
 }
 
-interface LeafBase extends NodeRef {
+export interface LeafBase extends NodeRef {
   readonly kind: "leaf";
   /** `nodeId::iteration` */
   readonly key: string;
@@ -68,7 +68,10 @@ export interface ApprovalLeaf extends LeafBase {
   readonly onDeny: "fail" | "continue" | "skip";
 }
 
-export type PlanLeaf = TaskLeaf | ApprovalLeaf;
+/** A leaf that runs no body: it is a row until somebody or something settles it. */
+export type WaitLeaf = ApprovalLeaf;
+
+export type PlanLeaf = TaskLeaf | WaitLeaf;
 
 export interface ApprovalOption {
   readonly key: string;

@@ -6,23 +6,22 @@
 import type { Clock, Log, Random } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import { parseStateKey, stateKey, type NodeRef } from "../graph/identity.ts";
-import type { Plan, PlanLeaf, TaskLeaf } from "../graph/plan.ts";
+import type { Plan, PlanLeaf, TaskLeaf, WaitLeaf } from "../graph/plan.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import { decodeRow, encodeRow, type OutputTable, type Row } from "../outputs/table.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
-import { nextDelayMs } from "../schedule/retry.ts";
 import { Schedule, type Step } from "../schedule/schedule.ts";
 import type { ApprovalRow, Batch, RunStore } from "../store/port.ts";
-import { parseRow, runAttempt, type AttemptOutcome } from "../task/attempt.ts";
-import type { AgentLike } from "../task/body.ts";
+import { parseRow, type AttemptOutcome } from "../task/attempt.ts";
 import { approvalOutcome } from "./approval.ts";
+import { Bodies, type Body } from "./bodies.ts";
 import { Doorbell } from "./doorbell.ts";
 import type { ErrorInfo, RunEventBody, RunStatus, StoredEvent } from "./events.ts";
 import { deadlock, errorInfo } from "./failure.ts";
 import { Frames } from "./frames.ts";
 import { Recorder } from "./recorder.ts";
-import { applyEvent, triesOf, type RunState } from "./state.ts";
+import { applyEvent, type RunState } from "./state.ts";
 
 export type RunResult =
   | { readonly status: "finished"; readonly runId: string; readonly output: Row | undefined }
@@ -63,19 +62,6 @@ export interface LoopInput extends RunPorts {
   readonly onEvent: (event: StoredEvent) => void;
 }
 
-interface Live {
-  readonly leaf: TaskLeaf;
-  readonly attempt: number;
-  readonly abort: AbortController;
-  readonly agent: AgentLike | null;
-}
-
-interface Ended {
-  readonly key: string;
-  readonly live: Live;
-  readonly outcome: AttemptOutcome;
-}
-
 type Stop =
   | { readonly status: "failed"; readonly error: ErrorInfo }
   | { readonly status: "cancelled" }
@@ -86,7 +72,6 @@ type Stop =
 const DRAIN_MS = 5_000;
 const POLL_MS = 1_000;
 const LEASE_RENEWAL_MS = 5_000;
-const HEARTBEAT_THROTTLE_MS = 500;
 
 export class RunLoop {
   readonly #in: LoopInput;
@@ -94,11 +79,8 @@ export class RunLoop {
   readonly #recorder: Recorder;
   readonly #bell: Doorbell;
   readonly #over = new AbortController();
-  readonly #live = new Map<string, Live>();
-  readonly #unusable = new Set<AgentLike>();
+  readonly #bodies: Bodies;
   readonly #warned = new Set<string>();
-  readonly #beats = new Map<string, JsonValue>();
-  #ended: Ended[] = [];
   #plan: Plan | undefined;
   #schedule: Schedule | undefined;
   #dirty = true;
@@ -111,6 +93,7 @@ export class RunLoop {
     this.#frames = new Frames({ ...input, loops: input.state.loops });
     this.#recorder = new Recorder(input);
     this.#bell = new Doorbell(input.clock);
+    this.#bodies = new Bodies(input, this.#bell, this.#over.signal);
   }
 
   /** Ask the run to end; the first reason stays. */
@@ -118,7 +101,7 @@ export class RunLoop {
     if (this.#stop) return;
     this.#stop = stop;
     const reason = new SmoothError("TASK_ABORTED", `the run ends: ${stop.status}`);
-    for (const { abort } of this.#live.values()) abort.abort(reason);
+    this.#bodies.abort(reason);
     this.#bell.after(DRAIN_MS, this.#over.signal, () => (this.#drained = true));
     this.#bell.ring();
   }
@@ -139,7 +122,7 @@ export class RunLoop {
     } finally {
       unwatch();
       this.#over.abort(new SmoothError("TASK_ABORTED", "the run is over"));
-      for (const { abort } of this.#live.values()) abort.abort(this.#over.signal.reason);
+      this.#bodies.abort(this.#over.signal.reason);
       this.#frames.close();
     }
   }
@@ -149,11 +132,11 @@ export class RunLoop {
     if (this.#lookAtStore) await this.#readStore();
     this.#collect();
     const starts = this.#stop ? [] : this.#advance();
-    const result = this.#live.size + starts.length === 0 || this.#drained ? this.#conclude() : undefined;
+    const result = this.#bodies.size + starts.length === 0 || this.#drained ? this.#conclude() : undefined;
     if (!(await this.#flush(result?.status))) return { status: "lost", runId: this.#in.runId }; // L2
     if (result) return result;
     if (this.#stop) this.#undoStarts(starts);
-    else for (const { leaf, attempt } of starts) this.#launch(leaf, attempt); // L1
+    else for (const { leaf, attempt } of starts) this.#bodies.launch(leaf, attempt); // L1
     return undefined;
   }
 
@@ -190,18 +173,13 @@ export class RunLoop {
   // ---- what ended ----
 
   #collect(): void {
-    const ended = this.#ended;
-    this.#ended = [];
-    for (const { key, live, outcome } of ended) {
-      this.#live.delete(key);
-      const beat = this.#beats.get(key);
-      if (beat !== undefined) this.#recorder.draft.heartbeats.push({ ...refOf(live.leaf), payload: beat });
-      this.#beats.delete(key);
-      if (outcome.kind === "ok") this.#finish(live.leaf, outcome.row);
-      else if (!this.#stop) this.#failed(live, outcome);
+    for (const { body, outcome } of this.#bodies.takeEnded()) {
+      if (outcome.kind === "ok") this.#finish(body.leaf, outcome.row);
+      else if (!this.#stop) this.#failed(body, outcome);
       else if (this.#stop.status !== "released")
-        this.#emit({ type: "node.cancelled", ...refOf(live.leaf), attempt: live.attempt });
+        this.#emit({ type: "node.cancelled", ...refOf(body.leaf), attempt: body.attempt });
     }
+    this.#recorder.draft.heartbeats.push(...this.#bodies.takeBeats());
   }
 
   #finish(leaf: PlanLeaf, row: Row): void {
@@ -212,28 +190,10 @@ export class RunLoop {
     if (this.#frames.hasRead(leaf.output.name, leaf.id)) this.#dirty = true; // L3
   }
 
-  #failed({ leaf, attempt, agent }: Live, outcome: Extract<AttemptOutcome, { kind: "failed" }>): void {
-    if (outcome.agentUnusable && agent) this.#unusable.add(agent);
-    const retryAtMs = this.#retryAt(leaf, outcome);
+  #failed({ leaf, attempt }: Body, outcome: Extract<AttemptOutcome, { kind: "failed" }>): void {
+    const retryAtMs = this.#bodies.retryAtMs(leaf, outcome);
     this.#emit({ type: "node.failed", ...refOf(leaf), attempt, error: outcome.error, retryAtMs });
     if (retryAtMs === null && !leaf.continueOnFail) this.stop({ status: "failed", error: outcome.error }); // L4
-  }
-
-  /** A fallback chain is tried to its end before a round counts as failed. */
-  #retryAt(leaf: TaskLeaf, { retryable, agentUnusable }: Extract<AttemptOutcome, { kind: "failed" }>): number | null {
-    const { clock, random, state } = this.#in;
-    const chain = this.#usableAgents(leaf).length;
-    if (agentUnusable && chain > 0) return clock.now();
-    if (!retryable) return null;
-    const failures = triesOf(state.nodes.get(leaf.key)).failures + 1;
-    const perRound = Math.max(1, chain);
-    if (failures % perRound !== 0) return clock.now();
-    const round = failures / perRound;
-    return round > leaf.retry.retries ? null : clock.now() + nextDelayMs(leaf.retry, round, random);
-  }
-
-  #usableAgents(leaf: TaskLeaf): readonly AgentLike[] {
-    return leaf.body.mode === "agent" ? leaf.body.agents.filter((agent) => !this.#unusable.has(agent)) : [];
   }
 
   #applyDecision(approval: ApprovalRow): void {
@@ -301,8 +261,8 @@ export class RunLoop {
         return this.#start(step, starts);
       case "skip":
         return this.#emit({ type: "node.skipped", ...refOf(step.leaf), reason: step.reason, cascades: step.cascades });
-      case "ask":
-        return this.#ask(step.leaf);
+      case "wait":
+        return this.#openWait(step.leaf);
       case "advance":
         this.#emit({ type: "loop.advanced", loopId: step.loop.loopId, iteration: step.loop.iteration + 1 });
         this.#dirty = true;
@@ -318,54 +278,15 @@ export class RunLoop {
 
   #start(step: Extract<Step, { kind: "start" }>, starts: Extract<Step, { kind: "start" }>[]): void {
     const { leaf, attempt } = step;
-    if (leaf.type !== "task") return;
     this.#emit({ type: "node.started", ...refOf(leaf), attempt, label: leaf.label });
     const row = leaf.body.mode === "static" ? staticRow(leaf, leaf.body.value) : undefined;
     if (row) this.#finish(leaf, row);
     else starts.push(step);
   }
 
-  #ask(leaf: PlanLeaf): void {
-    if (leaf.type !== "approval") return;
+  #openWait(leaf: WaitLeaf): void {
     this.#recorder.draft.approvals.push({ ...refOf(leaf), request: leaf.request, mode: leaf.mode });
     this.#emit({ type: "approval.opened", ...refOf(leaf), title: leaf.request.title });
-  }
-
-  #launch(leaf: PlanLeaf, attempt: number): void {
-    if (leaf.type !== "task") return;
-    const { runId, clock, rows, heartbeats } = this.#in;
-    const usable = this.#usableAgents(leaf);
-    const agent = usable[triesOf(this.#in.state.nodes.get(leaf.key)).failures % usable.length] ?? null;
-    const live: Live = { leaf, attempt, agent, abort: new AbortController() };
-    this.#live.set(leaf.key, live);
-    const deps = Object.fromEntries(leaf.deps.map((dep) => [dep.name, rows.get(dep.output.name, dep.key)]));
-    void runAttempt({
-      leaf,
-      attempt,
-      runId,
-      agent,
-      deps,
-      clock,
-      signal: live.abort.signal,
-      lastHeartbeat: heartbeats.get(leaf.key) ?? null,
-      onHeartbeat: (payload) => this.#heartbeat(leaf.key, payload),
-    }).then((outcome) => {
-      this.#ended.push({ key: leaf.key, live, outcome });
-      this.#bell.ring();
-    });
-  }
-
-  /** Kept at once, written at most every 500 ms, never lost with a later attempt. */
-  #heartbeat(key: string, payload: JsonValue): void {
-    this.#in.heartbeats.set(key, payload);
-    const first = this.#beats.size === 0;
-    this.#beats.set(key, payload);
-    if (!first) return;
-    this.#bell.after(HEARTBEAT_THROTTLE_MS, this.#over.signal, () => {
-      for (const [beating, last] of this.#beats)
-        this.#recorder.draft.heartbeats.push({ ...parseStateKey(beating), payload: last });
-      this.#beats.clear();
-    });
   }
 
   // ---- recording ----
@@ -411,9 +332,9 @@ export class RunLoop {
 
   #stopped(stop: Stop): RunResult {
     const { runId, state } = this.#in;
-    for (const [key, { attempt }] of this.#live)
+    for (const { leaf, attempt } of this.#bodies.live)
       if (stop.status !== "released" && stop.status !== "lost")
-        this.#emit({ type: "node.cancelled", ...parseStateKey(key), attempt });
+        this.#emit({ type: "node.cancelled", ...refOf(leaf), attempt });
     if (stop.status !== "failed") return { status: stop.status, runId };
     const failedChildren = [...state.nodes.values()].flatMap((node) => (node.kind === "failed" ? [node.error] : []));
     return { status: "failed", runId, error: stop.error, failedChildren };

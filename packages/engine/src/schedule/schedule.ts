@@ -5,13 +5,13 @@
  *  D2. Terminal: finished, skipped, failed with continueOnFail, and async waits. A slow branch never holds back a fast one.
  *  D3. Among leaves that may start, source order decides: never the order in which they became ready.
  *  D4. A dependency that ended otherwise than finished blocks its dependents; `rest()` names both. */
-import type { PlanLeaf, PlanLoop, PlanNode, Plan } from "../graph/plan.ts";
+import type { Plan, PlanLeaf, PlanLoop, PlanNode, TaskLeaf, WaitLeaf } from "../graph/plan.ts";
 import { triesOf, type NodeState } from "../run/state.ts";
 
 export type Step =
-  | { readonly kind: "start"; readonly leaf: PlanLeaf; readonly attempt: number }
+  | { readonly kind: "start"; readonly leaf: TaskLeaf; readonly attempt: number }
   | { readonly kind: "skip"; readonly leaf: PlanLeaf; readonly reason: string; readonly cascades: boolean }
-  | { readonly kind: "ask"; readonly leaf: PlanLeaf }
+  | { readonly kind: "wait"; readonly leaf: WaitLeaf }
   | { readonly kind: "advance"; readonly loop: PlanLoop }
   | { readonly kind: "exhausted"; readonly loop: PlanLoop };
 
@@ -192,7 +192,7 @@ export class Schedule {
     const unmet = node.after.find((key) => this.#in.states.get(key)?.kind !== "finished");
     if (unmet !== undefined) return this.#park(cell, unmet);
     if (node.skipIf) this.#give(cell, { kind: "skip", leaf: node, reason: "skipIf", cascades: false });
-    else if (node.type === "approval") this.#give(cell, { kind: "ask", leaf: node });
+    else if (node.type !== "task") this.#give(cell, { kind: "wait", leaf: node });
     else if (state?.kind === "backing-off") this.#sleeping.add(cell);
     else insertInOrder(this.#ready, cell);
   }
@@ -235,6 +235,7 @@ export class Schedule {
     let taken = 0;
     for (; taken < this.#ready.length && this.#running < this.#in.maxConcurrency; taken += 1) {
       const cell = this.#ready[taken] as LeafCell;
+      if (cell.node.type !== "task") continue; // only bodies become ready
       if (cell.pool.running >= cell.pool.cap) {
         insertInOrder(cell.pool.queue, cell);
         continue;

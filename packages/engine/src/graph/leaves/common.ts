@@ -1,0 +1,62 @@
+/** What every leaf of the plan has, whatever it does or waits for. */
+import { z } from "zod";
+import type { JsonValue } from "../../outputs/json.ts";
+import type { OutputRegistry } from "../../outputs/registry.ts";
+import type { HostElement } from "../../render/renderer.ts";
+import { resolveRef, stateKey, type LoopChain, type LoopIterations } from "../identity.ts";
+import type { LeafBase, PlanLeaf } from "../plan.ts";
+import { aBoolean, aRecord, aString, badProp, optional, strings } from "../props.ts";
+
+export interface LeafScope {
+  readonly registry: OutputRegistry;
+  readonly chain: LoopChain;
+  readonly loops: LoopIterations;
+}
+
+/** Edges are still local ids here; `extract` resolves them when the whole frame is known. */
+export type DraftLeaf = PlanLeaf & { readonly edges: readonly string[] };
+
+/** The props that `readCommon` and `edgesOf` read. */
+export const COMMON_PROPS = [
+  "id",
+  "output",
+  "outputSchema",
+  "dependsOn",
+  "needs",
+  "skipIf",
+  "continueOnFail",
+  "label",
+  "meta",
+];
+
+export function readCommon(element: HostElement, { registry, chain, loops }: LeafScope): LeafBase {
+  const id = optional(element, "id", aString);
+  if (id === undefined) throw badProp(element, "id", "a non-empty string");
+  if (/@@|::/.test(id)) throw badProp(element, "id", "free of @@ and ::");
+  const output = registry.find(element.props["output"]);
+  const own = element.props["outputSchema"];
+  const ref = resolveRef(id, chain, loops);
+  return {
+    ...ref,
+    kind: "leaf",
+    key: stateKey(ref),
+    id,
+    chain,
+    output: own instanceof z.ZodObject ? { ...output, schema: own } : output,
+    after: [],
+    skipIf: optional(element, "skipIf", aBoolean) ?? false,
+    continueOnFail: optional(element, "continueOnFail", aBoolean) ?? false,
+    label: optional(element, "label", aString) ?? id,
+    meta: (optional(element, "meta", aRecord) ?? {}) as Readonly<Record<string, JsonValue>>,
+    async: false,
+  };
+}
+
+/** `needs`: name in `deps` → node id. */
+export const aliases = (element: HostElement): Readonly<Record<string, string>> =>
+  (optional(element, "needs", aRecord) ?? {}) as Readonly<Record<string, string>>;
+
+export const edgesOf = (element: HostElement, needs: Readonly<Record<string, string>>): readonly string[] => [
+  ...(optional(element, "dependsOn", strings) ?? []),
+  ...Object.values(needs),
+];

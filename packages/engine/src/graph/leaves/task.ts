@@ -1,0 +1,84 @@
+/** Reads a Task element into a leaf of the plan. */
+import { SmoothError } from "@smooth/protocol/errors";
+import type { HostElement, HostNode } from "../../render/renderer.ts";
+import { DEFAULT_RETRY, type RetryPolicy } from "../../schedule/retry.ts";
+import type { AgentLike, ComputeFn } from "../../task/body.ts";
+import type { TaskBody, TaskLeaf } from "../plan.ts";
+import { aDuration, aNumber, aRecord, badProp, componentName, onlyKnown, optional } from "../props.ts";
+import { aliases, COMMON_PROPS, edgesOf, readCommon, type DraftLeaf, type LeafScope } from "./common.ts";
+
+const TASK = [
+  ...COMMON_PROPS,
+  "agent",
+  "fallbackAgent",
+  "deps",
+  "timeoutMs",
+  "heartbeatTimeoutMs",
+  "retries",
+  "noRetry",
+  "retryPolicy",
+  "body",
+];
+
+export function readTask(element: HostElement, scope: LeafScope): DraftLeaf {
+  onlyKnown(element, TASK);
+  const needs = aliases(element);
+  const deps = Object.entries(optional(element, "deps", aRecord) ?? {}).map(([name, ref]) => {
+    const id = needs[name] ?? name;
+    return { name, key: id, output: scope.registry.find(ref) };
+  });
+  const leaf: TaskLeaf = {
+    ...readCommon(element, scope),
+    type: "task",
+    body: readBody(element),
+    retry: readRetry(element),
+    timeoutMs: optional(element, "timeoutMs", aDuration) ?? null,
+    heartbeatTimeoutMs: optional(element, "heartbeatTimeoutMs", aDuration) ?? (element.props["agent"] ? 600_000 : null),
+    deps,
+  };
+  return { ...leaf, edges: [...edgesOf(element, needs), ...deps.map((dep) => dep.key)] };
+}
+
+function readRetry(element: HostElement): RetryPolicy {
+  const policy = optional(element, "retryPolicy", aRecord);
+  const retries = element.props["noRetry"] === true ? 0 : optional(element, "retries", aNumber);
+  const given = Object.fromEntries(
+    Object.entries(policy ?? {}).filter(([, value]) => value !== undefined),
+  ) as Partial<RetryPolicy>;
+  // An explicit policy means its delays; jitter is then only what it asks for.
+  return {
+    ...DEFAULT_RETRY,
+    ...(policy ? { jitter: false } : {}),
+    ...given,
+    retries: retries ?? DEFAULT_RETRY.retries,
+  };
+}
+
+function readBody(element: HostElement): TaskBody {
+  const body = element.props["body"];
+  const agents = [element.props["agent"], element.props["fallbackAgent"]].flat().filter(isAgent);
+  if (agents.length > 0) {
+    if (typeof body === "function") return { mode: "agent", agents, prompt: body as ComputeFn };
+    return { mode: "agent", agents, prompt: typeof body === "string" ? body : textOf(element.children) };
+  }
+  if (element.props["agent"] !== undefined)
+    throw badProp(element, "agent", "an object with generate(), or an array of them");
+  if (typeof body === "function") return { mode: "compute", fn: body as ComputeFn };
+  if (typeof body === "object" && body !== null) return { mode: "static", value: body };
+  const id = String(element.props["id"]);
+  throw new SmoothError(
+    "INVALID_INPUT",
+    `<${componentName(element.tag)} id="${id}"> has no agent and its child is ${body === undefined ? "missing" : "text"}; give it an agent, a function or an object`,
+    {
+      details: { nodeId: id },
+    },
+  );
+}
+
+const isAgent = (value: unknown): value is AgentLike =>
+  typeof value === "object" && value !== null && typeof (value as { generate?: unknown }).generate === "function";
+
+/** A prompt written as elements: their text, in order. */
+function textOf(nodes: readonly HostNode[]): string {
+  return nodes.map((node) => (node.kind === "text" ? node.text : textOf(node.children))).join("");
+}

@@ -1,0 +1,143 @@
+/** The bodies that run now: started after their commit, ended into outcomes that the loop records.
+ *  B1. A heartbeat is kept at once, written at most every 500 ms, and the last one is never lost.
+ *  B2. A fallback chain is tried to its end before a round counts as failed; an unusable agent is out for the rest of the run. */
+import type { Clock, Random } from "@smooth/platform/ports";
+import { parseStateKey } from "../graph/identity.ts";
+import type { TaskLeaf } from "../graph/plan.ts";
+import type { JsonValue } from "../outputs/json.ts";
+import type { OutputRows } from "../outputs/rows.ts";
+import { nextDelayMs } from "../schedule/retry.ts";
+import type { Heartbeat } from "../store/port.ts";
+import { runAttempt, type AttemptOutcome } from "../task/attempt.ts";
+import type { AgentLike } from "../task/body.ts";
+import type { Doorbell } from "./doorbell.ts";
+import { triesOf, type RunState } from "./state.ts";
+
+export interface BodiesInput {
+  readonly runId: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly rows: OutputRows;
+  readonly state: RunState;
+  /** Last heartbeat per state key, as the store has them. */
+  readonly heartbeats: Map<string, JsonValue>;
+}
+
+export interface Body {
+  readonly leaf: TaskLeaf;
+  readonly attempt: number;
+  readonly abort: AbortController;
+  readonly agent: AgentLike | null;
+}
+
+export interface EndedBody {
+  readonly body: Body;
+  readonly outcome: AttemptOutcome;
+}
+
+type Failure = Extract<AttemptOutcome, { kind: "failed" }>;
+
+const HEARTBEAT_THROTTLE_MS = 500;
+
+export class Bodies {
+  readonly #in: BodiesInput;
+  readonly #bell: Doorbell;
+  readonly #over: AbortSignal;
+  readonly #live = new Map<string, Body>();
+  readonly #unusable = new Set<AgentLike>();
+  /** Beats not written yet. */
+  readonly #beats = new Map<string, JsonValue>();
+  #dueBeats: Heartbeat[] = [];
+  #ended: EndedBody[] = [];
+
+  /** `over` aborts when the run leaves this process. */
+  constructor(input: BodiesInput, bell: Doorbell, over: AbortSignal) {
+    this.#in = input;
+    this.#bell = bell;
+    this.#over = over;
+  }
+
+  get size(): number {
+    return this.#live.size;
+  }
+
+  get live(): readonly Body[] {
+    return [...this.#live.values()];
+  }
+
+  abort(reason: unknown): void {
+    for (const { abort } of this.#live.values()) abort.abort(reason);
+  }
+
+  launch(leaf: TaskLeaf, attempt: number): void {
+    const { runId, clock, rows, heartbeats, state } = this.#in;
+    const usable = this.#usableAgents(leaf);
+    const agent = usable[triesOf(state.nodes.get(leaf.key)).failures % usable.length] ?? null;
+    const body: Body = { leaf, attempt, agent, abort: new AbortController() };
+    this.#live.set(leaf.key, body);
+    void runAttempt({
+      leaf,
+      attempt,
+      runId,
+      agent,
+      clock,
+      deps: Object.fromEntries(leaf.deps.map((dep) => [dep.name, rows.get(dep.output.name, dep.key)])),
+      signal: body.abort.signal,
+      lastHeartbeat: heartbeats.get(leaf.key) ?? null,
+      onHeartbeat: (payload) => this.#heartbeat(leaf.key, payload),
+    }).then((outcome) => {
+      this.#ended.push({ body, outcome });
+      this.#bell.ring();
+    });
+  }
+
+  /** Those that ended since the last call, in that order. */
+  takeEnded(): readonly EndedBody[] {
+    const ended = this.#ended;
+    this.#ended = [];
+    for (const { body, outcome } of ended) {
+      this.#live.delete(body.leaf.key);
+      if (outcome.kind === "failed" && outcome.agentUnusable && body.agent) this.#unusable.add(body.agent);
+      const beat = this.#beats.get(body.leaf.key);
+      if (beat !== undefined) this.#dueBeats.push({ ...parseStateKey(body.leaf.key), payload: beat });
+      this.#beats.delete(body.leaf.key);
+    }
+    return ended;
+  }
+
+  /** The heartbeats to write with the next flush. */
+  takeBeats(): readonly Heartbeat[] {
+    const due = this.#dueBeats;
+    this.#dueBeats = [];
+    return due;
+  }
+
+  /** B2. When a failed attempt is tried again; null: never. */
+  retryAtMs(leaf: TaskLeaf, { retryable, agentUnusable }: Failure): number | null {
+    const { clock, random, state } = this.#in;
+    const chain = this.#usableAgents(leaf).length;
+    if (agentUnusable && chain > 0) return clock.now();
+    if (!retryable) return null;
+    const failures = triesOf(state.nodes.get(leaf.key)).failures + 1;
+    const perRound = Math.max(1, chain);
+    if (failures % perRound !== 0) return clock.now();
+    const round = failures / perRound;
+    return round > leaf.retry.retries ? null : clock.now() + nextDelayMs(leaf.retry, round, random);
+  }
+
+  #usableAgents(leaf: TaskLeaf): readonly AgentLike[] {
+    return leaf.body.mode === "agent" ? leaf.body.agents.filter((agent) => !this.#unusable.has(agent)) : [];
+  }
+
+  /** B1 */
+  #heartbeat(key: string, payload: JsonValue): void {
+    this.#in.heartbeats.set(key, payload);
+    const first = this.#beats.size === 0;
+    this.#beats.set(key, payload);
+    if (!first) return;
+    this.#bell.after(HEARTBEAT_THROTTLE_MS, this.#over, () => {
+      for (const [beating, last] of this.#beats) this.#dueBeats.push({ ...parseStateKey(beating), payload: last });
+      this.#beats.clear();
+    });
+  }
+}
