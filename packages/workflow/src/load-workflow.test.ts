@@ -40,6 +40,13 @@ test("an example workflow runs under Node, with its default input", () => {
   expect(run(example("hello.tsx"), {})).toMatchObject({ status: "finished", output: { characters: 12 } });
 });
 
+test("an example's scripted agent fails, is corrected and ends, offline", () => {
+  expect(run(example("scripted-agent.tsx"), {})).toMatchObject({
+    status: "finished",
+    output: { title: "On steps", words: 900 },
+  });
+});
+
 test("the README shows that example as it is", () => {
   const readme = readFileSync(join(import.meta.dirname, "../README.md"), "utf8");
 
