@@ -1,0 +1,89 @@
+/** @jsxImportSource @smooth/workflow */
+/** The rules of ENGINE §1 and §6 about loops. */
+import { expect, test } from "vitest";
+import { Workflow, Task, Sequence, Loop, smithers, outputs, one } from "../testing/rules.ts";
+import { runToEnd } from "../testing/run-in-memory.ts";
+
+test("nested loops: the inner one starts again for each pass of the outer one, under its own names", async () => {
+  const workflow = smithers((ctx) => (
+    <Workflow name="nested">
+      <Loop id="outer" until={ctx.iterationCount(outputs.text, "end") >= 2}>
+        <Sequence>
+          <Loop id="inner" until={ctx.iterationCount(outputs.n, "tick") >= 2}>
+            <Task id="tick" output={outputs.n}>
+              {one}
+            </Task>
+          </Loop>
+          <Task id="end" output={outputs.text}>
+            {() => ({ text: "pass" })}
+          </Task>
+        </Sequence>
+      </Loop>
+    </Workflow>
+  ));
+
+  const run = await runToEnd(workflow);
+
+  expect(
+    run
+      .trace()
+      .filter((line) => line.startsWith("node.finished"))
+      .map((line) => line.slice(14)),
+  ).toEqual(["tick@@outer=0#0", "tick@@outer=0#1", "end#0", "tick@@outer=1#0", "tick@@outer=1#1", "end#1"]);
+});
+
+test("a loop without an id is named after its place, with a warning; concurrent bodies are warned about", async () => {
+  const workflow = smithers(() => (
+    <Workflow name="unnamed">
+      <Loop maxIterations={1}>
+        <Task id="a" output={outputs.n}>
+          {one}
+        </Task>
+        <Task id="b" output={outputs.n}>
+          {one}
+        </Task>
+      </Loop>
+    </Workflow>
+  ));
+
+  const run = await runToEnd(workflow);
+
+  expect(run.result.status).toBe("finished");
+  expect(run.log.lines.map((line) => line.fields["warning"])).toEqual([
+    expect.stringContaining("loop-0"),
+    expect.stringContaining("concurrently"),
+  ]);
+});
+
+test("onMaxReached fail ends the run", async () => {
+  const { result } = await runToEnd(
+    smithers(() => (
+      <Workflow name="max">
+        <Loop id="l" maxIterations={2} onMaxReached="fail">
+          <Task id="a" output={outputs.n}>
+            {one}
+          </Task>
+        </Loop>
+      </Workflow>
+    )),
+  );
+
+  expect(result).toMatchObject({ status: "failed", error: { code: "RALPH_MAX_REACHED" } });
+});
+
+test("until is evaluated before the first pass", async () => {
+  const run = await runToEnd(
+    smithers(() => (
+      <Workflow name="none">
+        <Loop id="l" until>
+          <Task id="a" output={outputs.n}>
+            {one}
+          </Task>
+        </Loop>
+      </Workflow>
+    )),
+  );
+
+  expect(run.result.status).toBe("finished");
+  expect(run.trace()).toEqual([]);
+});
