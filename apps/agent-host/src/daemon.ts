@@ -158,6 +158,7 @@ class Host {
         const { secret, expiresAtMs } = sessions.createLink({ role, ttlMs, by: "owner" });
         return { url: sessionLink(this.#tunnel?.publicUrl() ?? this.gateway.url, secret), expiresAtMs };
       },
+      newId: (prefix) => systemIds.next(prefix),
       shutdown: this.#stop,
     });
   }

@@ -15,7 +15,8 @@ export type ToolCall = z.infer<typeof ToolCall>;
 /** OpenAI chat dialect, the common denominator; providers translate. */
 export const ChatMessage = z.discriminatedUnion("role", [
   z.object({ role: z.literal("system"), content: z.string() }),
-  z.object({ role: z.literal("user"), content: z.string() }),
+  /** `steerId`: a person's words to a working operator, so that a checkpoint tells which of them it holds. */
+  z.object({ role: z.literal("user"), content: z.string(), steerId: z.string().max(200).optional() }),
   z.object({ role: z.literal("assistant"), content: z.string(), toolCalls: z.array(ToolCall).default([]) }),
   z.object({ role: z.literal("tool"), callId: z.string(), content: z.string() }),
 ]);
@@ -53,7 +54,7 @@ export const OperatorInput = z.discriminatedUnion("type", [
     ]),
   }),
   z.object({ type: z.literal("tool.result"), callId: z.string(), content: z.string() }),
-  z.object({ type: z.literal("steer"), text: z.string() }),
+  z.object({ type: z.literal("steer"), id: z.string().max(200), text: z.string() }),
   z.object({ type: z.literal("pause") }),
   z.object({ type: z.literal("unpause") }),
   z.object({ type: z.literal("cancel") }),

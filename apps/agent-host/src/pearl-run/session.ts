@@ -17,14 +17,17 @@ import { ROLES } from "@smooth/agents/operator/roles";
 import type { Clock, Log } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { RunId } from "@smooth/protocol/ids";
-import type { ChatMessage, OperatorInput } from "@smooth/protocol/operator";
+import type { ChatMessage } from "@smooth/protocol/operator";
 import type { Pearl } from "@smooth/protocol/pearls";
 import type { RunEventBody } from "@smooth/protocol/run-events";
 import type { Vcs } from "@smooth/vcs/vcs";
-import { type Exec, type Vm, WORKSPACE } from "@smooth/vm/driver";
+import { WORKSPACE } from "@smooth/vm/driver";
 import { openOperatorLine, type OperatorLine } from "../wiring/operator-line.ts";
 import { runTurn, type TurnStart } from "../wiring/operator-turn.ts";
 import type { Models } from "../wiring/models.ts";
+import type { Words } from "../wiring/steering.ts";
+import { Machine, OPERATOR, OUTPUT_CHARS, runShell } from "./machine.ts";
+import { openingOf } from "./opening.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import { toolGuard } from "./tool-guard.ts";
 import type { DiffRow, EvidenceRow, MergeRow, PearlWork, Prepared, Step, TurnRow, VerdictRow } from "./work.ts";
@@ -32,7 +35,8 @@ import { NOTHING_USED, Workspace } from "./workspace.ts";
 
 /** What a pearl's run holds in this process, and how each of its steps is done.
  *  P1. Everything that must survive is in Groove or in the engine's rows; this object can be thrown away at any moment.
- *  P2. A VM exists only while a step needs it; a new one starts from the latest checkpoint.
+ *  P2. What a person said reaches the operator once: whatever the conversation of the latest checkpoint does not hold is sent
+ *      to the next one that listens.
  *  P3. The only way out of the VM is this run's own Goalie, asking this run's own gate. */
 
 export interface SessionDeps {
@@ -43,28 +47,27 @@ export interface SessionDeps {
   readonly vcs: Vcs;
   readonly clock: Clock;
   readonly log: Log;
-  /** The operator program, one file. */
   readonly operatorFile: string;
   readonly policyOf: (pearl: Pearl) => Policy;
   readonly secrets: () => readonly string[];
+  /** What people said to this run's operators that a conversation does not hold. */
+  readonly wordsMissingIn: (conversation: readonly ChatMessage[]) => readonly Words[];
   readonly egress: Pick<Parameters<typeof openGoalie>[0], "resolve" | "addressAllowed">;
   readonly emit: (...bodies: RunEventBody[]) => void;
 }
 
 export interface PearlSession extends AsyncDisposable {
   readonly work: PearlWork;
-  steer(text: string): void;
+  /** Words that are already kept; an operator that is not there now gets them when it is (P2). */
+  steer(words: Words): void;
   pause(): void;
   unpause(): void;
   cancel(): void;
 }
 
-const OPERATOR = "/run/smooth/operator.mjs";
 const MODEL_URL = `http://${MODEL_HOST}/v1`;
 const ASK_TTL_MS = 24 * 3_600_000;
-const VERIFY_MS = 15 * 60_000;
 const MAX_MODEL_CALLS = 60;
-const OUTPUT_CHARS = 20_000;
 
 export function openPearlSession(
   run: { readonly runId: RunId; readonly pearl: Pearl; readonly paused: boolean },
@@ -81,12 +84,11 @@ class Session implements PearlSession, PearlWork {
   readonly #gate: Gate;
   readonly #goalie: Goalie;
   readonly #workspace: Workspace;
+  readonly #machine: Machine;
   readonly #modelToken = `placeholder-${randomBytes(18).toString("base64url")}`;
   readonly #redactor: ReturnType<typeof createRedactor>;
-  #vm: Vm | null = null;
   #line: OperatorLine | null = null;
   #paused: boolean;
-  #steering: string[] = [];
   #turnCostUsd: number | null = null;
 
   constructor(
@@ -118,6 +120,11 @@ class Session implements PearlSession, PearlWork {
       audit: (line) => this.#audit(line),
       ...deps.egress,
     });
+    this.#machine = new Machine({
+      ...deps,
+      workspace: this.#workspace,
+      onEgress: (connection) => this.#goalie.accept(connection), // P3
+    });
   }
 
   async prepare(_step: Step): Promise<Prepared> {
@@ -138,7 +145,7 @@ class Session implements PearlSession, PearlWork {
   }
 
   async turn({ iteration, signal, prepared, feedback }: Parameters<PearlWork["turn"]>[0]): Promise<TurnRow> {
-    const vm = await this.#machine(signal);
+    const vm = await this.#machine.get(signal);
     const earlier = this.#workspace.latest();
     this.#turnCostUsd = null;
     const conversation = openingOf({ pearl: this.#pearl, prepared, feedback, iteration, earlier });
@@ -181,7 +188,7 @@ class Session implements PearlSession, PearlWork {
   }
 
   async verify({ iteration, signal, prepared }: Parameters<PearlWork["verify"]>[0]): Promise<EvidenceRow> {
-    const vm = await this.#machine(signal);
+    const vm = await this.#machine.get(signal);
     const { emit } = this.#deps;
     const { seq } = await this.#workspace.keep(vm, {
       afterCallId: null,
@@ -231,7 +238,9 @@ class Session implements PearlSession, PearlWork {
       files: files.map((file) => ({ ...file, patch: this.#redactor.redact(file.patch).text })),
     });
     const sum = (key: "additions" | "deletions"): number => files.reduce((total, file) => total + file[key], 0);
-    await this.#letGo();
+    for (const { text } of this.#unheard())
+      emit({ type: "note", text: `No operator read this any more, the work was over: ${text}` });
+    await this.#machine.letGo();
     return { hash, files: files.length, additions: sum("additions"), deletions: sum("deletions"), checkpoint };
   }
 
@@ -262,9 +271,8 @@ class Session implements PearlSession, PearlWork {
     return { commit, branch };
   }
 
-  steer(text: string): void {
-    if (this.#line) this.#line.send({ type: "steer", text });
-    else this.#steering.push(text);
+  steer(words: Words): void {
+    this.#line?.send({ type: "steer", ...words });
   }
 
   pause(): void {
@@ -282,45 +290,19 @@ class Session implements PearlSession, PearlWork {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#letGo();
+    await this.#machine.letGo();
     await this.#goalie[Symbol.asyncDispose]();
   }
 
-  /** What a person asked for while no operator was listening reaches the next one. */
+  /** P2 */
   #attach(line: OperatorLine): void {
     this.#line = line;
-    const waiting: OperatorInput[] = this.#steering.splice(0).map((text) => ({ type: "steer", text }));
-    if (this.#paused) waiting.unshift({ type: "pause" });
-    for (const input of waiting) line.send(input);
+    if (this.#paused) line.send({ type: "pause" });
+    for (const words of this.#unheard()) line.send({ type: "steer", ...words });
   }
 
-  /** P2 */
-  async #machine(signal: AbortSignal): Promise<Vm> {
-    if (this.#vm) return this.#vm;
-    const { sandboxes, clock, emit, operatorFile } = this.#deps;
-    const fromMs = clock.now();
-    const vm = await sandboxes.acquire({ onEgress: (connection) => this.#goalie.accept(connection) }, signal); // P3
-    this.#vm = vm;
-    void vm.stopped.then((why) => {
-      if (this.#vm === vm) this.#vm = null;
-      emit({ type: "vm.stopped", reason: why.kind });
-    });
-    emit({
-      type: "vm.started",
-      driver: vm.driver,
-      level: vm.level,
-      restored: vm.restored,
-      tookMs: clock.now() - fromMs,
-    });
-    await vm.writeFile(OPERATOR, await readFile(operatorFile), 0o644);
-    await this.#workspace.putInto(vm);
-    return vm;
-  }
-
-  async #letGo(): Promise<void> {
-    const vm = this.#vm;
-    this.#vm = null;
-    await vm?.kill();
+  #unheard(): readonly Words[] {
+    return this.#deps.wordsMissingIn(this.#workspace.latest()?.conversation ?? []);
   }
 
   #audit({ host, port, method, verdict, rule }: AuditLine): void {
@@ -352,34 +334,6 @@ class Session implements PearlSession, PearlWork {
   }
 }
 
-interface Opening {
-  readonly pearl: Pearl;
-  readonly prepared: Prepared;
-  readonly feedback: EvidenceRow | null;
-  readonly iteration: number;
-  readonly earlier: ReturnType<Workspace["latest"]>;
-}
-
-/** A turn that a crash cut off goes on where it was; a new one begins with the task, or with what the last verify said. */
-function openingOf({ pearl, prepared, feedback, iteration, earlier }: Opening): ChatMessage[] {
-  const conversation = [...(earlier?.conversation ?? [])];
-  if (conversation.length > 0 && earlier?.iteration === iteration) return conversation;
-  return [
-    ...conversation,
-    { role: "user", content: feedback === null ? taskOf(pearl, prepared) : feedbackOf(feedback) },
-  ];
-}
-
-/** The task verbatim; what counts as done is said once. */
-function taskOf({ title, description }: Pearl, { verify }: Prepared): string {
-  const done = verify === null ? "" : `\n\nThe work is done when this command ends with exit code 0: ${verify}`;
-  return `${title}${description === "" ? "" : `\n\n${description}`}${done}`;
-}
-
-function feedbackOf({ command, exitCode, output }: EvidenceRow): string {
-  return `Not done yet. I ran \`${command}\` and it ended with ${exitCode === null ? "no exit code" : `exit code ${exitCode}`}:\n\n${output.slice(-8_000)}`;
-}
-
 async function detectIn(dir: string): Promise<string | null> {
   const text = (name: string): Promise<string | undefined> => readFile(`${dir}/${name}`, "utf8").catch(() => undefined);
   return detectVerify({
@@ -387,33 +341,4 @@ async function detectIn(dir: string): Promise<string | null> {
     packageJson: await text("package.json"),
     makefile: await text("Makefile"),
   });
-}
-
-async function runShell(
-  vm: Vm,
-  command: string,
-  signal: AbortSignal,
-): Promise<{ exitCode: number | null; output: string }> {
-  const exec = vm.exec({ argv: ["bash", "-lc", command], cwd: WORKSPACE, timeoutMs: VERIFY_MS });
-  const stop = (): void => exec.signal("SIGKILL");
-  signal.addEventListener("abort", stop, { once: true });
-  const output = tail(exec);
-  const outcome = await exec.outcome;
-  signal.removeEventListener("abort", stop);
-  signal.throwIfAborted();
-  if (outcome.kind === "vm-gone") throw new SmoothError("SANDBOX_FAILED", "the VM died during the verify command");
-  return { exitCode: outcome.kind === "exited" ? outcome.code : null, output: await output };
-}
-
-/** Both streams as they came; of a flood only the end. */
-async function tail({ stdout, stderr }: Exec): Promise<string> {
-  let text = "";
-  const take = (chunk: Buffer): void => {
-    text = (text + chunk.toString("utf8")).slice(-4 * OUTPUT_CHARS);
-  };
-  const ended = [stdout, stderr].map(
-    (stream) => new Promise<void>((resolve) => stream.on("data", take).once("close", resolve)),
-  );
-  await Promise.all(ended);
-  return text;
 }

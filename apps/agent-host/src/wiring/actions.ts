@@ -14,7 +14,8 @@ export interface RunService {
   cancel(runId: RunId, by: string): Promise<void>;
   pause(runId: RunId, by: string): void;
   unpause(runId: RunId, by: string): void;
-  steer(runId: RunId, words: { readonly text: string; readonly by: string }): void;
+  /** Taken once by its id. */
+  steer(runId: RunId, words: { readonly id: string; readonly text: string; readonly by: string }): void;
 }
 
 export interface Launch {
@@ -45,8 +46,8 @@ export interface HostActions {
   readonly tunnel: TunnelService;
 }
 
-/** Performs one command from the dashboard. Every kind but `steer` may be performed twice without harm (sync.ts S1). */
-export async function performCommand(actions: HostActions, { body, by }: HostCommand): Promise<void> {
+/** Performs one command from the dashboard. Each may be performed twice without harm: the host may die inside it (sync.ts S1). */
+export async function performCommand(actions: HostActions, { commandId, body, by }: HostCommand): Promise<void> {
   const { runs, pearls, asks, tunnel } = actions;
   switch (body.kind) {
     case "createPearl":
@@ -63,7 +64,7 @@ export async function performCommand(actions: HostActions, { body, by }: HostCom
     case "decideAsk":
       return void (await asks.decide(body.askId, { version: body.version, decision: body.decision, by }));
     case "steer":
-      return runs.steer(body.runId, { text: body.text, by });
+      return runs.steer(body.runId, { id: commandId, text: body.text, by });
     case "pause":
       return runs.pause(body.runId, by);
     case "unpause":

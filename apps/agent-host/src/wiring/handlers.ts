@@ -19,6 +19,7 @@ export interface HandlerDeps extends HostActions {
     readonly role: Output<"whoAmI">["role"];
     readonly ttlMs: number;
   }) => Output<"createSessionLink">;
+  readonly newId: (prefix: string) => string;
   /** Stops the host soon, after the answer left. */
   readonly shutdown: () => void;
 }
@@ -29,7 +30,7 @@ export function makeHandlers(deps: HandlerDeps): Handlers {
   return { ...runHandlers(deps), ...askHandlers(deps), ...pearlHandlers(deps), ...hostHandlers(deps) };
 }
 
-function runHandlers({ runs, runLog }: HandlerDeps) {
+function runHandlers({ runs, runLog, newId }: HandlerDeps) {
   const summary = (runId: RunId): RunSummary => {
     const found = runLog.summary(runId);
     if (!found)
@@ -58,7 +59,10 @@ function runHandlers({ runs, runLog }: HandlerDeps) {
     cancelRun: async ({ runId }, { name }) => runs.cancel(summary(runId).runId, name).then(() => OK),
     pauseRun: async ({ runId }, { name }) => (runs.pause(summary(runId).runId, name), OK),
     unpauseRun: async ({ runId }, { name }) => (runs.unpause(summary(runId).runId, name), OK),
-    steerRun: async ({ runId, text }, { name }) => (runs.steer(summary(runId).runId, { text, by: name }), OK),
+    steerRun: async ({ runId, text }, { name }) => (
+      runs.steer(summary(runId).runId, { id: newId("steer"), text, by: name }),
+      OK
+    ),
     getRun: async ({ runId }) => summary(runId),
     listRuns: async (filter) => ({ runs: runLog.list(filter) }),
     streamRunEvents: ({ runId, afterSeq }, _caller, signal) => runLog.stream(summary(runId).runId, afterSeq, signal),

@@ -14,17 +14,21 @@ import type { PearlSession } from "../pearl-run/session.ts";
 import type { PearlWork } from "../pearl-run/work.ts";
 import { peopleSee } from "./run-events.ts";
 import type { RunLog } from "./run-log.ts";
+import type { Steering, Words } from "./steering.ts";
 
 /** Every run on this host: started, driven by the engine, resumed after a crash, ended in good order.
  *  R1. A run is in the run log before the engine starts it; a launch with a known id starts nothing.
  *  R2. What a run holds in this process (its VM, its line) is let go when the engine lets go of the run, whatever the reason.
  *  R3. A pearl is in progress while its run lives; merged closes it, every other end gives it back.
- *  R4. A paused run that a new process takes up is still paused. */
+ *  R4. A paused run that a new process takes up is still paused.
+ *  R5. Words for an operator are kept before they are shown and sent (steering.ts); where none will work again they are refused. */
 
 export interface RunsDeps {
   readonly engine: EngineDeps;
   readonly isAlive: (owner: Owner) => boolean;
   readonly runLog: RunLog;
+  readonly steering: Steering;
+  readonly redact: (text: string) => string;
   readonly pearls: PearlStore;
   readonly demo: () => boolean;
   /** What a pearl's run holds in this process: created at the first step, disposed at the end. */
@@ -145,9 +149,14 @@ export class Runs implements RunService, AsyncDisposable {
     this.#deps.runLog.append(runId, { type: "run.status", status: "running", reason: null });
   }
 
-  steer(runId: RunId, { text, by }: { readonly text: string; readonly by: string }): void {
-    this.#session(runId).steer(text);
-    this.#deps.runLog.append(runId, { type: "steered", text, by });
+  steer(runId: RunId, { id, text, by }: Words & { readonly by: string }): void {
+    const { runLog, steering, redact } = this.#deps;
+    const words = { id, text: redact(text) };
+    const fresh = steering.keep(runId, words, () => {
+      this.#refuseUnheard(runId);
+      runLog.append(runId, { type: "steered", text: words.text, by });
+    });
+    if (fresh) this.#live.get(runId)?.session?.steer(words);
   }
 
   /** Lets every run go, resumable; the next start continues them. */
@@ -229,6 +238,15 @@ export class Runs implements RunService, AsyncDisposable {
     const summary = this.#deps.runLog.summary(runId);
     if (!summary) throw new SmoothError("RUN_NOT_FOUND", `no run ${runId} on this host`, { details: { runId } });
     return summary;
+  }
+
+  /** R5 */
+  #refuseUnheard(runId: RunId): void {
+    const summary = this.#summary(runId);
+    if (summary.pearlId && !isOver(summary) && !this.#deps.runLog.latest(runId, "governor.stopped")) return;
+    throw new SmoothError("CONFLICT", `no operator will read this: the work of run ${runId} is over`, {
+      details: { runId, status: summary.status },
+    });
   }
 
   #session(runId: RunId): PearlSession {

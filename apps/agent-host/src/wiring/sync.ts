@@ -6,8 +6,8 @@ import type { Dashboard } from "./dashboard.ts";
 import type { RunLog } from "./run-log.ts";
 
 /** Keeps host and dashboard level: the outbox goes up, commands come down, both survive any loss of either side.
- *  S1. A command is stored before it is acknowledged as delivered, and performed at most once: one that was under way when
- *      the host died is performed again only when its kind is idempotent; otherwise it is reported as failed.
+ *  S1. A command is stored before it is acknowledged as delivered, and takes effect once: one that was under way when the host
+ *      died is performed again, which every kind stands (actions.ts).
  *  S2. The outbox loses a row only after the dashboard acknowledged it.
  *  S3. Neither loop ever ends by itself: failures back off up to 10 s with full jitter, a success resets. */
 
@@ -102,44 +102,21 @@ async function takeCommands(deps: SyncDeps, signal: AbortSignal, ok: () => void)
     );
     if (changes === 0) continue;
     await dashboard.acknowledge([{ commandId: command.commandId, outcome: { state: "delivered" } }], signal);
-    await performOnce(deps, command, signal);
+    await perform(deps, command, signal);
   }
   if (!signal.aborted) throw new SmoothError("HOST_OFFLINE", "the dashboard closed the command stream");
 }
 
-const IDEMPOTENT: ReadonlySet<HostCommand["body"]["kind"]> = new Set([
-  "createPearl",
-  "commentPearl",
-  "closePearl",
-  "addDependency",
-  "dispatch",
-  "decideAsk",
-  "pause",
-  "unpause",
-  "cancel",
-  "startTunnel",
-  "stopTunnel",
-]);
-
-/** S1. What a crash left open: performed again, or reported as failed; outcomes the dashboard may have missed are sent again. */
+/** S1. What a crash left open is performed again; outcomes the dashboard may have missed are sent again. */
 async function finishInterrupted(deps: SyncDeps, signal: AbortSignal): Promise<void> {
-  for (const row of deps.sql.all("SELECT body, state, outcome FROM command WHERE state <> 'acknowledged' ORDER BY n")) {
+  for (const row of deps.sql.all("SELECT body, outcome FROM command WHERE state <> 'acknowledged' ORDER BY n")) {
     const command = HostCommand.parse(JSON.parse(String(row["body"])));
-    const started = row["state"] === "started" && !IDEMPOTENT.has(command.body.kind);
-    const lost: CommandAck["outcome"] = {
-      state: "failed",
-      code: "INTERNAL",
-      message: "the host stopped while it was doing this; look before you repeat it",
-    };
-    if (row["outcome"] !== null)
-      await sendOutcome(deps, command, { outcome: JSON.parse(String(row["outcome"])), signal });
-    else if (started) await sendOutcome(deps, command, { outcome: lost, signal });
-    else await performOnce(deps, command, signal);
+    if (row["outcome"] === null) await perform(deps, command, signal);
+    else await sendOutcome(deps, command, { outcome: JSON.parse(String(row["outcome"])), signal });
   }
 }
 
-async function performOnce(deps: SyncDeps, command: HostCommand, signal: AbortSignal): Promise<void> {
-  deps.sql.run("UPDATE command SET state = 'started' WHERE n = ?", [command.n]);
+async function perform(deps: SyncDeps, command: HostCommand, signal: AbortSignal): Promise<void> {
   await sendOutcome(deps, command, { outcome: await outcomeOf(deps, command), signal });
 }
 

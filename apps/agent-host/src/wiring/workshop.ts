@@ -3,6 +3,7 @@ import { availableParallelism, freemem, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { buildOperator } from "@smooth/agents/operator/bundle";
+import { createRedactor } from "@smooth/cast/narc/redact";
 import { defaultPolicy } from "@smooth/cast/wonk/default-policy";
 import { Policy } from "@smooth/cast/wonk/policy";
 import { isOwnerAlive, processOwner } from "@smooth/engine/process-owner";
@@ -21,6 +22,7 @@ import { type Asks, openAsks } from "./asks.ts";
 import type { Egress } from "./egress.ts";
 import { Runs, type RunsDeps } from "./runs.ts";
 import type { HostState } from "./state.ts";
+import { Steering } from "./steering.ts";
 
 /** Where work is done: sandboxes, runs on the engine, and the asks they raise. */
 
@@ -51,14 +53,17 @@ export async function openWorkshop(
   const { pearlWorkflow, pearlRegistry } = await importJsx<typeof PearlWorkflow>(
     new URL("../pearl-run/pearl-workflow.tsx", import.meta.url),
   );
+  const steering = new Steering(state.sql);
   const runs = parts.use(
     new Runs({
       engine: { store, clock: systemClock, ids: systemIds, random: systemRandom, log, owner: processOwner() },
       isAlive: isOwnerAlive,
       runLog,
+      steering,
+      redact: (text) => createRedactor([...state.secrets()]).redact(text).text,
       pearls,
       demo: () => models.demo,
-      openSession: sessionOpener(state, sandboxes, operatorFile),
+      openSession: sessionOpener({ state, sandboxes, operatorFile, steering }),
       pearlWorkflow,
       pearlRegistry,
       loadWorkflow,
@@ -76,7 +81,14 @@ export async function openWorkshop(
   return { runs, asks, sandboxes, capacity };
 }
 
-function sessionOpener(state: HostState, sandboxes: Sandboxes, operatorFile: string): RunsDeps["openSession"] {
+interface Opener {
+  readonly state: HostState;
+  readonly sandboxes: Sandboxes;
+  readonly operatorFile: string;
+  readonly steering: Steering;
+}
+
+function sessionOpener({ state, sandboxes, operatorFile, steering }: Opener): RunsDeps["openSession"] {
   const { groove, access, models, runLog, pearls, egress, log } = state;
   return async ({ runId, pearlId }) => {
     await models.refresh();
@@ -95,6 +107,7 @@ function sessionOpener(state: HostState, sandboxes: Sandboxes, operatorFile: str
         clock: systemClock,
         secrets: () => state.secrets(),
         policyOf: (pearl) => policyFor(pearl.id, egress),
+        wordsMissingIn: (conversation) => steering.missingIn(conversation, runId),
         emit: (...bodies) => runLog.append(runId, ...bodies),
       },
     );

@@ -19,7 +19,7 @@ function toWire(message: ChatMessage): unknown {
   switch (message.role) {
     case "system":
     case "user":
-      return message;
+      return { role: message.role, content: message.content };
     case "tool":
       return { role: "tool", tool_call_id: message.callId, content: message.content };
     case "assistant":

@@ -5,6 +5,7 @@ import type { OperatorInput } from "@smooth/protocol/operator";
  *  I2. While paused, `whenRunning` does not resolve. */
 
 export type Start = Extract<OperatorInput, { type: "start" }>;
+export type Steer = Extract<OperatorInput, { type: "steer" }>;
 export type Verdict = Extract<OperatorInput, { type: "tool.verdict" }>["verdict"];
 
 export class HostInbox {
@@ -14,7 +15,7 @@ export class HostInbox {
   readonly #results = new Slots<string>();
   readonly #cancelled: Promise<never>;
   #gate: PromiseWithResolvers<void> | null = null;
-  #steers: string[] = [];
+  #steers: Steer[] = [];
 
   constructor() {
     const { promise, reject } = Promise.withResolvers<never>();
@@ -45,7 +46,7 @@ export class HostInbox {
       case "tool.result":
         return this.#results.put(message.callId, message.content);
       case "steer":
-        this.#steers.push(message.text);
+        this.#steers.push(message);
         return;
       case "pause":
         this.#gate ??= Promise.withResolvers<void>();
@@ -76,7 +77,7 @@ export class HostInbox {
     while (this.#gate) await this.unlessCancelled(this.#gate.promise); // I2
   }
 
-  takeSteers(): string[] {
+  takeSteers(): Steer[] {
     const steers = this.#steers;
     this.#steers = [];
     return steers;

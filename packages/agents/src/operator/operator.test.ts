@@ -242,12 +242,14 @@ test("a steer is in the next model request, also when the model thought it was d
   const { done, requests, outputs } = play({
     model: [says("done already"), says("now really")],
     host: (output, inbox) =>
-      output.type === "message" && output.text === "done already" && inbox.take({ type: "steer", text: "also b" }),
+      output.type === "message" &&
+      output.text === "done already" &&
+      inbox.take({ type: "steer", id: "s1", text: "also b" }),
   });
 
   await done;
 
-  expect(requests[1]?.messages.at(-1)).toEqual({ role: "user", content: "also b" });
+  expect(requests[1]?.messages.at(-1)).toEqual({ role: "user", content: "also b", steerId: "s1" });
   expect(outputs.at(-1)).toMatchObject({ text: "now really", reason: "done" });
 });
 

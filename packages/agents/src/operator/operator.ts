@@ -90,8 +90,8 @@ class Operator {
   }
 
   #takeSteers(): void {
-    for (const content of this.#ports.inbox.takeSteers()) {
-      this.#conversation.push({ role: "user", content });
+    for (const { id, text } of this.#ports.inbox.takeSteers()) {
+      this.#conversation.push({ role: "user", content: text, steerId: id });
       this.#checkpoint(null);
     }
   }

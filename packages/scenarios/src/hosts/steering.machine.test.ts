@@ -12,7 +12,7 @@ import { makeRepository, type Repository } from "./repository.ts";
 
 /** Long enough for an emulated machine to begin what it must not. */
 const WATCH_MS = 3_000;
-const WORDS = "Write the answer in words, please.";
+const [WHILE_IT_LISTENS, WHILE_NOBODY_DOES] = ["Write the answer in words, please.", "And in capitals."];
 
 let host: RealHost;
 let site: Site;
@@ -59,7 +59,11 @@ test("a paused operator asks no model and begins no tool, whatever the model tol
   expect((await eventsSoFar()).filter(({ type }) => type === "tool.started")).toHaveLength(1);
 }, 60_000);
 
-test("it is still paused when its host was killed meanwhile", async () => {
+test("it is still paused when its host was killed meanwhile, twice", async () => {
+  await host.client.call("steerRun", { runId, text: WHILE_IT_LISTENS });
+  await host.kill();
+  await host.start();
+  await host.client.call("steerRun", { runId, text: WHILE_NOBODY_DOES });
   const { lastSeq } = await host.client.call("getRun", { runId });
   await host.kill();
   await host.start();
@@ -71,19 +75,20 @@ test("it is still paused when its host was killed meanwhile", async () => {
   expect(model.asked).toHaveLength(2);
 }, 60_000);
 
-test("a person's words are in the next request to the model, after the unpause", async () => {
-  await host.client.call("steerRun", { runId, text: WORDS });
+test("a person's words survive both kills and are in the next request to the model, once and in order", async () => {
   const endless = site.holdNext("/endless");
-  expect(model.asked.flatMap(({ messages }) => messages).filter(({ content }) => content === WORDS)).toEqual([]);
+  const words = ({ content }: { readonly content: string }): boolean =>
+    content === WHILE_IT_LISTENS || content === WHILE_NOBODY_DOES;
+  expect(model.asked.flatMap(({ messages }) => messages).filter(words)).toEqual([]);
   await host.client.call("unpauseRun", { runId });
   await endless;
 
   expect(site.visits).toEqual(["/begun", "/went-on", "/endless"]);
-  expect(
-    model.asked.map(
-      ({ messages }) => messages.filter(({ role, content }) => role === "user" && content === WORDS).length,
-    ),
-  ).toEqual([0, 0, 1]);
+  expect(model.asked.map(({ messages }) => messages.filter(words).map(({ content }) => content))).toEqual([
+    [],
+    [],
+    [WHILE_IT_LISTENS, WHILE_NOBODY_DOES],
+  ]);
 }, 60_000);
 
 test("a cancelled run is over within 5 s, with its VM and everything in it", async () => {
