@@ -6,19 +6,16 @@ export {
   approvalSelectionSchema,
   createSmithers,
 } from "@smooth/workflow/create-smithers";
-export { Approval, Branch, Loop, Parallel, Ralph, Sequence, Task, Workflow } from "@smooth/workflow/components";
+export { Approval, type ApprovalProps } from "@smooth/workflow/components/approval";
+export { Branch, type BranchProps } from "@smooth/workflow/components/branch";
+export { Loop, Ralph, type LoopProps } from "@smooth/workflow/components/loop";
+export { Parallel, type ParallelProps } from "@smooth/workflow/components/parallel";
+export { Sequence, type SequenceProps } from "@smooth/workflow/components/sequence";
+export { Task, type TaskProps } from "@smooth/workflow/components/task";
+export { Workflow, type WorkflowProps } from "@smooth/workflow/components/workflow";
 export { useWorkflowContext as useCtx } from "@smooth/engine/scope";
 export { runWorkflow } from "@smooth/workflow/run-workflow";
 export { SmoothError as SmithersErrorInstance } from "@smooth/protocol/errors";
-export type {
-  ApprovalProps,
-  BranchProps,
-  LoopProps,
-  ParallelProps,
-  SequenceProps,
-  TaskProps,
-  WorkflowProps,
-} from "@smooth/workflow/components";
 export type { AgentLike } from "@smooth/engine/task";
 export type { RetryPolicy } from "@smooth/engine/retry";
 export type { WorkflowContext as SmithersCtx } from "@smooth/engine/ctx";

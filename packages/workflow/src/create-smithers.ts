@@ -5,7 +5,13 @@ import type { Schemas, WorkflowContext } from "@smooth/engine/ctx";
 import { namedRef, outputRegistry } from "@smooth/engine/outputs";
 import { useWorkflowContext } from "@smooth/engine/scope";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
-import { Approval, Branch, Loop, Parallel, Ralph, Sequence, Task, Workflow } from "./components.ts";
+import { Approval } from "./components/approval.ts";
+import { Branch } from "./components/branch.ts";
+import { Loop, Ralph } from "./components/loop.ts";
+import { Parallel } from "./components/parallel.ts";
+import { Sequence } from "./components/sequence.ts";
+import { Task } from "./components/task.ts";
+import { Workflow } from "./components/workflow.ts";
 
 export interface WorkflowOptions {
   /** Shown in lists; the `name` of <Workflow> is the title of one frame. */

@@ -3,7 +3,13 @@ import { appendFileSync } from "node:fs";
 import type { TaskContext } from "@smooth/engine/task";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { z } from "zod";
-import { Approval, Branch, Loop, Parallel, Sequence, Task, Workflow } from "../components.ts";
+import { Approval } from "../components/approval.ts";
+import { Branch } from "../components/branch.ts";
+import { Loop } from "../components/loop.ts";
+import { Parallel } from "../components/parallel.ts";
+import { Sequence } from "../components/sequence.ts";
+import { Task } from "../components/task.ts";
+import { Workflow } from "../components/workflow.ts";
 import { approvalDecisionSchema, createSmithers } from "../create-smithers.ts";
 import { h } from "../jsx-runtime.ts";
 

@@ -1,0 +1,42 @@
+import type { ReactElement, ReactNode } from "react";
+import type { z } from "zod";
+import { HOST } from "@smooth/engine/elements";
+import type { RetryPolicy } from "@smooth/engine/retry";
+import type { AgentLike, TaskContext } from "@smooth/engine/task";
+import { host, type NodeProps, type OutputTarget } from "./host.ts";
+
+type OutputValue<O> = O extends z.ZodObject ? z.input<O> : Readonly<Record<string, unknown>>;
+type DepRows<D> = {
+  readonly [K in keyof D]: D[K] extends z.ZodObject ? z.output<D[K]> : Readonly<Record<string, unknown>>;
+};
+
+/** A function child: the task's context, and the rows of its `deps` by name. It answers the row; with an agent, the prompt. */
+type ComputeBody<O, D> = (context: TaskContext & DepRows<D>) => OutputValue<O> | Promise<OutputValue<O>> | string;
+
+interface AttemptProps {
+  readonly timeoutMs?: number;
+  readonly heartbeatTimeoutMs?: number;
+  readonly retries?: number;
+  readonly noRetry?: boolean;
+  readonly retryPolicy?: Partial<Omit<RetryPolicy, "retries">>;
+}
+
+export type TaskProps<O extends OutputTarget, D extends Readonly<Record<string, OutputTarget>>> = NodeProps<O> &
+  AttemptProps & {
+    /** An array is a fallback chain. */
+    readonly agent?: AgentLike | readonly AgentLike[];
+    readonly fallbackAgent?: AgentLike;
+    /** Upstream rows handed to a function child. */
+    readonly deps?: D;
+    readonly children?: ReactNode | OutputValue<NoInfer<O>> | ComputeBody<NoInfer<O>, D>;
+  };
+
+/** With `agent`: its children are the prompt. Without: a function is computed, an object is the value. */
+export function Task<O extends OutputTarget, D extends Readonly<Record<string, OutputTarget>> = Record<never, never>>({
+  children,
+  ...props
+}: TaskProps<O, D>): ReactElement {
+  if (props.agent !== undefined && typeof children !== "function" && typeof children !== "string")
+    return host(HOST.task, props, children as ReactNode);
+  return host(HOST.task, { ...props, body: children });
+}

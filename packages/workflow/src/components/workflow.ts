@@ -1,0 +1,11 @@
+import type { ReactElement, ReactNode } from "react";
+import { HOST } from "@smooth/engine/elements";
+import { host } from "./host.ts";
+
+export interface WorkflowProps {
+  readonly name: string;
+  readonly children?: ReactNode;
+}
+
+/** The root. Its children run in order. */
+export const Workflow = (props: WorkflowProps): ReactElement => host(HOST.workflow, props);
