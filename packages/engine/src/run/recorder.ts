@@ -2,6 +2,8 @@
  *  R1. Once a commit was refused as stale nothing is written any more.
  *  R2. Events are delivered after their commit, in order, without a gap: what others wrote in between is fetched. */
 import type { Clock } from "@smooth/platform/ports";
+import type { FrameLog } from "../frames/frame-log.ts";
+import type { Plan } from "../graph/plan.ts";
 import type { Batch, RunStore } from "../store/port.ts";
 import type { RunEventBody, StoredEvent } from "./events.ts";
 
@@ -14,6 +16,7 @@ export interface RecorderInput {
   readonly runId: string;
   readonly epoch: number;
   readonly deliveredSeq: number;
+  readonly frameLog: FrameLog;
   readonly onEvent: (event: StoredEvent) => void;
 }
 
@@ -27,6 +30,11 @@ export class Recorder {
     this.#deliveredSeq = input.deliveredSeq;
   }
 
+  /** What comes before it in the draft has led to this plan. */
+  rendered(plan: Plan): void {
+    this.#in.frameLog.rendered(plan, this.draft.events.length);
+  }
+
   /** One transaction, or none when there is nothing to say. Rejects when the store fails. */
   async flush(status: Batch["status"]): Promise<"recorded" | "stale"> {
     const { store, runId, epoch, clock } = this.#in;
@@ -35,7 +43,8 @@ export class Recorder {
     if (status === null && draft.events.length + draft.heartbeats.length + draft.applied.length === 0)
       return "recorded";
     const atMs = clock.now();
-    const result = await store.commit({ runId, epoch, atMs, ...draft, status });
+    const frames = draft.events.length > 0 ? this.#in.frameLog.take() : [];
+    const result = await store.commit({ runId, epoch, atMs, ...draft, frames, status });
     if (result.kind === "stale") return "stale";
     await this.#deliver(result.firstSeq, draft.events, atMs);
     return "recorded";

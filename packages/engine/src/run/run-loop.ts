@@ -6,6 +6,7 @@
 import type { Clock, Log, Random } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import { parseStateKey, stateKey, type NodeRef } from "../graph/identity.ts";
+import type { FrameLog } from "../frames/frame-log.ts";
 import type { Plan, PlanLeaf, TaskLeaf, WaitLeaf } from "../graph/plan.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputRows } from "../outputs/rows.ts";
@@ -56,6 +57,7 @@ export interface LoopInput extends RunPorts {
   readonly rows: OutputRows;
   readonly heartbeats: Map<string, JsonValue>;
   readonly deliveredSeq: number;
+  readonly frameLog: FrameLog;
   readonly maxConcurrency: number;
   /** `always`: every tick renders anew; same plan and events, only slower (a check of L3). */
   readonly render: "tracked" | "always";
@@ -251,6 +253,7 @@ export class RunLoop {
     if (this.#schedule && !this.#dirty) return this.#schedule;
     this.#dirty = false;
     this.#plan = this.#frames.render();
+    this.#recorder.rendered(this.#plan);
     for (const warning of this.#plan.warnings) this.#warn(warning);
     return (this.#schedule = new Schedule({ plan: this.#plan, states: state.nodes, maxConcurrency }));
   }

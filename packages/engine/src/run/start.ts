@@ -3,6 +3,7 @@
  *  P2. A run is resumed only after its claim succeeded: compare-and-swap on the epoch, and only when the old owner is gone. */
 import type { Clock, Ids, Log, Random } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
+import { FrameLog } from "../frames/frame-log.ts";
 import { stateKey } from "../graph/identity.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import { deepFreeze, OutputRows } from "../outputs/rows.ts";
@@ -85,6 +86,7 @@ export async function startRun(options: StartRun): Promise<RunHandle> {
     state: emptyState(),
     rows: new OutputRows(),
     heartbeats: new Map(),
+    frameLog: new FrameLog([]),
     deliveredSeq: 0,
   });
   return drive(runId, loop, options.signal);
@@ -107,6 +109,7 @@ export async function resumeRun(options: ResumeRun): Promise<RunHandle> {
     auth: row.auth,
     epoch,
     ...(await replay(store, workflow, runId)),
+    frameLog: new FrameLog(await store.frames(runId)),
     deliveredSeq: options.eventsAfterSeq ?? row.lastSeq,
   });
   return drive(runId, loop, options.signal);

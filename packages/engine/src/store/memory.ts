@@ -1,4 +1,5 @@
 /** The store for tests and previews: nothing survives the process. */
+import type { FrameRow } from "../frames/frame-log.ts";
 import { stateKey, type NodeRef } from "../graph/identity.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import type { RunEventBody, StoredEvent } from "../run/events.ts";
@@ -24,6 +25,7 @@ interface Run {
   readonly outputs: Map<string, OutputCells>;
   readonly approvals: Map<string, Mutable<ApprovalRow>>;
   readonly heartbeats: Map<string, Heartbeat>;
+  readonly frames: FrameRow[];
 }
 
 const OVER = new Set(["finished", "failed", "cancelled", "continued"]);
@@ -55,6 +57,7 @@ class MemoryStore implements RunStore {
       outputs: new Map(),
       approvals: new Map(),
       heartbeats: new Map(),
+      frames: [],
     };
     this.#runs.set(run.runId, created);
     append(created, [{ type: "run.started", workflow: run.workflow }], atMs);
@@ -104,6 +107,16 @@ class MemoryStore implements RunStore {
 
   async heartbeats(runId: string): Promise<readonly Heartbeat[]> {
     return [...(this.#runs.get(runId)?.heartbeats.values() ?? [])];
+  }
+
+  async frames(runId: string, untilSeq = Infinity): Promise<readonly FrameRow[]> {
+    const rows = this.#runs.get(runId)?.frames.filter(({ seq }) => seq <= untilSeq) ?? [];
+    return rows.slice(
+      Math.max(
+        0,
+        rows.findLastIndex(({ full }) => full),
+      ),
+    );
   }
 
   async approvals({ runId, only }: Parameters<RunStore["approvals"]>[0]): Promise<readonly ApprovalRow[]> {
@@ -170,6 +183,7 @@ function write(run: Run, batch: Batch): CommitResult {
     });
   for (const ref of batch.applied) Object.assign(run.approvals.get(stateKey(ref)) ?? {}, { applied: true });
   for (const beat of batch.heartbeats) run.heartbeats.set(stateKey(beat), beat);
+  for (const { offset, ...frame } of batch.frames) run.frames.push({ ...frame, seq: firstSeq - 1 + offset });
   if (batch.status) Object.assign(run.row, { status: batch.status.status, error: batch.status.error });
   if (batch.status?.release) run.row.owner = null;
   return { kind: "committed", firstSeq };

@@ -5,6 +5,7 @@
  *  S4. An approval is decided at most once, by whoever comes first.
  *  S5. When a commit's promise resolves as committed, it survives what the implementation promises to survive (power loss, for SQLite with FULL). */
 import type { SqlValue } from "@smooth/platform/ports";
+import type { FrameRow, NewFrame } from "../frames/frame-log.ts";
 import type { ApprovalRequest } from "../graph/plan.ts";
 import type { NodeRef } from "../graph/identity.ts";
 import type { JsonValue } from "../outputs/json.ts";
@@ -89,6 +90,7 @@ export interface Batch {
   /** Approvals whose decision this flush turns into rows. */
   readonly applied: readonly NodeRef[];
   readonly heartbeats: readonly Heartbeat[];
+  readonly frames: readonly NewFrame[];
   readonly status: { readonly status: RunStatus; readonly error: ErrorInfo | null; readonly release: boolean } | null;
 }
 
@@ -127,6 +129,8 @@ export interface RunStore {
   events(runId: string, afterSeq: number, limit?: number): Promise<readonly StoredEvent[]>;
   outputs(runId: string, table: OutputTable): Promise<readonly OutputCells[]>;
   heartbeats(runId: string): Promise<readonly Heartbeat[]>;
+  /** From the last full tree that stands at `untilSeq` or before it, to `untilSeq`; default: the newest. */
+  frames(runId: string, untilSeq?: number): Promise<readonly FrameRow[]>;
   /** Of one run, or of all runs when `runId` is absent; `open` leaves only undecided, `ready` only decided and not yet applied. */
   approvals(filter: {
     readonly runId?: string | undefined;

@@ -21,6 +21,8 @@ CREATE INDEX IF NOT EXISTS _smithers_approvals_unsettled ON _smithers_approvals 
 CREATE TABLE IF NOT EXISTS _smithers_heartbeats (
   run_id TEXT NOT NULL, node_id TEXT NOT NULL, iteration INTEGER NOT NULL, payload TEXT NOT NULL,
   PRIMARY KEY (run_id, node_id, iteration)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS _smithers_frames (
+  run_id TEXT NOT NULL, seq INTEGER NOT NULL, is_full INTEGER NOT NULL, delta TEXT NOT NULL, PRIMARY KEY (run_id, seq)) WITHOUT ROWID;
 `;
 
 /** Affinities keep cells as they were bound: JSON stays text, numbers stay numbers. */

@@ -41,6 +41,7 @@ test("Q1: batches of one tick share one transaction", async () => {
         approvals: [],
         applied: [],
         heartbeats: [],
+        frames: [],
         status: null,
       }),
     ),

@@ -2,6 +2,7 @@
  *  Q1. Batches that arrive in one tick share one transaction, of any number of runs: one sync for all of them.
  *  Q2. A stale batch is refused alone; the others of its transaction are written. */
 import type { Sql, SqlRow, SqlValue } from "@smooth/platform/ports";
+import type { FrameRow, NewFrame } from "../frames/frame-log.ts";
 import type { NodeRef } from "../graph/identity.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputTable } from "../outputs/table.ts";
@@ -125,6 +126,12 @@ class SqliteStore implements RunStore {
     return rows.map((row) => ({ ...nodeRef(row), payload: json(row["payload"]) }));
   }
 
+  async frames(runId: string, untilSeq = Number.MAX_SAFE_INTEGER): Promise<readonly FrameRow[]> {
+    const text = `SELECT seq, is_full, delta FROM _smithers_frames WHERE run_id = ?1 AND seq <= ?2
+      AND seq >= (SELECT max(seq) FROM _smithers_frames WHERE run_id = ?1 AND seq <= ?2 AND is_full) ORDER BY seq`;
+    return this.#sql.all(text, [runId, untilSeq]).map(frameRow);
+  }
+
   async approvals({ runId, only }: Parameters<RunStore["approvals"]>[0]): Promise<readonly ApprovalRow[]> {
     const text = `SELECT * FROM _smithers_approvals WHERE (?1 IS NULL OR run_id = ?1)
       AND (?2 IS NULL OR applied = 0 AND (decision IS NULL) = (?2 = 'open')) ORDER BY opened_at_ms, node_id`;
@@ -242,6 +249,7 @@ function write(sql: Sql, batch: Batch): CommitResult {
       iteration,
       JSON.stringify(payload),
     ]);
+  for (const frame of batch.frames) insertFrame(sql, [runId, firstSeq - 1 + frame.offset], frame);
   if (status)
     sql.run(
       "UPDATE _smithers_runs SET status = ?, error = ?, owner = CASE WHEN ? THEN NULL ELSE owner END WHERE run_id = ?",
@@ -249,6 +257,9 @@ function write(sql: Sql, batch: Batch): CommitResult {
     );
   return { kind: "committed", firstSeq };
 }
+
+const insertFrame = (sql: Sql, key: readonly SqlValue[], { full, delta }: NewFrame): void =>
+  void sql.run("INSERT INTO _smithers_frames VALUES (?, ?, ?, ?)", [...key, Number(full), JSON.stringify(delta)]);
 
 /** The text per table, so that a hot path builds no strings. */
 const INSERTS = new WeakMap<OutputTable["columns"], string>();
@@ -289,6 +300,12 @@ const storedEvent = (runId: string, row: SqlRow): StoredEvent => ({
   runId,
   seq: Number(row["seq"]),
   atMs: Number(row["at_ms"]),
+});
+
+const frameRow = (row: SqlRow): FrameRow => ({
+  seq: Number(row["seq"]),
+  full: row["is_full"] === 1,
+  delta: json(row["delta"]) as unknown as FrameRow["delta"],
 });
 
 const outputCells = (table: OutputTable, row: SqlRow): OutputCells => ({

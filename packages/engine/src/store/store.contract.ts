@@ -40,6 +40,7 @@ const batch = (change: Partial<Batch> = {}): Batch => ({
   approvals: [],
   applied: [],
   heartbeats: [],
+  frames: [],
   status: null,
   ...change,
 });
@@ -230,6 +231,26 @@ export function runStoreContract(open: () => RunStore): void {
     await store.commit(beat(2));
 
     expect(await store.heartbeats("run-1")).toEqual([{ nodeId: "a", iteration: 0, payload: { at: 2 } }]);
+  });
+
+  test("frames are read from the last full tree that stands at the asked seq", async () => {
+    const frame = (offset: number, full: boolean, id: string) => ({
+      offset,
+      full,
+      delta: { set: { [id]: ["task", ">", null, `"${id}"`] }, gone: ["x"] } as const,
+    });
+    await store.commit(batch({ events: [started, finished], frames: [frame(0, true, "a"), frame(2, false, "b")] }));
+    await store.commit(batch({ events: [started], frames: [frame(1, true, "c")] }));
+
+    const read = async (untilSeq?: number) =>
+      (await store.frames("run-1", untilSeq)).map(({ seq, delta }) => [seq, ...Object.keys(delta.set)]);
+
+    expect(await read(1)).toEqual([[1, "a"]]);
+    expect(await read(2)).toEqual([[1, "a"]]);
+    expect(Object.fromEntries(await read(3))).toEqual({ 1: "a", 3: "b" });
+    expect(await read()).toEqual([[4, "c"]]);
+    expect(await store.frames("run-1", 2)).toEqual([{ seq: 1, full: true, delta: frame(0, true, "a").delta }]);
+    expect(await store.frames("nobody")).toEqual([]);
   });
 
   test("a watcher hears of decisions, cancellations and claims, until it unsubscribes", async () => {

@@ -1,0 +1,79 @@
+/** The tree of a frame as plain data, and the difference between two trees.
+ *  V1. apply(a, diff(a, b)) equals b; two equal trees differ by nothing.
+ *  V2. A change of k nodes makes a delta of O(k): a node names its parent and the sibling before it, so nobody lists children.
+ *  V3. What follows from the events (states, iterations) is not in the tree: it is folded from the log (`frame.ts`). */
+import { localId } from "../graph/identity.ts";
+import type { Plan, PlanGroup, PlanNode } from "../graph/plan.ts";
+
+/** The label is left out where it is the id. */
+export type TreeNode = readonly [kind: string, parent: string, after: string | null, label?: string];
+
+/** By the id an author wrote; groups without an id are called after their place (`>0`, `>0>1`). */
+export type Tree = ReadonlyMap<string, TreeNode>;
+
+export interface Delta {
+  readonly set: Readonly<Record<string, TreeNode>>;
+  readonly gone: readonly string[];
+}
+
+export const ROOT = ">";
+
+export function treeOf({ root, name }: Plan): Tree {
+  const tree = new Map<string, TreeNode>([[ROOT, node("workflow", ["", null], { id: ROOT, label: name })]]);
+  addChildren(tree, ROOT, root.children);
+  return tree;
+}
+
+function addChildren(tree: Map<string, TreeNode>, parent: string, children: readonly PlanNode[]): void {
+  let after: string | null = null;
+  let groups = 0;
+  for (const child of children) {
+    const id: string = hasId(child) ? idOf(child) : free(tree, `${parent === ROOT ? "" : parent}>${groups++}`);
+    const { kind, label = id, members = [] } = face(child);
+    tree.set(id, node(kind, [parent, after], { id, label }));
+    addChildren(tree, id, members);
+    after = id;
+  }
+}
+
+const hasId = (child: PlanNode): child is Exclude<PlanNode, PlanGroup> =>
+  child.kind !== "sequence" && child.kind !== "parallel";
+const idOf = (child: Exclude<PlanNode, PlanGroup>): string =>
+  child.kind === "loop" ? localId(child.loopId) : child.id;
+
+/** An author may call a task `>0`, too. */
+const free = (tree: Tree, id: string): string => (tree.has(id) ? free(tree, `${id}>`) : id);
+
+function face(child: PlanNode): { kind: string; label?: string; members?: readonly PlanNode[] } {
+  if (child.kind === "leaf") return { kind: child.type, label: child.label };
+  return { kind: child.kind, members: child.kind === "loop" ? child.body.children : child.children };
+}
+
+const node = (
+  kind: string,
+  [parent, after]: readonly [string, string | null],
+  { id, label }: { id: string; label: string },
+): TreeNode => (label === id ? [kind, parent, after] : [kind, parent, after, label]);
+
+/** Null when nothing differs. */
+export function diff(before: Tree, after: Tree): Delta | null {
+  const set: [string, TreeNode][] = [];
+  let kept = 0;
+  for (const [id, next] of after) {
+    const old = before.get(id);
+    if (old) kept += 1;
+    if (!old || !same(old, next)) set.push([id, next]);
+  }
+  const gone = kept === before.size ? [] : [...before.keys()].filter((id) => !after.has(id));
+  return set.length + gone.length === 0 ? null : { set: Object.fromEntries(set), gone };
+}
+
+const same = (a: TreeNode, b: TreeNode): boolean => a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3];
+
+export const sizeOf = ({ set, gone }: Delta): number => Object.keys(set).length + gone.length;
+
+export function apply(tree: Tree, { set, gone }: Delta): Tree {
+  const next = new Map([...tree, ...Object.entries(set)]);
+  for (const id of gone) next.delete(id);
+  return next;
+}
