@@ -48,6 +48,11 @@ export const ERRORS = {
   DB_MISSING_COLUMNS: { http: 500, exit: 4, about: "An output table no longer fits its schema." },
   RUN_OWNER_ALIVE: { http: 409, exit: 1, about: "Another living process owns the run." },
   RUN_CLAIM_LOST: { http: 409, exit: 1, about: "Another process took the run over; this one may not record." },
+  RESUME_METADATA_MISMATCH: {
+    http: 409,
+    exit: 4,
+    about: "The workflow, its input or its folder changed since the start.",
+  },
   INTERNAL: { http: 500, exit: 1, about: "A bug. The log line carries the trace." },
 } as const satisfies Record<string, { http: number; exit: number; about: string }>;
 

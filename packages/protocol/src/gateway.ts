@@ -132,9 +132,13 @@ export const GATEWAY = {
   resumeRun: method({
     scope: "run:write",
     about: "Continue a run that is not finished and that no live process owns.",
-    input: runRef,
+    input: z.strictObject({
+      runId: RunId,
+      /** Go on although the workflow's files have changed; only the owner at this machine may agree to that. */
+      acceptWorkflowChange: z.boolean().default(false),
+    }),
     output: z.object({ runId: RunId, status: RunStatus }),
-    errors: ["RUN_NOT_FOUND", "RUN_NOT_RESUMABLE"],
+    errors: ["RUN_NOT_FOUND", "RUN_NOT_RESUMABLE", "RESUME_METADATA_MISMATCH"],
   }),
   cancelRun: method({
     scope: "run:write",

@@ -2,6 +2,7 @@
  *  W1. `smithers-orchestrator` and React are always this workspace's, so a file from anywhere shares the engine's copies.
  *  W2. Other packages resolve from the file's own project first, then from here (zod, mostly).
  *  W3. Relative imports may leave the extension out, or say .js for a .ts file, as bundlers allow.
+ *  W4. A file that changed on disk since it was loaded is loaded anew, with everything around it; what runs is what `source` says.
  *  esbuild and Node's synchronous hooks instead of tsx: tsx treats files outside a tsconfig as CommonJS with classic JSX. */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { registerHooks, type ResolveFnOutput, type ResolveHookContext } from "node:module";
@@ -10,20 +11,36 @@ import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { transformSync } from "esbuild";
 import { SmoothError } from "@smooth/protocol/errors";
+import type { WorkflowSource } from "@smooth/engine/metadata";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
+import { importGraph } from "./import-graph.node.ts";
 
 /** The file's default export. Throws NOT_FOUND or INVALID_INPUT with what is wrong and which file. */
 export async function loadWorkflow(path: string): Promise<WorkflowDefinition> {
   const file = resolve(process.cwd(), path);
   if (!existsSync(file)) throw new SmoothError("NOT_FOUND", `no workflow file ${file}`);
   hookOnce();
-  const { default: workflow } = await importFile(file);
+  const { workflow, source } = await importCurrent(file);
   if (!isWorkflow(workflow))
     throw new SmoothError(
       "INVALID_INPUT",
       `${file} does not export a workflow by default; write \`export default smithers((ctx) => …)\``,
     );
-  return workflow;
+  return { ...workflow, source };
+}
+
+let generation = 0;
+/** Entry file → the query its URLs carry, so that a new generation is a new module to Node. */
+const generations = new Map<string, string>();
+
+/** W4 */
+async function importCurrent(file: string): Promise<{ readonly workflow: unknown; readonly source: WorkflowSource }> {
+  for (;;) {
+    const url = pathToFileURL(file).href + (generations.get(file) ?? "");
+    const { default: workflow } = await importFile(file, url);
+    if (graph.isCurrent(url)) return { workflow, source: graph.source(url) };
+    generations.set(file, `?v=${(generation += 1)}`);
+  }
 }
 
 /** A module of this workspace that is written in JSX. */
@@ -32,9 +49,9 @@ export async function importJsx<T>(url: URL): Promise<T> {
   return (await import(url.href)) as T;
 }
 
-async function importFile(file: string): Promise<{ readonly default?: unknown }> {
+async function importFile(file: string, url: string): Promise<{ readonly default?: unknown }> {
   try {
-    return (await import(pathToFileURL(file).href)) as { readonly default?: unknown };
+    return (await import(url)) as { readonly default?: unknown };
   } catch (cause) {
     throw new SmoothError("INVALID_INPUT", `${file} cannot be loaded: ${String(cause)}`, { cause });
   }
@@ -55,6 +72,7 @@ const LOADERS: Readonly<Record<string, "ts" | "tsx" | "jsx">> = {
   ".jsx": "jsx",
 };
 
+const graph = importGraph();
 let hooked = false;
 function hookOnce(): void {
   if (hooked) return;
@@ -63,12 +81,15 @@ function hookOnce(): void {
     resolve(specifier, context, next) {
       if (isOwnFile(context.parentURL)) return next(specifier, context);
       if (OURS.test(specifier)) return next(specifier, fromHere(context)); // W1
-      return specifier.startsWith(".")
-        ? resolveRelative(specifier, context, next)
-        : resolvePackage(specifier, context, next);
+      const relative = specifier.startsWith(".");
+      const found = (relative ? resolveRelative : resolvePackage)(specifier, context, next);
+      graph.imports(context.parentURL ?? "", found.url, relative);
+      return found;
     },
     load(url, context, next) {
-      const loader = isOwnFile(url) ? undefined : LOADERS[extname(new URL(url).pathname)];
+      if (isOwnFile(url) || !url.startsWith("file:")) return next(url, context);
+      graph.loaded(url);
+      const loader = LOADERS[extname(new URL(url).pathname)];
       if (!loader) return next(url, context);
       const sourcefile = fileURLToPath(url);
       const { code } = transformSync(readFileSync(sourcefile, "utf8"), {
@@ -97,7 +118,8 @@ function resolveRelative(specifier: string, context: ResolveHookContext, next: N
   const asked = fileURLToPath(new URL(specifier, context.parentURL));
   const bare = asked.replace(/\.[cm]?jsx?$/, "");
   const found = [asked, ...[".ts", ".tsx", "/index.ts", "/index.tsx"].map((end) => bare + end)].find(isFile);
-  return next(found === undefined ? specifier : pathToFileURL(found).href, context);
+  const query = new URL(context.parentURL ?? "").search; // W4: one generation throughout
+  return next(found === undefined ? specifier : pathToFileURL(found).href + query, context);
 }
 
 const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;

@@ -1,5 +1,7 @@
 /** The documented programmatic entry: one workflow, one SQLite file, one call. */
-import { join } from "node:path";
+import { existsSync } from "node:fs";
+import { userInfo } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { ErrorInfo, StoredEvent } from "@smooth/engine/events";
@@ -23,6 +25,8 @@ export interface RunWorkflowOptions {
   /** Holds `smithers.db`; default: the working directory. */
   readonly rootDir?: string;
   readonly auth?: JsonValue;
+  /** With `resume`: go on although the workflow's files have changed; the consent is recorded. */
+  readonly acceptWorkflowChange?: boolean;
 }
 
 export interface RunWorkflowResult {
@@ -32,7 +36,17 @@ export interface RunWorkflowResult {
   readonly error?: ErrorInfo;
 }
 
-const KNOWN = new Set(["input", "runId", "resume", "maxConcurrency", "signal", "onProgress", "rootDir", "auth"]);
+const KNOWN = new Set([
+  "input",
+  "runId",
+  "resume",
+  "maxConcurrency",
+  "signal",
+  "onProgress",
+  "rootDir",
+  "auth",
+  "acceptWorkflowChange",
+]);
 
 export async function runWorkflow(
   workflow: WorkflowDefinition,
@@ -41,7 +55,7 @@ export async function runWorkflow(
   const unknown = Object.keys(options).find((name) => !KNOWN.has(name));
   if (unknown !== undefined)
     throw new SmoothError("INVALID_INPUT", `runWorkflow does not implement the option \`${unknown}\``);
-  const { runId, resume = false, onProgress, rootDir = process.cwd(), ...rest } = options;
+  const { runId, resume = false, onProgress, rootDir = process.cwd(), acceptWorkflowChange = false, ...rest } = options;
   if (resume && runId === undefined) throw new SmoothError("INVALID_INPUT", "resume needs the runId to resume");
   const sql = openSqlite(join(rootDir, "smithers.db"));
   try {
@@ -53,10 +67,17 @@ export async function runWorkflow(
       random: systemRandom,
       log: quiet,
       owner: processOwner(),
+      vcsRoot: findVcsRoot(rootDir),
       onEvent: (event: StoredEvent) => onProgress?.({ ...event, timestampMs: event.atMs }),
     };
     const handle = resume
-      ? await resumeRun({ ...deps, runId: runId ?? "", isAlive: isOwnerAlive })
+      ? await resumeRun({
+          ...deps,
+          runId: runId ?? "",
+          input: given(options.input),
+          acceptWorkflowChange: acceptWorkflowChange ? { by: userInfo().username } : undefined,
+          isAlive: isOwnerAlive,
+        })
       : await startRun({ ...deps, runId, ids: systemIds });
     const result = await handle.result;
     return {
@@ -67,6 +88,18 @@ export async function runWorkflow(
     };
   } finally {
     sql.close();
+  }
+}
+
+/** On resume `{}` stands for the recorded input. */
+const given = (input: JsonValue): JsonValue | undefined =>
+  typeof input === "object" && input !== null && Object.keys(input).length === 0 ? undefined : input;
+
+/** The nearest folder that is under version control. */
+function findVcsRoot(folder: string): string | null {
+  for (let at = resolve(folder); ; at = dirname(at)) {
+    if (existsSync(join(at, ".jj")) || existsSync(join(at, ".git"))) return at;
+    if (at === dirname(at)) return null;
   }
 }
 

@@ -10,7 +10,8 @@ import type { AskId, PearlId, RunId } from "@smooth/protocol/ids";
 export interface RunService {
   /** Starts an operator on a pearl, or a workflow file. With a known `runId` nothing is started twice. */
   launch(what: Launch): Promise<RunId>;
-  resume(runId: RunId): Promise<RunSummary>;
+  /** `acceptedBy`: who agrees to go on with a workflow whose files have changed. */
+  resume(runId: RunId, acceptedBy?: string): Promise<RunSummary>;
   cancel(runId: RunId, by: string): Promise<void>;
   pause(runId: RunId, by: string): void;
   unpause(runId: RunId, by: string): void;

@@ -52,8 +52,10 @@ function runHandlers({ runs, runLog, newId }: HandlerDeps) {
         : ({ kind: "workflow", file: workflow ?? "", input } as const);
       return { runId: await runs.launch({ subject, runId, by: name }) };
     },
-    resumeRun: async ({ runId }) => {
-      const { status } = await runs.resume(summary(runId).runId);
+    resumeRun: async ({ runId, acceptWorkflowChange }, { name, role, via }) => {
+      if (acceptWorkflowChange && (role !== "owner" || via !== "local"))
+        throw new SmoothError("POLICY_DENIED", `only the owner at this machine may accept changed workflow files`);
+      const { status } = await runs.resume(summary(runId).runId, acceptWorkflowChange ? name : undefined);
       return { runId, status };
     },
     cancelRun: async ({ runId }, { name }) => runs.cancel(summary(runId).runId, name).then(() => OK),

@@ -32,6 +32,8 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
       return [failed(event)];
     case "approval.opened":
       return [{ type: "node.waiting", nodeId: event.nodeId, iteration: event.iteration, reason: event.title }];
+    case "run.change-accepted":
+      return [{ type: "note", text: `${event.by} accepted a changed workflow: ${event.changed.join(", ")}.` }];
     case "run.started":
     case "node.skipped":
     case "approval.decided":

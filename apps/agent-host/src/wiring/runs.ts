@@ -86,7 +86,7 @@ export class Runs implements RunService, AsyncDisposable {
     return runId;
   }
 
-  async resume(runId: RunId): Promise<RunSummary> {
+  async resume(runId: RunId, acceptedBy?: string): Promise<RunSummary> {
     const summary = this.#summary(runId);
     if (this.#live.has(runId)) return summary;
     if (isOver(summary))
@@ -94,7 +94,10 @@ export class Runs implements RunService, AsyncDisposable {
     const { engine, isAlive, openSession, loadWorkflow } = this.#deps;
     const session = summary.pearlId ? await openSession({ runId, pearlId: summary.pearlId }) : null;
     const workflow = session ? this.#deps.pearlWorkflow(session.work) : await loadWorkflow(summary.workflow);
-    await this.#drive(runId, session, () => resumeRun({ ...engine, workflow, runId, isAlive, onEvent: this.#record }));
+    const acceptWorkflowChange = acceptedBy === undefined ? undefined : { by: acceptedBy };
+    await this.#drive(runId, session, () =>
+      resumeRun({ ...engine, workflow, runId, isAlive, acceptWorkflowChange, onEvent: this.#record }),
+    );
     return this.#summary(runId);
   }
 

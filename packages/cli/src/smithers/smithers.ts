@@ -37,6 +37,7 @@ interface UpFlags {
   readonly input: string;
   readonly runId?: string;
   readonly resume?: boolean | string;
+  readonly acceptWorkflowChange?: boolean;
   readonly detach?: boolean;
 }
 
@@ -45,8 +46,9 @@ function upCommand(program: Command): void {
     .option("--input <json>", "what the workflow gets", "{}")
     .option("--run-id <id>", "name the run, or the one to resume")
     .option("--resume [true]", "continue the run of --run-id")
+    .option("--accept-workflow-change", "with --resume: go on although the workflow's files have changed")
     .option("-d, --detach", "print the run's id and leave")
-    .action(async (file: string, { input, runId: named, resume, detach }: UpFlags) => {
+    .action(async (file: string, { input, runId: named, resume, acceptWorkflowChange = false, detach }: UpFlags) => {
       const client = connect();
       const chosen = named === undefined ? {} : { runId: runId(named) };
       const given = parseArgument(z.record(z.string(), z.unknown()), parseInput(input), "--input");
@@ -55,7 +57,7 @@ function upCommand(program: Command): void {
       const started =
         resume === undefined
           ? await client.call("launchRun", { workflow: resolve(file), input: given, ...chosen })
-          : await client.call("resumeRun", { runId: runId(named ?? "") });
+          : await client.call("resumeRun", { runId: runId(named ?? ""), acceptWorkflowChange });
       if (detach === true) return writeData(started.runId);
       say(started.runId);
       return followRun(client, started.runId, { stopAtWait: true });

@@ -118,8 +118,8 @@ function runHandlers(host: Told): Partial<Handlers> {
       host.did.push(`launch ${pearlId ?? workflow} ${JSON.stringify(input)}`);
       return { runId: runId ?? RUN_ID };
     },
-    resumeRun: async ({ runId }) => {
-      host.did.push(`resumeRun ${runId}`);
+    resumeRun: async ({ runId, acceptWorkflowChange }) => {
+      host.did.push(`resumeRun ${runId}${acceptWorkflowChange ? " accepting changes" : ""}`);
       return { runId, status: "running" };
     },
     pauseRun: note("pause"),

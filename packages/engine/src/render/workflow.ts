@@ -2,6 +2,7 @@
 import type { ReactElement } from "react";
 import type { z } from "zod";
 import type { OutputRegistry } from "../outputs/registry.ts";
+import type { WorkflowSource } from "../run/metadata.ts";
 import { React } from "./react.ts";
 import { frameContext, type FrameSource, type WorkflowContext } from "./ctx.ts";
 import { FrameScope } from "./scope.ts";
@@ -10,6 +11,8 @@ export interface WorkflowDefinition {
   readonly name: string;
   readonly registry: OutputRegistry;
   readonly inputSchema: z.ZodType | null;
+  /** The files it was loaded from; absent when it was made in this process. */
+  readonly source?: WorkflowSource;
   // Bivariant on purpose: a workflow with typed schemas is a workflow.
   build(ctx: WorkflowContext): ReactElement;
 }

@@ -27,6 +27,8 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("run.started"), workflow: z.string() }),
   /** Another owner continues: attempts that ran under the old one are lost. */
   z.object({ type: z.literal("run.claimed"), epoch: z.int() }),
+  /** Somebody agreed to go on although the workflow, or the folder it works in, is not what the run was started with. */
+  z.object({ type: z.literal("run.change-accepted"), changed: z.array(z.string()), by: z.string() }),
   z.object({ type: z.literal("run.status"), status: RunStatus, error: ErrorInfo.optional() }),
   z.object({ type: z.literal("node.started"), ...attempt, label: z.string() }),
   z.object({ type: z.literal("node.finished"), ...node, output: z.string() }),

@@ -12,6 +12,7 @@ import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { Owner, RunRow, RunStore } from "../store/port.ts";
 import type { StoredEvent } from "./events.ts";
 import { parseInput } from "./input.ts";
+import { checkMetadata, type RunMetadata } from "./metadata.ts";
 import { mayClaim, type OwnerCheck } from "./ownership.ts";
 import { RunLoop, type RunResult } from "./run-loop.ts";
 import { applyEvent, emptyState, type RunState } from "./state.ts";
@@ -24,6 +25,8 @@ export interface EngineDeps {
   readonly log: Log;
   /** This process. */
   readonly owner: Owner;
+  /** The folder under version control that tasks work in. */
+  readonly vcsRoot?: string | null | undefined;
 }
 
 export interface RunOptions {
@@ -46,6 +49,10 @@ export interface StartRun extends EngineDeps, RunOptions {
 export interface ResumeRun extends Omit<EngineDeps, "ids">, RunOptions, Pick<OwnerCheck, "isAlive"> {
   readonly workflow: WorkflowDefinition;
   readonly runId: string;
+  /** Given only to be sure: a run keeps the input it was started with. */
+  readonly input?: JsonValue | undefined;
+  /** Who agrees to go on with a workflow that has changed since. */
+  readonly acceptWorkflowChange?: { readonly by: string } | undefined;
   /** Deliver events after this seq; default: those from the claim on. */
   readonly eventsAfterSeq?: number | undefined;
 }
@@ -70,6 +77,7 @@ export async function startRun(options: StartRun): Promise<RunHandle> {
     workflow: workflow.name,
     input: options.input,
     auth: options.auth ?? null,
+    metadata: metadataOf(options),
     owner,
     atMs: clock.now(),
   });
@@ -92,14 +100,20 @@ export async function startRun(options: StartRun): Promise<RunHandle> {
   return drive(runId, loop, options.signal);
 }
 
-/** Throws RUN_NOT_FOUND, RUN_NOT_RESUMABLE, RUN_OWNER_ALIVE, RUN_CLAIM_LOST. */
+/** Throws RUN_NOT_FOUND, RUN_NOT_RESUMABLE, RUN_OWNER_ALIVE, RUN_CLAIM_LOST, RESUME_METADATA_MISMATCH. */
 export async function resumeRun(options: ResumeRun): Promise<RunHandle> {
   const { workflow, store, clock, owner, runId } = options;
   const row = await store.run(runId);
   if (!row) throw new SmoothError("RUN_NOT_FOUND", `no run ${runId}`, { details: { runId } });
   checkClaim(row, { isAlive: options.isAlive, host: owner.host, nowMs: clock.now() });
+  const accepted = checkMetadata({
+    runId,
+    then: { ...row.metadata, input: row.input },
+    now: { ...metadataOf(options), input: options.input },
+    acceptedBy: options.acceptWorkflowChange?.by,
+  });
   await store.defineOutputs(workflow.registry.tables);
-  const epoch = await store.claim({ runId, epoch: row.epoch, owner, atMs: clock.now() });
+  const epoch = await store.claim({ runId, epoch: row.epoch, owner, atMs: clock.now(), accepted });
   if (epoch === null)
     throw new SmoothError("RUN_CLAIM_LOST", `another process claimed run ${runId} first`, { details: { runId } });
   const loop = new RunLoop({
@@ -114,6 +128,11 @@ export async function resumeRun(options: ResumeRun): Promise<RunHandle> {
   });
   return drive(runId, loop, options.signal);
 }
+
+const metadataOf = ({ workflow, vcsRoot = null }: Pick<StartRun, "workflow" | "vcsRoot">): RunMetadata => ({
+  source: workflow.source ?? null,
+  vcsRoot,
+});
 
 function checkClaim(row: RunRow, check: OwnerCheck): void {
   const verdict = mayClaim(row, check);

@@ -63,6 +63,7 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
       return;
     case "approval.decided":
     case "run.started":
+    case "run.change-accepted":
     case "run.status":
       return;
     default:

@@ -15,6 +15,8 @@ import type {
   RunRow,
   RunStore,
 } from "./port.ts";
+import { NO_METADATA } from "../run/metadata.ts";
+import { claimEvents } from "./port.ts";
 import { watchers } from "./watchers.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -39,7 +41,7 @@ class MemoryStore implements RunStore {
 
   async defineOutputs(): Promise<void> {}
 
-  async create({ atMs, ...run }: NewRun): Promise<"created" | "exists"> {
+  async create({ atMs, metadata = NO_METADATA, ...run }: NewRun): Promise<"created" | "exists"> {
     if (this.#runs.has(run.runId)) return "exists";
     const fresh = {
       status: "running",
@@ -52,7 +54,7 @@ class MemoryStore implements RunStore {
       updatedAtMs: atMs,
     } as const;
     const created: Run = {
-      row: { ...run, ...fresh },
+      row: { ...run, metadata, ...fresh },
       events: [],
       outputs: new Map(),
       approvals: new Map(),
@@ -64,11 +66,12 @@ class MemoryStore implements RunStore {
     return "created";
   }
 
-  async claim({ runId, epoch, owner, atMs }: Parameters<RunStore["claim"]>[0]): Promise<number | null> {
+  async claim({ runId, epoch, owner, atMs, accepted }: Parameters<RunStore["claim"]>[0]): Promise<number | null> {
     const run = this.#runs.get(runId);
     if (!run || run.row.epoch !== epoch) return null;
     Object.assign(run.row, { epoch: epoch + 1, owner, heartbeatAtMs: atMs, status: "running" });
-    append(run, [{ type: "run.claimed", epoch: epoch + 1 }], atMs);
+    if (accepted) run.row.metadata = accepted.metadata;
+    append(run, claimEvents(epoch + 1, accepted), atMs);
     this.#watchers.notify(runId);
     return epoch + 1;
   }

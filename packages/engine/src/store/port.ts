@@ -10,6 +10,7 @@ import type { ApprovalRequest } from "../graph/plan.ts";
 import type { NodeRef } from "../graph/identity.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputTable } from "../outputs/table.ts";
+import type { Acceptance, RunMetadata } from "../run/metadata.ts";
 import type { ErrorInfo, RunEventBody, RunStatus, StoredEvent } from "../run/events.ts";
 
 /** Which process owns a run. */
@@ -29,6 +30,7 @@ export interface RunRow {
   /** JSON, as given. */
   readonly input: JsonValue;
   readonly auth: JsonValue;
+  readonly metadata: RunMetadata;
   readonly error: ErrorInfo | null;
   readonly owner: Owner | null;
   readonly epoch: number;
@@ -44,6 +46,7 @@ export interface NewRun {
   readonly workflow: string;
   readonly input: JsonValue;
   readonly auth: JsonValue;
+  readonly metadata?: RunMetadata | undefined;
   readonly owner: Owner;
   readonly atMs: number;
 }
@@ -112,12 +115,14 @@ export interface RunStore {
 
   /** The run, its owner and `run.started`, in one step, at epoch 1. */
   create(run: NewRun): Promise<"created" | "exists">;
-  /** Compare-and-swap: takes the run when its epoch is still `epoch`; answers the new epoch or null. */
+  /** Compare-and-swap: takes the run when its epoch is still `epoch`; answers the new epoch or null. What was accepted is
+   *  recorded with it. */
   claim(claim: {
     readonly runId: string;
     readonly epoch: number;
     readonly owner: Owner;
     readonly atMs: number;
+    readonly accepted?: Acceptance | null;
   }): Promise<number | null>;
   commit(batch: Batch): Promise<CommitResult>;
   /** Renews the lease; false when the run belongs to somebody else now. */
@@ -156,3 +161,9 @@ export interface RunStore {
   /** A hint: calls back soon after somebody else than the owner changed the run through this store object. Returns the unsubscribe. */
   watch(runId: string, listener: () => void): () => void;
 }
+
+/** What a successful claim writes into the log. */
+export const claimEvents = (epoch: number, accepted?: Acceptance | null): readonly RunEventBody[] => [
+  ...(accepted ? [{ type: "run.change-accepted" as const, changed: [...accepted.changed], by: accepted.by }] : []),
+  { type: "run.claimed", epoch },
+];

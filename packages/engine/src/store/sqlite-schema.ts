@@ -3,7 +3,7 @@ import type { Sql } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { Column, OutputTable } from "../outputs/table.ts";
 
-/** The input stands apart from the run's row: the row is rewritten with every commit, the input never. */
+/** Input and metadata stand apart from the run's row: the row is rewritten with every commit, they hardly ever. */
 export const ENGINE_TABLES = `
 CREATE TABLE IF NOT EXISTS _smithers_runs (
   run_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, status TEXT NOT NULL, error TEXT, owner TEXT, epoch INTEGER NOT NULL,
@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS _smithers_runs (
   created_at_ms INTEGER NOT NULL, updated_at_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS _smithers_runs_by_status ON _smithers_runs (status);
 CREATE TABLE IF NOT EXISTS _smithers_inputs (run_id TEXT PRIMARY KEY, input TEXT NOT NULL, auth TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS _smithers_metadata (run_id TEXT PRIMARY KEY, source TEXT, vcs_root TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _smithers_events (
   run_id TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run_id, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _smithers_approvals (

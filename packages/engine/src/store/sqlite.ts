@@ -7,6 +7,7 @@ import type { NodeRef } from "../graph/identity.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import { RunEventBody, RunStatus, type StoredEvent } from "../run/events.ts";
+import { NO_METADATA, type RunMetadata } from "../run/metadata.ts";
 import type {
   ApprovalRow,
   Batch,
@@ -20,12 +21,16 @@ import type {
   RunRow,
   RunStore,
 } from "./port.ts";
+import { claimEvents } from "./port.ts";
 import { defineOutputTable, ENGINE_TABLES, quoted } from "./sqlite-schema.ts";
 import { watchers } from "./watchers.ts";
 
 /** How many turns of the microtask queue a transaction waits for company: a turn costs 0.1 µs, a sync a thousand times more. */
 const GATHER_HOPS = { alone: 4, inCompany: 100 };
 const OVER = "('finished', 'failed', 'cancelled', 'continued')";
+
+const RUN_ROWS =
+  "SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) LEFT JOIN _smithers_metadata USING (run_id)";
 
 type Claim = Parameters<RunStore["claim"]>[0];
 
@@ -98,14 +103,12 @@ class SqliteStore implements RunStore {
   }
 
   async run(runId: string): Promise<RunRow | null> {
-    const row = this.#sql.get("SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) WHERE run_id = ?", [
-      runId,
-    ]);
+    const row = this.#sql.get(`${RUN_ROWS} WHERE run_id = ?`, [runId]);
     return row ? runRow(row) : null;
   }
 
   async runs({ status, limit = -1 }: RunFilter): Promise<readonly RunRow[]> {
-    const text = `SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id)
+    const text = `${RUN_ROWS}
       WHERE ? IS NULL OR status IN (SELECT value FROM json_each(?)) ORDER BY created_at_ms DESC, run_id DESC LIMIT ?`;
     return this.#sql.all(text, [status ? 1 : null, JSON.stringify(status ?? []), limit]).map(runRow);
   }
@@ -188,7 +191,10 @@ function requestCancel(
   return "cancelled";
 }
 
-function create(sql: Sql, { runId, workflow, input, auth, owner, atMs }: NewRun): "created" | "exists" {
+function create(
+  sql: Sql,
+  { runId, workflow, input, auth, metadata = NO_METADATA, owner, atMs }: NewRun,
+): "created" | "exists" {
   const { changes } = sql.run(
     `INSERT INTO _smithers_runs (run_id, workflow, status, owner, epoch, heartbeat_at_ms, last_seq, created_at_ms, updated_at_ms)
      VALUES (?, ?, 'running', ?, 1, ?, 0, ?, ?) ON CONFLICT DO NOTHING`,
@@ -196,17 +202,27 @@ function create(sql: Sql, { runId, workflow, input, auth, owner, atMs }: NewRun)
   );
   if (changes === 0) return "exists";
   sql.run("INSERT INTO _smithers_inputs VALUES (?, ?, ?)", [runId, JSON.stringify(input), JSON.stringify(auth)]);
+  writeMetadata(sql, runId, metadata);
   appendOutside(sql, { runId, atMs }, { type: "run.started", workflow });
   return "created";
 }
 
-function takeOver(sql: Sql, { runId, epoch, owner, atMs }: Claim): boolean {
+/** No row for nothing: most runs of a test have neither files nor a repository. */
+function writeMetadata(sql: Sql, runId: string, { source, vcsRoot }: RunMetadata): void {
+  if (source === null && vcsRoot === null) return;
+  const text = "INSERT OR REPLACE INTO _smithers_metadata (run_id, source, vcs_root) VALUES (?, ?, ?)";
+  sql.run(text, [runId, source && JSON.stringify(source), vcsRoot]);
+}
+
+function takeOver(sql: Sql, { runId, epoch, owner, atMs, accepted }: Claim): boolean {
   const { changes } = sql.run(
     "UPDATE _smithers_runs SET epoch = epoch + 1, owner = ?, heartbeat_at_ms = ?, status = 'running' WHERE run_id = ? AND epoch = ?",
     [JSON.stringify(owner), atMs, runId, epoch],
   );
-  if (changes === 1) appendOutside(sql, { runId, atMs }, { type: "run.claimed", epoch: epoch + 1 });
-  return changes === 1;
+  if (changes === 0) return false;
+  if (accepted) writeMetadata(sql, runId, accepted.metadata);
+  for (const event of claimEvents(epoch + 1, accepted)) appendOutside(sql, { runId, atMs }, event);
+  return true;
 }
 
 /** One event that is not part of an owner's batch. */
@@ -285,6 +301,7 @@ const runRow = (row: SqlRow): RunRow => ({
   status: RunStatus.parse(row["status"]),
   input: json(row["input"]),
   auth: json(row["auth"]),
+  metadata: { source: json(row["source"]) as unknown as RunMetadata["source"], vcsRoot: textOf(row["vcs_root"]) },
   error: json(row["error"]) as RunRow["error"],
   owner: json(row["owner"]) as Owner | null,
   epoch: Number(row["epoch"]),

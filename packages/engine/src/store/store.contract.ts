@@ -63,6 +63,7 @@ export function runStoreContract(open: () => RunStore): void {
       status: "running",
       input: { x: [1] },
       auth: null,
+      metadata: { source: null, vcsRoot: null },
       error: null,
       owner: OWNER,
       epoch: 1,
@@ -131,6 +132,32 @@ export function runStoreContract(open: () => RunStore): void {
     expect(await store.outputs("run-1", TABLE)).toEqual([]);
     expect(await store.approvals({ runId: "run-1" })).toEqual([]);
     expect(await store.run("run-1")).toMatchObject({ status: "running", owner: OTHER, epoch: 2, heartbeatAtMs: 9 });
+  });
+
+  test("M2: what was accepted with a claim is recorded with it", async () => {
+    const source = { entry: "flow.tsx", files: { "flow.tsx": "aa" }, packages: { zod: "4.6.7" } };
+    const first = { source: null, vcsRoot: "/repo" };
+    await store.create({
+      runId: "run-2",
+      workflow: "w",
+      input: {},
+      auth: null,
+      metadata: first,
+      owner: OWNER,
+      atMs: 1,
+    });
+    expect((await store.run("run-2"))?.metadata).toEqual(first);
+
+    const accepted = { metadata: { source, vcsRoot: "/repo" }, changed: ["flow.tsx added"], by: "ann" };
+    await store.claim({ runId: "run-2", epoch: 9, owner: OTHER, atMs: 5, accepted });
+    expect((await store.run("run-2"))?.metadata).toEqual(first);
+    await store.claim({ runId: "run-2", epoch: 1, owner: OTHER, atMs: 5, accepted });
+
+    expect((await store.run("run-2"))?.metadata).toEqual(accepted.metadata);
+    expect(await store.events("run-2", 1)).toMatchObject([
+      { type: "run.change-accepted", changed: ["flow.tsx added"], by: "ann" },
+      { type: "run.claimed", epoch: 2 },
+    ]);
   });
 
   test("S2: of two claims of the same epoch one wins", async () => {
