@@ -54,7 +54,7 @@ function changes(then: Readonly<Record<string, string>>, now: Readonly<Record<st
 
 export interface ResumeCheck {
   readonly runId: string;
-  readonly then: RunMetadata & { readonly input: JsonValue };
+  readonly recorded: RunMetadata & { readonly input: JsonValue };
   /** `input` undefined: the recorded one counts. */
   readonly now: RunMetadata & { readonly input?: JsonValue | undefined };
   /** Who agrees to go on with a changed workflow; absent: nobody does. */
@@ -62,14 +62,14 @@ export interface ResumeCheck {
 }
 
 /** What the claim has to record, or null when nothing changed. Throws RESUME_METADATA_MISMATCH. An input is never exchanged: fork instead. */
-export function checkMetadata({ runId, then, now, acceptedBy }: ResumeCheck): Acceptance | null {
-  if (now.input !== undefined && canonical(now.input) !== canonical(then.input))
+export function checkMetadata({ runId, recorded, now, acceptedBy }: ResumeCheck): Acceptance | null {
+  if (now.input !== undefined && canonical(now.input) !== canonical(recorded.input))
     throw mismatch(runId, ["input"], "leave the input out, or fork the run with another one");
-  const changed = metadataChanges(then, now);
+  const changed = metadataChanges(recorded, now);
   if (changed.length === 0) return null;
   if (acceptedBy === undefined)
     throw mismatch(runId, changed, "restore it, or accept the change with --accept-workflow-change");
-  const metadata = { source: now.source ?? then.source, vcsRoot: now.vcsRoot ?? then.vcsRoot };
+  const metadata = { source: now.source ?? recorded.source, vcsRoot: now.vcsRoot ?? recorded.vcsRoot };
   return { metadata, changed, by: acceptedBy };
 }
 

@@ -108,7 +108,7 @@ export async function resumeRun(options: ResumeRun): Promise<RunHandle> {
   checkClaim(row, { isAlive: options.isAlive, host: owner.host, nowMs: clock.now() });
   const accepted = checkMetadata({
     runId,
-    then: { ...row.metadata, input: row.input },
+    recorded: { ...row.metadata, input: row.input },
     now: { ...metadataOf(options), input: options.input },
     acceptedBy: options.acceptWorkflowChange?.by,
   });
