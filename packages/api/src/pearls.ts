@@ -1,7 +1,7 @@
 import type { Tx } from "@smooth/db/client";
 import { checkLink, openBlockers, type PearlGraph, readyIds } from "@smooth/pearls/graph";
 import { SmoothError } from "@smooth/protocol/errors";
-import type { PearlDetail } from "@smooth/protocol/gateway";
+import { mayUseRepo, type PearlDetail } from "@smooth/protocol/gateway";
 import type { PearlId } from "@smooth/protocol/ids";
 import type { Dependency, NewPearl, Pearl, PearlComment } from "@smooth/protocol/pearls";
 import { audit } from "./audit.ts";
@@ -15,7 +15,8 @@ import { cardsOf, type RunCard } from "./runs.ts";
 /** Pearls as the dashboard keeps them.
  *  P1. A pearl that lives on a host is changed by that host: the dashboard commands, and shows the change when the host reports it.
  *      What a host cannot refuse (a new pearl, a comment) is shown at once, under the id the host will use.
- *  P2. A pearl that lives nowhere yet is changed here, with its history. */
+ *  P2. A pearl that lives nowhere yet is changed here, with its history.
+ *  P3. Only an owner opens a folder of a host to operators: others create pearls where there is one already. */
 
 export async function findPearl(tx: Tx, orgId: string, pearlId: string): Promise<PearlRow> {
   const row = await tx.pearl.findUnique({ where: { orgId_id: { orgId, id: pearlId } } });
@@ -113,18 +114,29 @@ export async function createPearl(
   const pearl = freshPearl(input, ids.next("th") as PearlId, clock.now());
   const hosted = hostId !== undefined || (await db.host.count({ where: { orgId: org.id, revokedAtMs: null } })) > 0;
   if (!hosted) {
+    await refuseForeignRepo(ctx, null, pearl.repo);
     await actHere(ctx, `pearl.create ${pearl.id}`, async (tx) => {
       await tx.pearl.create({ data: { ...pearl, orgId: org.id } });
     });
     return { pearl, command: null };
   }
   const host = await chooseHost(ctx, hostId);
+  await refuseForeignRepo(ctx, host.id, pearl.repo);
   const command = await commandHost(ctx, {
     hostId: host.id,
     body: { kind: "createPearl", pearlId: pearl.id, pearl: input },
     also: async (tx) => void (await tx.pearl.create({ data: { ...pearl, orgId: org.id, hostId: host.id } })),
   });
   return { pearl, command };
+}
+
+/** P3 */
+async function refuseForeignRepo({ db, org, role }: MemberContext, hostId: string | null, repo: string): Promise<void> {
+  const known = await db.pearl.count({ where: { orgId: org.id, hostId, repo } });
+  if (mayUseRepo(role, known > 0)) return;
+  throw new SmoothError("POLICY_DENIED", `no pearl is on ${repo} yet; an owner has to create the first one`, {
+    details: { role, repo },
+  });
 }
 
 export async function commentPearl(

@@ -88,11 +88,11 @@ const PROCEDURES: Record<string, { access: string; input: (ids: Ids) => object |
   "home.changes": { access: "viewer", input: () => null },
   "pearls.list": { access: "viewer", input: () => null },
   "pearls.get": { access: "viewer", input: (ids) => ({ pearlId: ids.pearlId }) },
-  "pearls.create": { access: "owner", input: (ids) => ({ hostId: ids.hostId, pearl: newPearl }) },
-  "pearls.comment": { access: "owner", input: (ids) => ({ pearlId: ids.pearlId, body: "x" }) },
-  "pearls.close": { access: "owner", input: (ids) => ({ pearlId: ids.pearlId }) },
+  "pearls.create": { access: "steerer", input: (ids) => ({ hostId: ids.hostId, pearl: newPearl }) },
+  "pearls.comment": { access: "steerer", input: (ids) => ({ pearlId: ids.pearlId, body: "x" }) },
+  "pearls.close": { access: "steerer", input: (ids) => ({ pearlId: ids.pearlId }) },
   "pearls.addDependency": {
-    access: "owner",
+    access: "steerer",
     input: (ids) => ({ from: ids.pearlId, to: ids.otherPearlId, type: "blocks" }),
   },
   "runs.list": { access: "viewer", input: () => null },
@@ -276,6 +276,35 @@ describe("pearls", () => {
       commands: [{ kind: "commentPearl" }, { kind: "createPearl" }],
     });
   });
+
+  test.each([
+    ["viewer", "POLICY_DENIED", "POLICY_DENIED", "POLICY_DENIED"],
+    ["steerer", "ok", "POLICY_DENIED", "ok"],
+    ["approver", "ok", "POLICY_DENIED", "ok"],
+    ["owner", "ok", "ok", "ok"],
+  ] as const)(
+    "P3: as %s: on a known repository %s, on a new one %s, a comment %s",
+    async (role, known, fresh, said) => {
+      await fill(org, host);
+      const { repo } = pearlFact(pearlId);
+      const other = await openOrg(world, "Two");
+      await (
+        await TestHost.pair(world, other)
+      ).report({
+        kind: "pearl",
+        pearl: pearlFact("th-000003", { repo: "/theirs" }),
+        by: "eve",
+      });
+      const member = await org.as(role);
+
+      expect(await codeOf(member.pearls.create({ pearl: { ...newPearl, repo } }))).toBe(known);
+      expect(await codeOf(member.pearls.create({ pearl: { ...newPearl, repo: "/theirs" } }))).toBe(fresh);
+      expect(await codeOf(member.pearls.comment({ pearlId, body: "hm" }))).toBe(said);
+      const kinds = (await memory.db.command.findMany()).map(({ kind }) => kind).toSorted();
+      const allowed = [said, known, fresh].filter((code) => code === "ok").length;
+      expect(kinds).toEqual(["commentPearl", "createPearl", "createPearl"].slice(0, allowed));
+    },
+  );
 
   test("P1: closing waits for the host's word", async () => {
     const owner = await org.as("owner");

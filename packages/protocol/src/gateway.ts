@@ -20,15 +20,19 @@ export const SCOPES = [
 ] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** What a person may do on a host. Each role contains the one before. */
+/** What a person may do on a host. Each role contains the one before. Who may steer work may also write it down as pearls;
+ *  but which folders of the machine are worked on is its owner's word (`mayUseRepo`). */
 export const ROLE_SCOPES = {
   viewer: ["run:read", "pearl:read"],
-  steerer: ["run:read", "pearl:read", "run:write"],
-  approver: ["run:read", "pearl:read", "run:write", "ask:decide"],
+  steerer: ["run:read", "pearl:read", "run:write", "pearl:write"],
+  approver: ["run:read", "pearl:read", "run:write", "pearl:write", "ask:decide"],
   owner: SCOPES,
 } as const satisfies Record<string, readonly Scope[]>;
 export const Role = z.enum(["viewer", "steerer", "approver", "owner"]);
 export type Role = z.infer<typeof Role>;
+
+/** An operator reads the whole repository of its pearl: only an owner brings in one that no pearl of the host names yet. */
+export const mayUseRepo = (role: Role, isKnown: boolean): boolean => role === "owner" || isKnown;
 
 interface Method<I extends z.ZodType, O extends z.ZodType> {
   readonly scope: Scope;

@@ -1,5 +1,6 @@
 import type { Caller } from "@smooth/protocol/gateway";
 import { RunId } from "@smooth/protocol/ids";
+import { NewPearl } from "@smooth/protocol/pearls";
 import { expect, test } from "vitest";
 import type { Launch } from "./actions.ts";
 import { type HandlerDeps, makeHandlers } from "./handlers.ts";
@@ -35,4 +36,27 @@ test.each([
   await expect(launchRun(caller)).rejects.toMatchObject({ code: "POLICY_DENIED" });
 
   expect(launched).toEqual([]);
+});
+
+test.each([
+  ["steerer", ["/known"], "POLICY_DENIED"],
+  ["approver", ["/known"], "POLICY_DENIED"],
+  ["owner", ["/known", "/new"], "ok"],
+] as const)("a pearl of a %s may be on %j; on a new repository: %s", async (role, allowed, onNew) => {
+  const created: string[] = [];
+  const pearls = {
+    list: () => [{ repo: "/known" }],
+    create: ({ repo }: { readonly repo: string }) => void created.push(repo),
+  };
+  const { createPearl } = makeHandlers({ pearls } as unknown as HandlerDeps);
+  const create = (repo: string) =>
+    createPearl(NewPearl.parse({ title: "t", repo }), { name: "sam", role, via: "tunnel" });
+
+  await create("/known");
+  const outcome = await create("/new").then(
+    () => "ok",
+    ({ code }: { readonly code: string }) => code,
+  );
+
+  expect({ outcome, created }).toEqual({ outcome: onNew, created: allowed });
 });

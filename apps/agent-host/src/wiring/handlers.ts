@@ -1,6 +1,6 @@
 import { SmoothError } from "@smooth/protocol/errors";
 import type { Ask } from "@smooth/protocol/asks";
-import type { Handlers, HostStatus, Output, RunSummary } from "@smooth/protocol/gateway";
+import { type Handlers, type HostStatus, mayUseRepo, type Output, type RunSummary } from "@smooth/protocol/gateway";
 import type { PearlId, RunId } from "@smooth/protocol/ids";
 import type { PendingAsk } from "@smooth/protocol/asks";
 import type { HostActions, RunService } from "./actions.ts";
@@ -109,7 +109,15 @@ function isApprovalOf({ subject }: Pick<PendingAsk, "subject">, nodeId: string, 
 function pearlHandlers({ pearls, runLog }: HandlerDeps) {
   const detail = (pearlId: PearlId) => ({ ...pearls.detail(pearlId), runs: runLog.list({ pearlId, limit: 50 }) });
   return {
-    createPearl: async (input, { name }) => ({ pearl: pearls.create(input, name) }),
+    createPearl: async (input, { name, role }) => {
+      const isKnown = pearls.list({ ready: false, limit: -1 }).some(({ repo }) => repo === input.repo);
+      if (!mayUseRepo(role, isKnown))
+        throw new SmoothError(
+          "POLICY_DENIED",
+          `no pearl is on ${input.repo} yet; the owner has to create the first one`,
+        );
+      return { pearl: pearls.create(input, name) };
+    },
     listPearls: async (filter) => ({ pearls: pearls.list(filter) }),
     getPearl: async ({ pearlId }) => detail(pearlId),
     closePearl: async ({ pearlId, reason }, { name }) => ({

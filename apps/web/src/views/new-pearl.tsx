@@ -6,7 +6,9 @@ import { PageTitle } from "@smooth/ui/shell";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useRouter } from "next/navigation";
 import { type ReactNode, type SubmitEvent, useState } from "react";
+import { pearlsInput } from "~/queries.ts";
 import { useTRPC } from "~/trpc/client.tsx";
+import { useMay } from "./use-may.ts";
 
 type Errors = Partial<Record<string, string>>;
 
@@ -80,7 +82,10 @@ function What({ errors }: PartProps): ReactNode {
 function Where({ errors }: PartProps): ReactNode {
   const trpc = useTRPC();
   const { data } = useQuery(trpc.hosts.list.queryOptions());
+  const { data: known } = useQuery(trpc.pearls.list.queryOptions(pearlsInput("all", "")));
+  const may = useMay();
   const hosts = data?.hosts.filter(({ presence }) => presence.kind !== "revoked") ?? [];
+  const repos = [...new Set(known?.pearls.map(({ pearl }) => pearl.repo))];
   return (
     <>
       {hosts.length > 1 && (
@@ -97,9 +102,24 @@ function Where({ errors }: PartProps): ReactNode {
           )}
         </Field>
       )}
-      <Field label="Repository" error={errors["repo"]} hint="Absolute path of a git repository on the host.">
-        {(field) => <input {...field} name="repo" autoCapitalize="off" spellCheck={false} className={MONO} />}
+      <Field
+        label="Repository"
+        error={errors["repo"]}
+        hint={
+          may("host:admin")
+            ? "Absolute path of a git repository on the host."
+            : "One that a pearl is on already; an owner creates the first pearl of a repository."
+        }
+      >
+        {(field) => (
+          <input {...field} name="repo" list="repos" autoCapitalize="off" spellCheck={false} className={MONO} />
+        )}
       </Field>
+      <datalist id="repos">
+        {repos.map((repo) => (
+          <option key={repo} value={repo} />
+        ))}
+      </datalist>
       <Field
         label="Verify command"
         error={errors["verify"]}

@@ -10,6 +10,7 @@ import { ButtonLink } from "./button-link.tsx";
 import { useNow } from "./connection.tsx";
 import { Filters } from "./filters.tsx";
 import { Link } from "./frame.tsx";
+import { useMay } from "./use-may.ts";
 
 interface PearlsProps {
   readonly show: PearlFilter;
@@ -20,10 +21,11 @@ interface PearlsProps {
 export function Pearls({ show, text }: PearlsProps): ReactNode {
   const trpc = useTRPC();
   const nowMs = useNow();
+  const may = useMay();
   const { data, error } = useQuery(trpc.pearls.list.queryOptions(pearlsInput(show, text)));
   return (
     <>
-      <PageTitle aside={<ButtonLink href="/pearls/new">New pearl</ButtonLink>}>Pearls</PageTitle>
+      <PageTitle aside={may("pearl:write") && <ButtonLink href="/pearls/new">New pearl</ButtonLink>}>Pearls</PageTitle>
       <div className="mb-3 flex flex-wrap items-center justify-between gap-2">
         <Filters
           path="/pearls"
@@ -52,7 +54,10 @@ export function Pearls({ show, text }: PearlsProps): ReactNode {
       {error && <ErrorNote>{error.message}</ErrorNote>}
       {!data && !error && <Loading what="pearls" />}
       {data?.pearls.length === 0 && (
-        <Empty title="No pearls here" action={<ButtonLink href="/pearls/new">Create a pearl</ButtonLink>}>
+        <Empty
+          title="No pearls here"
+          action={may("pearl:write") && <ButtonLink href="/pearls/new">Create a pearl</ButtonLink>}
+        >
           A pearl says what should be done, on which repository, and how to tell that it is done.
         </Empty>
       )}
