@@ -34,6 +34,8 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
       return [{ type: "node.waiting", nodeId: event.nodeId, iteration: event.iteration, reason: event.title }];
     case "run.change-accepted":
       return [{ type: "note", text: `${event.by} accepted a changed workflow: ${event.changed.join(", ")}.` }];
+    case "node.usage":
+      return [used(event)];
     case "run.started":
     case "node.skipped":
     case "approval.decided":
@@ -57,6 +59,24 @@ function failed(event: Extract<StoredEvent, { type: "node.failed" | "node.cancel
     willRetryAtMs: event.retryAtMs,
   };
 }
+
+/** A task's agent is no slot; which provider it asks is its own affair. */
+const used = ({
+  agent,
+  model,
+  inputTokens,
+  outputTokens,
+  costUsd,
+}: Extract<StoredEvent, { type: "node.usage" }>): RunEventBody => ({
+  type: "usage",
+  slot: "task",
+  provider: agent ?? "agent",
+  model: model ?? "unknown",
+  inputTokens,
+  outputTokens,
+  costUsd,
+  estimated: false,
+});
 
 type EngineStatus = Extract<StoredEvent, { type: "run.status" }>["status"];
 

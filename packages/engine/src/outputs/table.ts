@@ -1,5 +1,6 @@
 /** One table per output schema: which columns it has and how a value becomes cells and comes back exactly.
  *  O1. decode(encode(row)) equals row: booleans, null, absent, Date and nested values included.
+ *      A text that is not well-formed Unicode is recorded with U+FFFD in place of what no store could give back.
  *  O2. Column names are snake_case; what is not a plain string, number or boolean is JSON text. */
 import type { SqlValue } from "@smooth/platform/ports";
 import { z } from "zod";
@@ -84,7 +85,8 @@ function encodeCell(column: Column, value: unknown): SqlValue {
   if (value === undefined) return null;
   if (column.kind === "json") return toJson(value);
   if (value === null) return null;
-  return column.kind === "boolean" ? Number(value as boolean) : (value as string | number);
+  if (column.kind === "boolean") return Number(value as boolean);
+  return typeof value === "string" ? value.toWellFormed() : (value as number);
 }
 
 export function decodeRow(table: OutputTable, cells: readonly SqlValue[]): Row {

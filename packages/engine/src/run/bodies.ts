@@ -8,8 +8,9 @@ import type { JsonValue } from "../outputs/json.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import { nextDelayMs } from "../schedule/retry.ts";
 import type { Heartbeat } from "../store/port.ts";
-import { runAttempt, type AttemptOutcome } from "../task/attempt.ts";
+import { runAttempt, type AttemptOutcome, type Failure } from "../task/attempt.ts";
 import type { AgentLike } from "../task/body.ts";
+import type { TokenUsage } from "../task/usage.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { triesOf, type RunState } from "./state.ts";
 
@@ -35,7 +36,10 @@ export interface EndedBody {
   readonly outcome: AttemptOutcome;
 }
 
-type Failure = Extract<AttemptOutcome, { kind: "failed" }>;
+export interface UsedTokens {
+  readonly body: Body;
+  readonly usage: TokenUsage;
+}
 
 const HEARTBEAT_THROTTLE_MS = 500;
 
@@ -49,6 +53,7 @@ export class Bodies {
   readonly #beats = new Map<string, JsonValue>();
   #dueBeats: Heartbeat[] = [];
   #ended: EndedBody[] = [];
+  #used: UsedTokens[] = [];
 
   /** `over` aborts when the run leaves this process. */
   constructor(input: BodiesInput, bell: Doorbell, over: AbortSignal) {
@@ -85,6 +90,10 @@ export class Bodies {
       signal: body.abort.signal,
       lastHeartbeat: heartbeats.get(leaf.key) ?? null,
       onHeartbeat: (payload) => this.#heartbeat(leaf.key, payload),
+      onUsage: (usage) => {
+        this.#used.push({ body, usage });
+        this.#bell.ring();
+      },
     }).then((outcome) => {
       this.#ended.push({ body, outcome });
       this.#bell.ring();
@@ -105,6 +114,13 @@ export class Bodies {
     return ended;
   }
 
+  /** Tokens used since the last call: written at once, so that a crash does not forget what was spent. */
+  takeUsed(): readonly UsedTokens[] {
+    const used = this.#used;
+    this.#used = [];
+    return used;
+  }
+
   /** The heartbeats to write with the next flush. */
   takeBeats(): readonly Heartbeat[] {
     const due = this.#dueBeats;
@@ -117,10 +133,10 @@ export class Bodies {
     const { clock, random, state } = this.#in;
     const chain = this.#usableAgents(leaf).length;
     if (agentUnusable && chain > 0) return clock.now();
-    if (!retryable) return null;
     const failures = triesOf(state.nodes.get(leaf.key)).failures + 1;
     const perRound = Math.max(1, chain);
     if (failures % perRound !== 0) return clock.now();
+    if (!retryable) return null;
     const round = failures / perRound;
     return round > leaf.retry.retries ? null : clock.now() + nextDelayMs(leaf.retry, round, random);
   }

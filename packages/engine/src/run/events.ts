@@ -1,6 +1,7 @@
 /** What happened in a run, in order: the append-only truth. Everything else is folded from it or written in the same transaction.
  *  E1. `seq` starts at 1 and has no gap within a run. */
 import { z } from "zod";
+import { TokenUsage } from "../task/usage.ts";
 
 export const RunStatus = z.enum([
   "running",
@@ -34,6 +35,8 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("node.finished"), ...node, output: z.string() }),
   /** `retryAtMs` null: no further attempt. */
   z.object({ type: z.literal("node.failed"), ...attempt, error: ErrorInfo, retryAtMs: z.number().nullable() }),
+  /** Tokens of one model call or one answer; the sum of an attempt's is what it cost. Written while the attempt is at work. */
+  z.object({ type: z.literal("node.usage"), ...attempt, agent: z.string().nullable(), ...TokenUsage.shape }),
   z.object({ type: z.literal("node.skipped"), ...node, reason: z.string(), cascades: z.boolean() }),
   z.object({ type: z.literal("node.cancelled"), ...attempt }),
   z.object({ type: z.literal("approval.opened"), ...node, title: z.string() }),

@@ -14,7 +14,8 @@ import { decodeRow, encodeRow, type OutputTable, type Row } from "../outputs/tab
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import { Schedule, type Step } from "../schedule/schedule.ts";
 import type { ApprovalRow, Batch, RunStore } from "../store/port.ts";
-import { parseRow, type AttemptOutcome } from "../task/attempt.ts";
+import { parseRow, unwritable, type Failure } from "../task/attempt.ts";
+import { peekText } from "../task/peek.ts";
 import { approvalOutcome } from "./approval.ts";
 import { Bodies, type Body } from "./bodies.ts";
 import { Doorbell } from "./doorbell.ts";
@@ -175,24 +176,43 @@ export class RunLoop {
   // ---- what ended ----
 
   #collect(): void {
+    for (const { body, usage } of this.#bodies.takeUsed())
+      this.#emit({
+        type: "node.usage",
+        ...refOf(body.leaf),
+        attempt: body.attempt,
+        agent: peekText(body.agent, "id")?.slice(0, 200) ?? null,
+        ...usage,
+      });
     for (const { body, outcome } of this.#bodies.takeEnded()) {
-      if (outcome.kind === "ok") this.#finish(body.leaf, outcome.row);
-      else if (!this.#stop) this.#failed(body, outcome);
+      const failure = outcome.kind === "ok" ? this.#recordRow(body.leaf, outcome.row) : outcome;
+      if (!failure) continue;
+      if (!this.#stop) this.#failed(body, failure);
       else if (this.#stop.status !== "released")
         this.#emit({ type: "node.cancelled", ...refOf(body.leaf), attempt: body.attempt });
     }
     this.#recorder.draft.heartbeats.push(...this.#bodies.takeBeats());
   }
 
+  /** A row that cannot be written (a circle, depth without end) is its attempt's failure, never the loop's. */
+  #recordRow(leaf: TaskLeaf, row: Row): Failure | undefined {
+    try {
+      this.#finish(leaf, row);
+      return undefined;
+    } catch (error) {
+      return unwritable(leaf, error);
+    }
+  }
+
   #finish(leaf: PlanLeaf, row: Row): void {
     const cells = encodeRow(leaf.output, row);
-    this.#recorder.draft.outputs.push({ ...refOf(leaf), table: leaf.output, cells });
     this.#in.rows.add(leaf.output.name, refOf(leaf), decodeRow(leaf.output, cells));
+    this.#recorder.draft.outputs.push({ ...refOf(leaf), table: leaf.output, cells });
     this.#emit({ type: "node.finished", ...refOf(leaf), output: leaf.output.name });
     if (this.#frames.hasRead(leaf.output.name, leaf.id)) this.#dirty = true; // L3
   }
 
-  #failed({ leaf, attempt }: Body, outcome: Extract<AttemptOutcome, { kind: "failed" }>): void {
+  #failed({ leaf, attempt }: Body, outcome: Failure): void {
     const retryAtMs = this.#bodies.retryAtMs(leaf, outcome);
     this.#emit({ type: "node.failed", ...refOf(leaf), attempt, error: outcome.error, retryAtMs });
     if (retryAtMs === null && !leaf.continueOnFail) this.stop({ status: "failed", error: outcome.error }); // L4
@@ -297,7 +317,8 @@ export class RunLoop {
   #emit(event: RunEventBody): void {
     this.#recorder.draft.events.push(event);
     applyEvent(this.#in.state, event);
-    if ("nodeId" in event && event.type !== "node.started") this.#schedule?.changed(stateKey(event));
+    if ("nodeId" in event && event.type !== "node.started" && event.type !== "node.usage")
+      this.#schedule?.changed(stateKey(event));
   }
 
   /** False when the run is not ours any more. */

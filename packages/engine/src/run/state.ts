@@ -1,6 +1,7 @@
 /** The fold from events to what the schedule needs. Live runs and resumed runs use the same fold, so they cannot differ. */
 import { assertNever } from "@smooth/protocol/errors";
 import { stateKey } from "../graph/identity.ts";
+import { addUsage, type UsageTotals } from "../task/usage.ts";
 import type { ErrorInfo, RunEventBody } from "./events.ts";
 
 /** `failures` counts attempts that failed; an attempt cut off by a crash is not one of them. */
@@ -24,9 +25,11 @@ export type NodeState =
 export interface RunState {
   readonly nodes: Map<string, NodeState>;
   readonly loops: Map<string, number>;
+  /** Tokens per state key, over all attempts. */
+  readonly usage: Map<string, UsageTotals>;
 }
 
-export const emptyState = (): RunState => ({ nodes: new Map(), loops: new Map() });
+export const emptyState = (): RunState => ({ nodes: new Map(), loops: new Map(), usage: new Map() });
 
 const NO_TRIES: Tries = { attempt: 0, failures: 0 };
 export const triesOf = (state: NodeState | undefined): Tries => (state && "attempt" in state ? state : NO_TRIES);
@@ -45,6 +48,9 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
       return;
     case "node.failed":
       state.nodes.set(stateKey(event), failedState(event, triesOf(state.nodes.get(stateKey(event))).failures));
+      return;
+    case "node.usage":
+      state.usage.set(stateKey(event), addUsage(event, state.usage.get(stateKey(event))));
       return;
     case "node.skipped":
       state.nodes.set(stateKey(event), { kind: "skipped", cascades: event.cascades });

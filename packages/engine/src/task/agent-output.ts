@@ -1,22 +1,34 @@
 /** From what an agent said to the value its task records.
- *  Order: native structured output, the whole text as JSON, the last json fence, the last balanced object or array. */
+ *  Order: native structured output, the whole text as JSON, the last json fence, the last balanced object or array.
+ *  O1. Whatever the agent hands back, reading it takes time in proportion to its length and throws only INVALID_OUTPUT. */
+import { SmoothError } from "@smooth/protocol/errors";
+import { peek, peekText, writeJson } from "./peek.ts";
 
 export type AgentAnswer =
   | { readonly kind: "value"; readonly value: unknown; readonly text: string }
   | { readonly kind: "no-json"; readonly text: string };
 
+/** Far more than a model says at once; what is longer is a mistake that would cost memory again and again. */
+const MAX_ANSWER_CHARS = 10_000_000;
+
 export function readAnswer(result: unknown): AgentAnswer {
   if (typeof result === "string") return fromText(result);
-  const { output, object, experimental_output, text } = (result ?? {}) as Record<string, unknown>;
-  const said = typeof text === "string" ? text : "";
-  const native = [output, object, experimental_output].find((value) => typeof value === "object" && value !== null);
-  if (native !== undefined) return { kind: "value", value: native, text: said || JSON.stringify(native) };
-  return fromText(typeof output === "string" && said === "" ? output : said);
+  const said = peekText(result, "text") ?? "";
+  const outputs = ["output", "object", "experimental_output"].map((key) => peek(result, key));
+  const native = outputs.find((value) => typeof value === "object" && value !== null);
+  if (native !== undefined)
+    return { kind: "value", value: native, text: said || (writeJson(native) ?? "[an object JSON cannot write]") };
+  return fromText(typeof outputs[0] === "string" && said === "" ? outputs[0] : said);
 }
 
 function fromText(text: string): AgentAnswer {
-  const fences = [...text.matchAll(/```json\s*\n([\s\S]*?)```/g)].map((match) => match[1] ?? "");
-  for (const candidate of [text, fences.at(-1), lastBalanced(text)]) {
+  if (text.length > MAX_ANSWER_CHARS)
+    throw new SmoothError(
+      "INVALID_OUTPUT",
+      `the agent's answer has ${text.length} characters; the limit is ${MAX_ANSWER_CHARS}`,
+    );
+  for (const find of [(whole: string) => whole, lastFence, lastBalanced]) {
+    const candidate = find(text);
     const value = candidate === undefined ? undefined : parseObject(candidate);
     if (value !== undefined) return { kind: "value", value, text };
   }
@@ -30,6 +42,19 @@ function parseObject(text: string): unknown {
   } catch {
     return undefined; // not JSON is an answer here, not an error
   }
+}
+
+/** By indexOf: a regular expression would look for the end of every fence that has none. */
+function lastFence(text: string): string | undefined {
+  let last: string | undefined;
+  for (let open = text.indexOf("```json"); open >= 0;) {
+    const from = open + "```json".length;
+    const close = text.indexOf("```", from);
+    if (close < 0) return last;
+    last = text.slice(from, close);
+    open = text.indexOf("```json", close + 3);
+  }
+  return last;
 }
 
 /** The last `{…}` or `[…]` at depth 0 that closes, skipping over strings; one pass. */

@@ -9,17 +9,19 @@ import type { JsonValue } from "../outputs/json.ts";
 import type { Row } from "../outputs/table.ts";
 import type { ErrorInfo } from "../run/events.ts";
 import type { AgentLike, TaskContext } from "./body.ts";
+import { describe, peek } from "./peek.ts";
 import { runAgent } from "./run-agent.ts";
+import type { TokenUsage } from "./usage.ts";
 
-export type AttemptOutcome =
-  | { readonly kind: "ok"; readonly row: Row }
-  /** `agentUnusable`: this agent will not work in this run at all (authentication, configuration). */
-  | {
-      readonly kind: "failed";
-      readonly error: ErrorInfo;
-      readonly retryable: boolean;
-      readonly agentUnusable: boolean;
-    };
+export type AttemptOutcome = { readonly kind: "ok"; readonly row: Row } | Failure;
+
+export interface Failure {
+  readonly kind: "failed";
+  readonly error: ErrorInfo;
+  readonly retryable: boolean;
+  /** This agent will not work in this run at all (authentication, configuration). */
+  readonly agentUnusable: boolean;
+}
 
 export interface AttemptInput {
   readonly leaf: TaskLeaf;
@@ -32,6 +34,7 @@ export interface AttemptInput {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly onHeartbeat: (payload: JsonValue) => void;
+  readonly onUsage: (usage: TokenUsage) => void;
 }
 
 export async function runAttempt(input: AttemptInput): Promise<AttemptOutcome> {
@@ -76,7 +79,8 @@ async function runBody(input: AttemptInput, context: TaskContext): Promise<Row> 
         typeof leaf.body.prompt === "function" ? leaf.body.prompt({ ...context, ...deps } as never) : leaf.body.prompt;
       if (typeof prompt !== "string")
         throw new SmoothError("INVALID_INPUT", `the function child of task ${leaf.id} must return the prompt as text`);
-      return (await runAgent({ agent, prompt, schema }, context)) as Row;
+      const { onUsage, clock } = input;
+      return (await runAgent({ agent, prompt, schema, onUsage, nowMs: () => clock.now() }, context)) as Row;
     }
   }
 }
@@ -176,21 +180,30 @@ const NEVER_RETRIED = new Set([
   "HEARTBEAT_PAYLOAD_TOO_LARGE",
 ]);
 
-function failure(error: unknown, { leaf }: AttemptInput): AttemptOutcome {
-  const thrown = (error ?? {}) as {
-    code?: unknown;
-    failureRetryable?: unknown;
-    details?: { failureRetryable?: unknown };
-  };
-  const code = error instanceof SmoothError ? error.code : "TASK_FAILED";
-  const refused = thrown.failureRetryable === false || thrown.details?.failureRetryable === false;
+/** The row fits its schema, but no store can hold it. */
+export const unwritable = (leaf: TaskLeaf, cause: unknown): Failure =>
+  failure(new SmoothError("INVALID_OUTPUT", `the output cannot be recorded: ${describe(cause)}`, { cause }), { leaf });
+
+function failure(error: unknown, { leaf }: Pick<AttemptInput, "leaf">): Failure {
+  const code = isOurs(error) ? error.code : "TASK_FAILED";
+  const refused =
+    peek(error, "failureRetryable") === false || peek(peek(error, "details"), "failureRetryable") === false;
   const wrongValue = code === "INVALID_OUTPUT" && leaf.body.mode !== "agent"; // T2
-  const agentUnusable = thrown.code === "AGENT_CONFIG_INVALID" || thrown.code === "UNAUTHENTICATED";
-  const message = error instanceof Error ? error.message : String(error);
+  const thrownCode = peek(error, "code");
+  const agentUnusable = thrownCode === "AGENT_CONFIG_INVALID" || thrownCode === "UNAUTHENTICATED";
   return {
     kind: "failed",
-    error: { code, message: message.slice(0, 10_000), nodeId: leaf.nodeId },
+    error: { code, message: describe(error).slice(0, 10_000), nodeId: leaf.nodeId },
     retryable: !refused && !wrongValue && !agentUnusable && !NEVER_RETRIED.has(code),
     agentUnusable,
   };
+}
+
+/** A proxy can be thrown too, and it can refuse to say what it is. */
+function isOurs(error: unknown): error is SmoothError {
+  try {
+    return error instanceof SmoothError;
+  } catch {
+    return false;
+  }
 }

@@ -1,6 +1,8 @@
 /** What a task's body is given and what an agent must offer. */
+import { SmoothError } from "@smooth/protocol/errors";
 import type { z } from "zod";
 import type { JsonValue } from "../outputs/json.ts";
+import type { ReportedUsage } from "./usage.ts";
 
 /** Handed to every compute body. */
 export interface TaskContext {
@@ -23,6 +25,8 @@ export type ComputeFn = (context: never) => unknown;
 export interface ConversationMessage {
   readonly role: "user" | "assistant";
   readonly content: string;
+  /** The same turn in the agent's own words (AI SDK messages with tool calls and results), as its result brought them. */
+  readonly native?: readonly unknown[];
 }
 
 export interface GenerateArgs extends TaskContext {
@@ -32,6 +36,9 @@ export interface GenerateArgs extends TaskContext {
   readonly outputSchema: z.ZodType;
   /** Earlier turns of this attempt when the engine asks for a correction; empty at first. */
   readonly conversation: readonly ConversationMessage[];
+  /** Tokens used since the last report, while the agent is still at work. An agent that calls this is not asked for the
+   *  usage of its result, which would count them twice. */
+  reportUsage(usage: ReportedUsage): void;
 }
 
 /** Anything that can answer a prompt. It may throw; it must stop when `signal` aborts. */
@@ -42,3 +49,7 @@ export interface AgentLike {
   // A method, so that agents with narrower argument types (the AI SDK's) fit.
   generate(args: GenerateArgs): Promise<unknown>;
 }
+
+/** What an agent throws when its provider refuses it until later: the task waits instead of losing an attempt. */
+export const quotaError = (message: string, retryAfterMs: number): SmoothError =>
+  new SmoothError("RATE_LIMITED", message, { details: { retryAfterMs } });

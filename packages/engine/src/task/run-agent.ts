@@ -3,34 +3,29 @@
  *  A2. At most one "JSON only" follow-up and three corrections, in the same conversation; they are not retries. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
+import { askAgent, type AskPorts } from "./ask-agent.ts";
 import type { AgentLike, ConversationMessage, TaskContext } from "./body.ts";
-import { readAnswer } from "./agent-output.ts";
+import { describe } from "./peek.ts";
 
 const MAX_CORRECTIONS = 3;
 
-export interface AgentTask {
+export interface AgentTask extends AskPorts {
   readonly agent: AgentLike;
   readonly prompt: string;
   readonly schema: z.ZodType;
 }
 
 /** Resolves with the parsed output; rejects with what the agent threw, or with INVALID_OUTPUT. */
-export async function runAgent({ agent, prompt, schema }: AgentTask, context: TaskContext): Promise<unknown> {
+export async function runAgent(task: AgentTask, context: TaskContext): Promise<unknown> {
+  const { agent, prompt, schema } = task;
+  const fixed = { ...context, abortSignal: context.signal, outputSchema: schema };
   const conversation: ConversationMessage[] = [];
   let ask = `${prompt}\n\n${wanted(schema)}`;
   let askedForJson = false;
   let problem = "";
   for (let corrections = 0; corrections <= MAX_CORRECTIONS;) {
-    const answer = readAnswer(
-      await agent.generate({
-        ...context,
-        prompt: ask,
-        abortSignal: context.signal,
-        outputSchema: schema,
-        conversation: [...conversation],
-      }),
-    );
-    conversation.push({ role: "user", content: ask }, { role: "assistant", content: answer.text });
+    const { answer, native } = await askAgent(agent, { ...fixed, prompt: ask, conversation: [...conversation] }, task);
+    conversation.push({ role: "user", content: ask }, { role: "assistant", content: answer.text, ...native });
     if (answer.kind === "no-json" && askedForJson) break;
     if (answer.kind === "no-json") {
       askedForJson = true;
@@ -38,9 +33,9 @@ export async function runAgent({ agent, prompt, schema }: AgentTask, context: Ta
       ask = `Your answer holds no JSON. Answer again with the JSON only.\n\n${wanted(schema)}`;
       continue;
     }
-    const parsed = await schema.safeParseAsync(answer.value);
-    if (parsed.success) return parsed.data;
-    problem = z.prettifyError(parsed.error);
+    const parsed = await parse(schema, answer.value);
+    if (parsed.kind === "ok") return parsed.value;
+    problem = parsed.problem;
     corrections += 1;
     ask = `Your JSON does not match the schema:\n${problem}\nAnswer again with the corrected JSON only.`;
   }
@@ -48,6 +43,22 @@ export async function runAgent({ agent, prompt, schema }: AgentTask, context: Ta
     details: { nodeId: context.nodeId },
   });
 }
+
+type Parsed = { readonly kind: "ok"; readonly value: unknown } | { readonly kind: "wrong"; readonly problem: string };
+
+/** An object of the agent may have getters that throw while the schema reads it. */
+async function parse(schema: z.ZodType, value: unknown): Promise<Parsed> {
+  try {
+    const parsed = await schema.safeParseAsync(value);
+    return parsed.success
+      ? { kind: "ok", value: parsed.data }
+      : { kind: "wrong", problem: z.prettifyError(parsed.error).slice(0, MAX_PROBLEM_CHARS) };
+  } catch (error) {
+    return { kind: "wrong", problem: `it cannot be read: ${describe(error).slice(0, MAX_PROBLEM_CHARS)}` };
+  }
+}
+
+const MAX_PROBLEM_CHARS = 10_000;
 
 const wanted = (schema: z.ZodType): string =>
   `Answer with JSON that matches this JSON Schema:\n${JSON.stringify(z.toJSONSchema(schema, { unrepresentable: "any" }))}`;
