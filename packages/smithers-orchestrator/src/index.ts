@@ -9,9 +9,16 @@ export {
 export { Approval, type ApprovalProps } from "@smooth/workflow/components/approval";
 export { Branch, type BranchProps } from "@smooth/workflow/components/branch";
 export { Loop, Ralph, type LoopProps } from "@smooth/workflow/components/loop";
+export { MergeQueue, type MergeQueueProps } from "@smooth/workflow/components/merge-queue";
 export { Parallel, type ParallelProps } from "@smooth/workflow/components/parallel";
+export { Saga, SagaStep, type SagaProps, type SagaStepDef, type SagaStepProps } from "@smooth/workflow/components/saga";
 export { Sequence, type SequenceProps } from "@smooth/workflow/components/sequence";
 export { Task, type TaskProps } from "@smooth/workflow/components/task";
+export {
+  TryCatchFinally,
+  type CaughtError,
+  type TryCatchFinallyProps,
+} from "@smooth/workflow/components/try-catch-finally";
 export { Workflow, type WorkflowProps } from "@smooth/workflow/components/workflow";
 export { useWorkflowContext as useCtx } from "@smooth/engine/scope";
 export { runWorkflow } from "@smooth/workflow/run-workflow";

@@ -49,10 +49,19 @@ function recordedKeys(folder: string): string[] {
   return keys;
 }
 
+/** Nodes whose last failure is recorded: they are not tried again either. */
+function failedKeys(folder: string): string[] {
+  const sql = openSqlite(join(folder, "runs.db"));
+  const there = sql.get("SELECT 1 FROM sqlite_master WHERE name = '_smithers_events'");
+  const rows = there ? sql.all("SELECT body FROM _smithers_events WHERE body LIKE '%node.failed%'") : [];
+  sql.close();
+  return rows.map(({ body }) => JSON.parse(String(body))).map(({ nodeId, iteration }) => `${nodeId}::${iteration}`);
+}
+
 const comparable = (recorded: [string, unknown][]) =>
   recorded.filter(([key]) => !key.startsWith("merge")).toSorted(([a], [b]) => a.localeCompare(b));
 
-describe.each(["chain", "fan", "operator"])("%s, killed at every commit", (workflow) => {
+describe.each(["chain", "fan", "operator", "undo"])("%s, killed at every commit", (workflow) => {
   const whole = child(newFolder(), workflow);
   if (whole.kind !== "done") throw new Error("the undisturbed run was killed");
   // Before and after every third commit, and every one of the first three.
@@ -63,7 +72,7 @@ describe.each(["chain", "fan", "operator"])("%s, killed at every commit", (workf
   test.each(points)("point %i: another process finishes it and repeats no recorded step", (point) => {
     const folder = newFolder();
     expect(child(folder, workflow, point).kind).toBe("killed");
-    const before = recordedKeys(folder);
+    const before = [...recordedKeys(folder), ...failedKeys(folder)];
     const ranBefore = bodies(folder).length;
 
     const after = child(folder, workflow);

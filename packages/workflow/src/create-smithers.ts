@@ -8,9 +8,12 @@ import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { Approval } from "./components/approval.ts";
 import { Branch } from "./components/branch.ts";
 import { Loop, Ralph } from "./components/loop.ts";
+import { MergeQueue } from "./components/merge-queue.ts";
 import { Parallel } from "./components/parallel.ts";
+import { Saga } from "./components/saga.ts";
 import { Sequence } from "./components/sequence.ts";
 import { Task } from "./components/task.ts";
+import { TryCatchFinally } from "./components/try-catch-finally.ts";
 import { Workflow } from "./components/workflow.ts";
 
 export interface WorkflowOptions {
@@ -27,6 +30,9 @@ export interface Smithers<S extends Schemas> {
   readonly Loop: typeof Loop;
   readonly Ralph: typeof Ralph;
   readonly Approval: typeof Approval;
+  readonly MergeQueue: typeof MergeQueue;
+  readonly Saga: typeof Saga;
+  readonly TryCatchFinally: typeof TryCatchFinally;
   /** Typed refs, one per schema; `input` is the input's schema and not an output. */
   readonly outputs: { readonly [K in Exclude<keyof S, "input">]: S[K] };
   useCtx(): WorkflowContext<S>;
@@ -46,6 +52,9 @@ export function createSmithers<S extends Schemas>(schemas: S): Smithers<S> {
     Loop,
     Ralph,
     Approval,
+    MergeQueue,
+    Saga,
+    TryCatchFinally,
     outputs: refs as Smithers<S>["outputs"],
     useCtx: () => useWorkflowContext() as unknown as WorkflowContext<S>,
     smithers: (build, { name = "workflow" } = {}) => ({

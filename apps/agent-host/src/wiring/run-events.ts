@@ -30,6 +30,8 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
     case "node.failed":
     case "node.cancelled":
       return [failed(event)];
+    case "scope.failed":
+      return [{ type: "note", text: `${event.error.message} — ${event.scopeId} goes on with its ${event.next}.` }];
     case "approval.opened":
       return [{ type: "node.waiting", nodeId: event.nodeId, iteration: event.iteration, reason: event.title }];
     case "run.change-accepted":

@@ -10,13 +10,13 @@ import { ROOT, type Tree } from "./tree.ts";
 
 export interface FrameNode {
   readonly id: string;
-  /** workflow, sequence, parallel, loop, or what kind of leaf it is. */
+  /** workflow, sequence, parallel, loop, try, saga, or what kind of leaf it is. */
   readonly kind: string;
   readonly label: string;
   readonly nodeId: string;
   /** Of a loop: its own; of a leaf: that of the loop around it. */
   readonly iteration: number;
-  /** Null where a node has no state of its own: groups and loops. */
+  /** Null where a node has no state of its own: groups, loops and scopes. */
   readonly state: NodeState["kind"] | "pending" | null;
   readonly children: readonly FrameNode[];
 }
@@ -74,4 +74,4 @@ function nest(walk: Walk, id: string, chain: LoopChain): FrameNode {
   return { id, kind, label, nodeId, iteration, state: GROUPS.has(kind) ? null : (own ?? "pending"), children };
 }
 
-const GROUPS = new Set(["workflow", "sequence", "parallel", "loop"]);
+const GROUPS = new Set(["workflow", "sequence", "parallel", "loop", "try", "saga"]);

@@ -3,7 +3,7 @@
  *  V2. A change of k nodes makes a delta of O(k): a node names its parent and the sibling before it, so nobody lists children.
  *  V3. What follows from the events (states, iterations) is not in the tree: it is folded from the log (`frame.ts`). */
 import { localId } from "../graph/identity.ts";
-import type { Plan, PlanGroup, PlanNode } from "../graph/plan.ts";
+import type { Plan, PlanGroup, PlanNode, PlanScope } from "../graph/plan.ts";
 
 /** The label is left out where it is the id. */
 export type TreeNode = readonly [kind: string, parent: string, after: string | null, label?: string];
@@ -31,7 +31,21 @@ function addChildren(tree: Map<string, TreeNode>, parent: string, children: read
     const id: string = hasId(child) ? idOf(child) : free(tree, `${parent === ROOT ? "" : parent}>${groups++}`);
     const { kind, label = id, members = [] } = face(child);
     tree.set(id, node(kind, [parent, after], { id, label }));
-    addChildren(tree, id, members);
+    if (child.kind === "scope") addParts(tree, id, child);
+    else addChildren(tree, id, members);
+    after = id;
+  }
+}
+
+/** `try>body`, `try>catch`, `try>finally`. */
+function addParts(tree: Map<string, TreeNode>, scope: string, parts: PlanScope): void {
+  let after: string | null = null;
+  for (const part of ["body", "catch", "finally"] as const) {
+    const shown = parts[part];
+    if (!shown) continue;
+    const id = free(tree, `${scope}>${part}`);
+    tree.set(id, node("sequence", [scope, after], { id, label: part }));
+    addChildren(tree, id, shown.children);
     after = id;
   }
 }
@@ -46,6 +60,7 @@ const free = (tree: Tree, id: string): string => (tree.has(id) ? free(tree, `${i
 
 function face(child: PlanNode): { kind: string; label?: string; members?: readonly PlanNode[] } {
   if (child.kind === "leaf") return { kind: child.type, label: child.label };
+  if (child.kind === "scope") return { kind: child.type };
   return { kind: child.kind, members: child.kind === "loop" ? child.body.children : child.children };
 }
 

@@ -5,13 +5,46 @@ import type { AgentLike, ComputeFn } from "../task/body.ts";
 import type { RetryPolicy } from "../schedule/retry.ts";
 import type { LoopChain, NodeRef } from "./identity.ts";
 
-export type PlanNode = PlanGroup | PlanLoop | PlanLeaf;
+export type PlanNode = PlanGroup | PlanLoop | PlanScope | PlanLeaf;
 
 export interface PlanGroup {
   readonly kind: "sequence" | "parallel";
   /** Only for `parallel`: how many of its leaves may run at once. */
   readonly cap: number;
+  /** Set on the steps of a saga: what `scope.failed` calls a step that is done. */
+  readonly stepId?: string;
   readonly children: readonly PlanNode[];
+}
+
+/** A try or a saga: where a failure below it stops. */
+export interface PlanScope {
+  readonly kind: "scope";
+  readonly type: "try" | "saga";
+  readonly id: string;
+  /** `id::iteration`, scoped like a node: each pass of a loop has its own. */
+  readonly scopeId: string;
+  readonly within: ScopePart | null;
+  readonly handler: ScopeHandler;
+  readonly body: PlanGroup;
+  /** What the frame shows of it: a catch is rendered once there is something to catch. */
+  readonly catch: PlanGroup | null;
+  readonly finally: PlanGroup | null;
+}
+
+/** `codes` null: any. `rethrows`: the handler runs, then the failure goes on outward. */
+export type ScopeHandler =
+  | { readonly kind: "none" }
+  | { readonly kind: "catch"; readonly codes: readonly string[] | null; readonly rethrows: boolean };
+
+export type ScopePartName = "body" | "catch" | "finally";
+
+/** Where something stands: a part of the innermost scope around it, and that scope's own place. */
+export interface ScopePart {
+  readonly scopeId: string;
+  readonly part: ScopePartName;
+  readonly handler: ScopeHandler;
+  readonly hasFinally: boolean;
+  readonly outer: ScopePart | null;
 }
 
 export interface PlanLoop {
@@ -22,6 +55,7 @@ export interface PlanLoop {
   readonly until: boolean;
   readonly maxIterations: number;
   readonly onMaxReached: "return-last" | "fail";
+  readonly within: ScopePart | null;
   readonly body: PlanGroup;
 }
 
@@ -31,6 +65,8 @@ export interface LeafBase extends NodeRef {
   readonly key: string;
   readonly id: string;
   readonly chain: LoopChain;
+  /** Who is told when it fails; null: the run. */
+  readonly within: ScopePart | null;
   readonly output: OutputTable;
   /** State keys this leaf waits for; resolved at extraction. */
   readonly after: readonly string[];
@@ -95,5 +131,7 @@ export interface Plan {
   readonly leaves: ReadonlyMap<string, PlanLeaf>;
   /** Where each local id stands now: the loops around it. */
   readonly chains: ReadonlyMap<string, LoopChain>;
+  /** Which scope a component's handle turned out to be. */
+  readonly handles: ReadonlyMap<object, string>;
   readonly warnings: readonly string[];
 }

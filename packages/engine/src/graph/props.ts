@@ -10,12 +10,19 @@ export const HOST = {
   loop: "smithers:loop",
   task: "smithers:task",
   approval: "smithers:approval",
+  mergeQueue: "smithers:merge-queue",
+  tryCatchFinally: "smithers:try-catch-finally",
+  saga: "smithers:saga",
+  sagaStep: "smithers:saga-step",
+  /** Parts of a scope; made by its component, never by authors. */
+  body: "smithers:body",
+  catch: "smithers:catch",
+  finally: "smithers:finally",
+  compensation: "smithers:compensation",
 } as const;
 
-export const componentName = (tag: string): string => {
-  const name = tag.replace("smithers:", "");
-  return name.charAt(0).toUpperCase() + name.slice(1);
-};
+export const componentName = (tag: string): string =>
+  tag.replace("smithers:", "-").replace(/-(\w)/g, (_, first: string) => first.toUpperCase());
 
 /** Throws PROP_UNSUPPORTED for the first prop that is set and not in `known`. */
 export function onlyKnown(element: HostElement, known: readonly string[]): void {

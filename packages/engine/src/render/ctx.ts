@@ -8,6 +8,7 @@ import type { JsonValue } from "../outputs/json.ts";
 import type { OutputRegistry } from "../outputs/registry.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import type { OutputTable } from "../outputs/table.ts";
+import type { ScopeState } from "../run/state.ts";
 
 export type Schemas = Readonly<Record<string, z.ZodObject>>;
 // Without an input schema the author's own types rule, as in the documented API.
@@ -63,6 +64,8 @@ export interface FrameSource {
   readonly chains: ReadonlyMap<string, LoopChain>;
   /** C1. `id` is a local node id, or `*` for the whole table. */
   readonly onRead: (table: string, id: string) => void;
+  /** What failed in the scope that this component's element turned out to be. */
+  readonly scopeOf: (handle: object) => ScopeState | undefined;
 }
 
 export function frameContext(source: FrameSource, scope: LoopChain = firstLoop(source)): WorkflowContext {

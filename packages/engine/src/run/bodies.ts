@@ -2,6 +2,7 @@
  *  B1. A heartbeat is kept at once, written at most every 500 ms, and the last one is never lost.
  *  B2. A fallback chain is tried to its end before a round counts as failed; an unusable agent is out for the rest of the run. */
 import type { Clock, Random } from "@smooth/platform/ports";
+import type { SmoothError } from "@smooth/protocol/errors";
 import { parseStateKey } from "../graph/identity.ts";
 import type { TaskLeaf } from "../graph/plan.ts";
 import type { JsonValue } from "../outputs/json.ts";
@@ -42,6 +43,15 @@ export interface UsedTokens {
 }
 
 const HEARTBEAT_THROTTLE_MS = 500;
+/** How long aborted bodies may take to notice; ENGINE §7. */
+export const DRAIN_MS = 5_000;
+
+const gaveUp = (reason: SmoothError): Failure => ({
+  kind: "failed",
+  error: { code: reason.code, message: reason.message },
+  retryable: false,
+  agentUnusable: false,
+});
 
 export class Bodies {
   readonly #in: BodiesInput;
@@ -74,6 +84,22 @@ export class Bodies {
     for (const { abort } of this.#live.values()) abort.abort(reason);
   }
 
+  /** Stops some; one that does not notice within the drain time counts as ended, and what it says later is not heard. */
+  giveUp(given: (leaf: TaskLeaf) => boolean, reason: SmoothError): void {
+    for (const body of this.#live.values()) {
+      if (!given(body.leaf) || body.abort.signal.aborted) continue;
+      body.abort.abort(reason);
+      this.#bell.after(DRAIN_MS, this.#over, () => this.#end({ body, outcome: gaveUp(reason) }));
+    }
+  }
+
+  /** A body ends once. */
+  #end(ended: EndedBody): void {
+    const { body } = ended;
+    if (this.#live.get(body.leaf.key) !== body || this.#ended.some((other) => other.body === body)) return;
+    this.#ended.push(ended);
+  }
+
   launch(leaf: TaskLeaf, attempt: number): void {
     const { runId, clock, rows, heartbeats, state } = this.#in;
     const usable = this.#usableAgents(leaf);
@@ -95,7 +121,7 @@ export class Bodies {
         this.#bell.ring();
       },
     }).then((outcome) => {
-      this.#ended.push({ body, outcome });
+      this.#end({ body, outcome });
       this.#bell.ring();
     });
   }

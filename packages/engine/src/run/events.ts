@@ -42,6 +42,15 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("approval.opened"), ...node, title: z.string() }),
   z.object({ type: z.literal("approval.decided"), ...node, verdict: z.enum(["approve", "deny"]), by: z.string() }),
   z.object({ type: z.literal("loop.advanced"), loopId: z.string(), iteration: z.int() }),
+  /** A part of a try or a saga failed and is given up; `next` runs once its bodies have stopped. `completed`: the saga steps that
+   *  were done then, in order. */
+  z.object({
+    type: z.literal("scope.failed"),
+    scopeId: z.string(),
+    error: ErrorInfo,
+    next: z.enum(["catch", "finally"]),
+    completed: z.array(z.string()),
+  }),
 ]);
 export type RunEventBody = z.infer<typeof RunEventBody>;
 

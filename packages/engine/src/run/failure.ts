@@ -1,5 +1,6 @@
 /** Errors as the rows and results of a run carry them. */
 import { SmoothError } from "@smooth/protocol/errors";
+import type { PlanLoop } from "../graph/plan.ts";
 import type { Rest } from "../schedule/schedule.ts";
 import type { ErrorInfo } from "./events.ts";
 import type { RunState } from "./state.ts";
@@ -19,3 +20,8 @@ export function deadlock(blocked: Rest["blocked"], { nodes }: RunState): ErrorIn
     message: said.length > 0 ? said.join("; ") : "nothing can run and the run is not done",
   };
 }
+
+export const exhausted = ({ loopId, maxIterations }: PlanLoop): ErrorInfo => ({
+  code: "RALPH_MAX_REACHED",
+  message: `loop ${loopId} used up its ${maxIterations} iterations`,
+});

@@ -9,6 +9,7 @@ import type { JsonValue } from "../outputs/json.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import { openRenderer } from "../render/renderer.ts";
 import { frameElement, type WorkflowDefinition } from "../render/workflow.ts";
+import type { ScopeState } from "./state.ts";
 
 const MAX_RENDERS_PER_FRAME = 20;
 
@@ -19,6 +20,7 @@ export interface FramesInput {
   readonly auth: JsonValue;
   readonly rows: OutputRows;
   readonly loops: LoopIterations;
+  readonly scopes: ReadonlyMap<string, ScopeState>;
 }
 
 export class Frames {
@@ -26,6 +28,7 @@ export class Frames {
   readonly #renderer = openRenderer();
   readonly #chains = new Map<string, LoopChain>();
   readonly #reads = new Set<string>();
+  #handles: ReadonlyMap<object, string> = new Map();
 
   constructor(input: FramesInput) {
     this.#in = input;
@@ -33,11 +36,12 @@ export class Frames {
 
   /** Throws what the workflow throws, as WORKFLOW_RENDER_FAILED; and DUPLICATE_ID, PROP_UNSUPPORTED, INVALID_INPUT. */
   render(): Plan {
-    const { workflow, loops } = this.#in;
+    const { workflow, loops, scopes } = this.#in;
     for (let round = 0; round < MAX_RENDERS_PER_FRAME; round += 1) {
       const onRead = (table: string, id: string): void =>
         void this.#reads.add(`${table} ${id === "*" ? id : localId(id)}`);
-      const source = { ...this.#in, registry: workflow.registry, chains: this.#chains, onRead };
+      const scopeOf = (handle: object) => scopes.get(this.#handles.get(handle) ?? "");
+      const source = { ...this.#in, registry: workflow.registry, chains: this.#chains, onRead, scopeOf };
       const nodes = this.#renderer.render(frameElement(workflow, source));
       const plan = extract({ nodes, registry: workflow.registry, loops, known: this.#chains });
       if (!this.#learn(plan)) return plan;
@@ -66,6 +70,14 @@ export class Frames {
       moved ||= chain.length > 0 || before !== undefined;
       this.#chains.set(id, chain);
     }
-    return moved;
+    return this.#learnHandles(plan) || moved;
+  }
+
+  /** A component that was shown the state of another scope than the one it turned out to be is asked again. */
+  #learnHandles({ handles }: Plan): boolean {
+    const { scopes } = this.#in;
+    const before = this.#handles;
+    this.#handles = handles;
+    return [...handles].some(([handle, scopeId]) => scopes.get(before.get(handle) ?? "") !== scopes.get(scopeId));
   }
 }

@@ -2,28 +2,30 @@
  *  L1. A body starts only after the transaction that holds its `node.started` is committed.
  *  L2. An outcome is recorded once; when the epoch has moved on, nothing more is recorded and every body is aborted.
  *  L3. A frame is rendered when something the last frames read has changed, and the run ends only on such a stable frame.
- *  L4. A failure outside continueOnFail stops the run at once: siblings are aborted, drained, and their results kept. */
+ *  L4. A failure outside continueOnFail stops the innermost scope that contains it, else the run, at once: siblings are aborted,
+ *      drained, and their results kept. */
 import type { Clock, Log, Random } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import { parseStateKey, stateKey, type NodeRef } from "../graph/identity.ts";
 import type { FrameLog } from "../frames/frame-log.ts";
-import type { Plan, PlanLeaf, TaskLeaf, WaitLeaf } from "../graph/plan.ts";
+import type { Plan, PlanLeaf, PlanScope, ScopePart, TaskLeaf, WaitLeaf } from "../graph/plan.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import { decodeRow, encodeRow, type OutputTable, type Row } from "../outputs/table.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
+import { contain, isGivenUp } from "../schedule/contain.ts";
 import { Schedule, type Step } from "../schedule/schedule.ts";
 import type { ApprovalRow, Batch, RunStore } from "../store/port.ts";
 import { parseRow, unwritable, type Failure } from "../task/attempt.ts";
 import { peekText } from "../task/peek.ts";
 import { approvalOutcome } from "./approval.ts";
-import { Bodies, type Body } from "./bodies.ts";
+import { Bodies, DRAIN_MS, type Body } from "./bodies.ts";
 import { Doorbell } from "./doorbell.ts";
 import type { ErrorInfo, RunEventBody, RunStatus, StoredEvent } from "./events.ts";
-import { deadlock, errorInfo } from "./failure.ts";
+import { deadlock, errorInfo, exhausted } from "./failure.ts";
 import { Frames } from "./frames.ts";
 import { Recorder } from "./recorder.ts";
-import { applyEvent, type RunState } from "./state.ts";
+import { applyEvent, triesOf, type RunState } from "./state.ts";
 
 export type RunResult =
   | { readonly status: "finished"; readonly runId: string; readonly output: Row | undefined }
@@ -71,8 +73,6 @@ type Stop =
   | { readonly status: "released" }
   | { readonly status: "lost" };
 
-/** How long aborted bodies may take to notice; ENGINE §7. */
-const DRAIN_MS = 5_000;
 const POLL_MS = 1_000;
 const LEASE_RENEWAL_MS = 5_000;
 
@@ -93,7 +93,7 @@ export class RunLoop {
 
   constructor(input: LoopInput) {
     this.#in = input;
-    this.#frames = new Frames({ ...input, loops: input.state.loops });
+    this.#frames = new Frames({ ...input, loops: input.state.loops, scopes: input.state.scopes });
     this.#recorder = new Recorder(input);
     this.#bell = new Doorbell(input.clock);
     this.#bodies = new Bodies(input, this.#bell, this.#over.signal);
@@ -186,10 +186,9 @@ export class RunLoop {
       });
     for (const { body, outcome } of this.#bodies.takeEnded()) {
       const failure = outcome.kind === "ok" ? this.#recordRow(body.leaf, outcome.row) : outcome;
-      if (!failure) continue;
-      if (!this.#stop) this.#failed(body, failure);
-      else if (this.#stop.status !== "released")
-        this.#emit({ type: "node.cancelled", ...refOf(body.leaf), attempt: body.attempt });
+      if (!failure || this.#stop?.status === "released") continue;
+      if (this.#stop || isGivenUp(body.leaf.within, this.#in.state.scopes)) this.#cancelled(body);
+      else this.#failed(body, failure);
     }
     this.#recorder.draft.heartbeats.push(...this.#bodies.takeBeats());
   }
@@ -215,7 +214,32 @@ export class RunLoop {
   #failed({ leaf, attempt }: Body, outcome: Failure): void {
     const retryAtMs = this.#bodies.retryAtMs(leaf, outcome);
     this.#emit({ type: "node.failed", ...refOf(leaf), attempt, error: outcome.error, retryAtMs });
-    if (retryAtMs === null && !leaf.continueOnFail) this.stop({ status: "failed", error: outcome.error }); // L4
+    if (retryAtMs === null && !leaf.continueOnFail) this.#contain(leaf.within, outcome.error);
+  }
+
+  /** L4 */
+  #contain(within: ScopePart | null, error: ErrorInfo): void {
+    const { state } = this.#in;
+    const containment = contain(within, error);
+    if (!containment) return this.stop({ status: "failed", error });
+    const { scopeId, next } = containment;
+    const completed = [...(state.scopes.get(scopeId)?.completed ?? this.#schedule?.completed(scopeId) ?? [])];
+    this.#emit({ type: "scope.failed", scopeId, error, next, completed });
+    this.#dirty = true;
+    const given = (leaf: PlanLeaf): boolean => isGivenUp(leaf.within, state.scopes);
+    this.#bodies.giveUp(given, new SmoothError("TASK_ABORTED", `${scopeId} handles a failure: ${error.message}`));
+    const launched = new Set(this.#bodies.live.map((body) => body.leaf.key));
+    for (const leaf of this.#plan?.leaves.values() ?? []) {
+      const node = state.nodes.get(leaf.key);
+      const idle = node?.kind === "waiting" || (node?.kind === "running" && !launched.has(leaf.key));
+      if (!idle || !given(leaf)) continue;
+      if (node.kind === "waiting") this.#recorder.draft.applied.push(refOf(leaf)); // nobody is asked any more
+      this.#cancelled({ leaf, attempt: Math.max(1, triesOf(node).attempt) });
+    }
+  }
+
+  #cancelled({ leaf, attempt }: { readonly leaf: PlanLeaf; readonly attempt: number }): void {
+    this.#emit({ type: "node.cancelled", ...refOf(leaf), attempt });
   }
 
   #applyDecision(approval: ApprovalRow): void {
@@ -228,7 +252,7 @@ export class RunLoop {
     if (outcome.kind === "skip")
       return this.#emit({ type: "node.skipped", ...refOf(leaf), reason: outcome.reason, cascades: outcome.cascades });
     this.#emit({ type: "node.failed", ...refOf(leaf), attempt: 1, error: outcome.error, retryAtMs: null });
-    if (!leaf.continueOnFail) this.stop({ status: "failed", error: outcome.error });
+    if (!leaf.continueOnFail) this.#contain(leaf.within, outcome.error);
   }
 
   // ---- what comes next ----
@@ -241,7 +265,7 @@ export class RunLoop {
       for (;;) {
         const schedule = this.#frame();
         const steps = schedule.next(this.#in.clock.now());
-        if (steps.length === 0 && !this.#dirty) return starts;
+        if (steps.length === 0 && !this.#dirty) return starts.filter(({ leaf }) => this.#isRunning(leaf));
         for (const step of steps) this.#perform(step, starts);
         if (this.#stop) return this.#undoStarts(starts);
       }
@@ -250,6 +274,9 @@ export class RunLoop {
       return this.#undoStarts(starts);
     }
   }
+
+  /** A failure in the same tick may have cancelled it. */
+  #isRunning = ({ key }: PlanLeaf): boolean => this.#in.state.nodes.get(key)?.kind === "running";
 
   /** A decision can be applied only when the frame shows what it decides. */
   #firstFrame(): void {
@@ -263,7 +290,7 @@ export class RunLoop {
   /** A run that stops in the middle of a tick starts nothing of that tick. Let go, it may start them elsewhere. */
   #undoStarts(starts: readonly Extract<Step, { kind: "start" }>[]): [] {
     const over = this.#stop?.status === "failed" || this.#stop?.status === "cancelled";
-    if (over) for (const { leaf, attempt } of starts) this.#emit({ type: "node.cancelled", ...refOf(leaf), attempt });
+    if (over) for (const start of starts) if (this.#isRunning(start.leaf)) this.#cancelled(start);
     return [];
   }
 
@@ -275,10 +302,16 @@ export class RunLoop {
     this.#plan = this.#frames.render();
     this.#recorder.rendered(this.#plan);
     for (const warning of this.#plan.warnings) this.#warn(warning);
-    return (this.#schedule = new Schedule({ plan: this.#plan, states: state.nodes, maxConcurrency }));
+    return (this.#schedule = new Schedule({
+      plan: this.#plan,
+      states: state.nodes,
+      scopes: state.scopes,
+      maxConcurrency,
+    }));
   }
 
   #perform(step: Step, starts: Extract<Step, { kind: "start" }>[]): void {
+    if ("leaf" in step && isGivenUp(step.leaf.within, this.#in.state.scopes)) return; // by a failure earlier in this tick
     switch (step.kind) {
       case "start":
         return this.#start(step, starts);
@@ -290,13 +323,16 @@ export class RunLoop {
         this.#emit({ type: "loop.advanced", loopId: step.loop.loopId, iteration: step.loop.iteration + 1 });
         this.#dirty = true;
         return;
-      case "exhausted": {
-        const { loopId, maxIterations } = step.loop;
-        throw new SmoothError("RALPH_MAX_REACHED", `loop ${loopId} used up its ${maxIterations} iterations`, {
-          details: { ralphId: loopId, maxIterations },
-        });
-      }
+      case "exhausted":
+        return this.#contain(step.loop.within, exhausted(step.loop));
+      case "rethrow":
+        return this.#rethrow(step.scope);
     }
+  }
+
+  #rethrow({ scopeId, within }: PlanScope): void {
+    const failed = this.#in.state.scopes.get(scopeId);
+    if (failed) this.#contain(within, failed.error);
   }
 
   #start(step: Extract<Step, { kind: "start" }>, starts: Extract<Step, { kind: "start" }>[]): void {
@@ -356,9 +392,8 @@ export class RunLoop {
 
   #stopped(stop: Stop): RunResult {
     const { runId, state } = this.#in;
-    for (const { leaf, attempt } of this.#bodies.live)
-      if (stop.status !== "released" && stop.status !== "lost")
-        this.#emit({ type: "node.cancelled", ...refOf(leaf), attempt });
+    const over = stop.status !== "released" && stop.status !== "lost";
+    if (over) for (const body of this.#bodies.live) this.#cancelled(body);
     if (stop.status !== "failed") return { status: stop.status, runId };
     const failedChildren = [...state.nodes.values()].flatMap((node) => (node.kind === "failed" ? [node.error] : []));
     return { status: "failed", runId, error: stop.error, failedChildren };

@@ -22,14 +22,28 @@ export type NodeState =
   | { readonly kind: "failed"; readonly error: ErrorInfo }
   | { readonly kind: "cancelled" };
 
+/** A scope of which a part failed. `at` is the part that runs now; after `finally` the error goes on outward. */
+export interface ScopeState {
+  readonly at: "catch" | "finally";
+  readonly error: ErrorInfo;
+  readonly completed: readonly string[];
+}
+
 export interface RunState {
   readonly nodes: Map<string, NodeState>;
   readonly loops: Map<string, number>;
   /** Tokens per state key, over all attempts. */
   readonly usage: Map<string, UsageTotals>;
+  /** Only scopes that failed: the others run their body, then their `finally`. */
+  readonly scopes: Map<string, ScopeState>;
 }
 
-export const emptyState = (): RunState => ({ nodes: new Map(), loops: new Map(), usage: new Map() });
+export const emptyState = (): RunState => ({
+  nodes: new Map(),
+  loops: new Map(),
+  usage: new Map(),
+  scopes: new Map(),
+});
 
 const NO_TRIES: Tries = { attempt: 0, failures: 0 };
 export const triesOf = (state: NodeState | undefined): Tries => (state && "attempt" in state ? state : NO_TRIES);
@@ -63,6 +77,9 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
       return;
     case "loop.advanced":
       state.loops.set(event.loopId, event.iteration);
+      return;
+    case "scope.failed":
+      state.scopes.set(event.scopeId, { at: event.next, error: event.error, completed: event.completed });
       return;
     case "run.claimed":
       interrupt(state);

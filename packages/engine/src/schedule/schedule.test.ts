@@ -2,9 +2,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { resolveRef, stateKey } from "../graph/identity.ts";
-import type { Plan, PlanGroup, PlanLeaf, PlanNode } from "../graph/plan.ts";
+import type { Plan, PlanGroup, PlanLeaf, PlanNode, PlanScope, ScopeHandler, ScopePart } from "../graph/plan.ts";
 import { outputTable } from "../outputs/table.ts";
-import type { NodeState } from "../run/state.ts";
+import type { NodeState, ScopeState } from "../run/state.ts";
+import { contain } from "./contain.ts";
 import { DEFAULT_RETRY, nextDelayMs } from "./retry.ts";
 import { Schedule, schedule, type Step } from "./schedule.ts";
 
@@ -18,6 +19,7 @@ const leaf = (id: string, change: Partial<PlanLeaf> = {}): PlanLeaf =>
     key: stateKey({ nodeId: id, iteration: 0 }),
     id,
     chain: [],
+    within: null,
     output,
     after: [],
     skipIf: false,
@@ -37,13 +39,18 @@ const group = (kind: PlanGroup["kind"], children: readonly PlanNode[], cap = Inf
   cap,
   children,
 });
-const leavesOf = (node: PlanNode): PlanLeaf[] =>
-  node.kind === "leaf" ? [node] : (node.kind === "loop" ? [node.body] : node.children).flatMap(leavesOf);
+const membersOf = (node: PlanNode): readonly PlanNode[] => {
+  if (node.kind === "leaf") return [];
+  if (node.kind === "loop") return [node.body];
+  return node.kind === "scope" ? [node.body, node.catch, node.finally].filter((part) => part !== null) : node.children;
+};
+const leavesOf = (node: PlanNode): PlanLeaf[] => (node.kind === "leaf" ? [node] : membersOf(node).flatMap(leavesOf));
 const planOf = (root: PlanGroup): Plan => ({
   name: "p",
   root,
   leaves: new Map(leavesOf(root).map((each) => [each.key, each])),
   chains: new Map(),
+  handles: new Map(),
   warnings: [],
 });
 const starts = (steps: readonly Step[]): string[] =>
@@ -53,7 +60,15 @@ const running: NodeState = { kind: "running", attempt: 1, failures: 0 };
 
 describe("what may start", () => {
   const at = (root: PlanGroup, states: Record<string, NodeState>, { nowMs = 0, maxConcurrency = 4 } = {}) =>
-    starts(schedule({ plan: planOf(root), states: new Map(Object.entries(states)), nowMs, maxConcurrency }));
+    starts(
+      schedule({
+        plan: planOf(root),
+        states: new Map(Object.entries(states)),
+        scopes: new Map(),
+        nowMs,
+        maxConcurrency,
+      }),
+    );
   const abc = [leaf("a"), leaf("b"), leaf("c")];
 
   test("a sequence starts its first leaf that is not terminal", () => {
@@ -75,6 +90,7 @@ describe("what may start", () => {
     const blocked = new Schedule({
       plan: planOf(root),
       states: new Map([["a::0", { kind: "failed", error: { code: "X", message: "" } }]]),
+      scopes: new Map(),
       maxConcurrency: 4,
     });
     expect([blocked.next(0), blocked.rest().blocked]).toEqual([[], [{ key: "b::0", dependency: "a::0" }]]);
@@ -114,14 +130,14 @@ test("D: keeping up to date gives what asking from scratch gives", () => {
             continueOnFail: node.continueOnFail,
             after: count > 2 && count % 3 === 0 ? [`t${count - 2}::0`] : [],
           });
-        return node.kind === "loop" ? node : { ...node, children: node.children.map(name) };
+        return node.kind === "loop" || node.kind === "scope" ? node : { ...node, children: node.children.map(name) };
       };
       const plan = planOf(group("sequence", children.map(name)));
       const states = new Map<string, NodeState>();
-      const kept = new Schedule({ plan, states, maxConcurrency });
+      const kept = new Schedule({ plan, states, scopes: new Map(), maxConcurrency });
       const live: string[] = [];
       for (let turn = 0; turn < 200; turn += 1) {
-        const fresh = starts(schedule({ plan, states: new Map(states), maxConcurrency, nowMs: 0 }));
+        const fresh = starts(schedule({ plan, states: new Map(states), scopes: new Map(), maxConcurrency, nowMs: 0 }));
         const steps = kept.next(0);
         expect(starts(steps)).toEqual(fresh);
         for (const step of steps) {
@@ -141,6 +157,114 @@ test("D: keeping up to date gives what asking from scratch gives", () => {
     },
   );
   fc.assert(property, { numRuns: 300 });
+});
+
+describe("scopes", () => {
+  const any: ScopeHandler = { kind: "catch", codes: null, rethrows: false };
+  const scope = (
+    handler: ScopeHandler,
+    [body, caught, last]: readonly (readonly PlanNode[] | null)[],
+    scopeId = "try::0",
+  ): PlanScope => ({
+    kind: "scope",
+    type: "try",
+    id: "try",
+    scopeId,
+    within: null,
+    handler,
+    body: group("sequence", body ?? []),
+    catch: caught ? group("sequence", caught) : null,
+    finally: last ? group("sequence", last) : null,
+  });
+  const error = { code: "TASK_FAILED", message: "no" };
+  const at = (
+    root: PlanNode,
+    states: Record<string, NodeState>,
+    scopes: Record<string, Pick<ScopeState, "at">> = {},
+  ) => {
+    const held = new Map(Object.entries(scopes).map(([id, { at: part }]) => [id, { at: part, error, completed: [] }]));
+    const kept = new Schedule({
+      plan: planOf(group("sequence", [root, leaf("after")])),
+      states: new Map(Object.entries(states)),
+      scopes: held,
+      maxConcurrency: 4,
+    });
+    return kept.next(0).map((step) => (step.kind === "start" ? step.leaf.id : step.kind));
+  };
+  const tcf = scope(any, [[leaf("a"), leaf("b")], [leaf("c")], [leaf("f")]]);
+
+  test("a body that succeeds is followed by finally, never by catch, and then by what comes after", () => {
+    expect(at(tcf, {})).toEqual(["a"]);
+    expect(at(tcf, { "a::0": finished, "b::0": finished })).toEqual(["f"]);
+    expect(at(tcf, { "a::0": finished, "b::0": finished, "f::0": finished })).toEqual(["after"]);
+  });
+
+  test("D5: a caught failure gives the body up; catch starts when its bodies have stopped, then finally", () => {
+    const caught = { "try::0": { at: "catch" } } as const;
+    const failed = { kind: "failed", error } as const;
+    expect(at(tcf, { "a::0": failed, "b::0": running }, caught)).toEqual([]);
+    expect(at(tcf, { "a::0": failed, "b::0": { kind: "cancelled" } }, caught)).toEqual(["c"]);
+    expect(at(tcf, { "a::0": failed, "c::0": finished }, caught)).toEqual(["f"]);
+    expect(at(tcf, { "a::0": failed, "c::0": finished, "f::0": finished }, caught)).toEqual(["after"]);
+  });
+
+  test("D5: the kept schedule goes on when the last body of the part has stopped", () => {
+    const both = scope(any, [[group("parallel", [leaf("a"), leaf("b"), leaf("x")])], [leaf("c")], null]);
+    const states = new Map<string, NodeState>([
+      ["a::0", running],
+      ["b::0", running],
+      ["x::0", { kind: "failed", error }],
+    ]);
+    const kept = new Schedule({
+      plan: planOf(group("sequence", [both])),
+      states,
+      scopes: new Map([["try::0", { at: "catch", error, completed: [] }]]),
+      maxConcurrency: 4,
+    });
+    const end = (key: string) => {
+      states.set(key, { kind: "cancelled" });
+      kept.changed(key);
+      return starts(kept.next(0));
+    };
+
+    expect([starts(kept.next(0)), end("b::0"), end("a::0")]).toEqual([[], [], ["c"]]);
+  });
+
+  test("an error that goes on outward is given back after finally; a saga's after its compensations", () => {
+    expect(at(tcf, { "f::0": finished }, { "try::0": { at: "finally" } })).toEqual(["rethrow"]);
+    const undo = scope({ ...any, rethrows: true }, [[leaf("a")], [leaf("undo")], null]);
+    expect(at(undo, {}, { "try::0": { at: "catch" } })).toEqual(["undo"]);
+    expect(at(undo, { "undo::0": finished }, { "try::0": { at: "catch" } })).toEqual(["rethrow"]);
+  });
+
+  const part = (name: ScopePart["part"], change: Partial<ScopePart> = {}): ScopePart => ({
+    scopeId: "inner::0",
+    part: name,
+    handler: any,
+    hasFinally: true,
+    outer: { scopeId: "outer::0", part: "body", handler: any, hasFinally: false, outer: null },
+    ...change,
+  });
+  test.each([
+    ["in a body", part("body"), { scopeId: "inner::0", next: "catch" }],
+    [
+      "in a body that catches other codes",
+      part("body", { handler: { ...any, codes: ["TASK_TIMEOUT"] } }),
+      { scopeId: "inner::0", next: "finally" },
+    ],
+    [
+      "in a body without catch or finally",
+      part("body", { handler: { kind: "none" }, hasFinally: false }),
+      { scopeId: "outer::0", next: "catch" },
+    ],
+    ["in a catch", part("catch"), { scopeId: "inner::0", next: "finally" }],
+    ["in a catch without finally", part("catch", { hasFinally: false }), { scopeId: "outer::0", next: "catch" }],
+    ["in a finally", part("finally"), { scopeId: "outer::0", next: "catch" }],
+    ["in a finally with nothing around it", part("finally", { outer: null }), null],
+    ["outside every scope", null, null],
+  ] as const)("C1, C2: a failure %s is taken by the right scope", (_, within, expected) => {
+    expect(contain(within, error)).toEqual(expected);
+  });
 });
 
 describe("identity", () => {

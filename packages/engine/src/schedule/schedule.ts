@@ -4,16 +4,31 @@
  *      over, and the innermost Parallel and the global cap have room.
  *  D2. Terminal: finished, skipped, failed with continueOnFail, and async waits. A slow branch never holds back a fast one.
  *  D3. Among leaves that may start, source order decides: never the order in which they became ready.
- *  D4. A dependency that ended otherwise than finished blocks its dependents; `rest()` names both. */
-import type { Plan, PlanLeaf, PlanLoop, PlanNode, TaskLeaf, WaitLeaf } from "../graph/plan.ts";
-import { triesOf, type NodeState } from "../run/state.ts";
+ *  D4. A dependency that ended otherwise than finished blocks its dependents; `rest()` names both.
+ *  D5. What handles a failure starts when the bodies of the part it takes over from have stopped; that part starts nothing more.
+ *  D6. `until` is asked before a pass and after it: a pass that has begun is finished. */
+import type { Plan, PlanLeaf, PlanLoop, PlanScope, TaskLeaf, WaitLeaf } from "../graph/plan.ts";
+import { triesOf, type NodeState, type ScopeState } from "../run/state.ts";
+import {
+  buildCells,
+  completedSteps,
+  hasBegun,
+  insertInOrder,
+  leavesBelow,
+  type Cell,
+  type CellTree,
+  type LeafCell,
+  type ScopeCell,
+} from "./cells.ts";
 
 export type Step =
   | { readonly kind: "start"; readonly leaf: TaskLeaf; readonly attempt: number }
   | { readonly kind: "skip"; readonly leaf: PlanLeaf; readonly reason: string; readonly cascades: boolean }
   | { readonly kind: "wait"; readonly leaf: WaitLeaf }
   | { readonly kind: "advance"; readonly loop: PlanLoop }
-  | { readonly kind: "exhausted"; readonly loop: PlanLoop };
+  | { readonly kind: "exhausted"; readonly loop: PlanLoop }
+  /** A scope has done what it does about its failure; now the failure goes on outward. */
+  | { readonly kind: "rethrow"; readonly scope: PlanScope };
 
 export interface Rest {
   readonly done: boolean;
@@ -24,6 +39,7 @@ export interface Rest {
 export interface ScheduleInput {
   readonly plan: Plan;
   readonly states: ReadonlyMap<string, NodeState>;
+  readonly scopes: ReadonlyMap<string, ScopeState>;
   /** The global cap on running leaves. */
   readonly maxConcurrency: number;
 }
@@ -31,54 +47,27 @@ export interface ScheduleInput {
 export const schedule = ({ nowMs, ...input }: ScheduleInput & { readonly nowMs: number }): readonly Step[] =>
   new Schedule(input).next(nowMs);
 
-interface Cell {
-  /** Place in source order. */
-  readonly order: number;
-  readonly node: PlanNode;
-  readonly parent: Cell | null;
-  /** The innermost Parallel around it: whose cap governs. */
-  readonly pool: Pool;
-  readonly children: Cell[];
-  phase: "unreached" | "open" | "done";
-  /** Sequences: the child it is at. Parallels: how many children are not done. */
-  at: number;
-  stepping: boolean;
-}
-
-interface LeafCell extends Cell {
-  readonly node: PlanLeaf;
-  /** Holds a place in its pool. */
-  running: boolean;
-}
-
-interface Pool {
-  readonly cap: number;
-  running: number;
-  /** Ready, but the cap is reached. */
-  readonly queue: LeafCell[];
-}
-
 export class Schedule {
   readonly #in: ScheduleInput;
-  readonly #root: Cell;
-  readonly #cells = new Map<string, LeafCell>();
+  readonly #tree: CellTree;
   readonly #parked = new Map<string, LeafCell[]>();
   readonly #sleeping = new Set<LeafCell>();
   readonly #ready: LeafCell[] = [];
   readonly #steps: { readonly order: number; readonly step: Step }[] = [];
-  #built = 0;
+  /** Leaves of a given-up part that still run, and the scope that waits for them (D5). */
+  readonly #draining = new Map<string, ScopeCell>();
   #running = 0;
 
   constructor(input: ScheduleInput) {
     this.#in = input;
-    this.#root = this.#build(input.plan.root, null, { cap: Infinity, running: 0, queue: [] });
+    this.#tree = buildCells(input.plan);
     for (const [key, state] of input.states) {
       if (state.kind !== "running") continue;
-      const cell = this.#cells.get(key);
+      const cell = this.#tree.leaves.get(key);
       if (cell) this.#occupy(cell);
       else this.#running += 1;
     }
-    this.#activate(this.#root);
+    this.#activate(this.#tree.root);
   }
 
   /** The steps that are possible now. Each is given once; the caller performs it and reports with `changed`. */
@@ -93,14 +82,21 @@ export class Schedule {
 
   /** The state of this leaf changed. */
   changed(key: string): void {
-    const cell = this.#cells.get(key);
+    const cell = this.#tree.leaves.get(key);
     const state = this.#in.states.get(key);
     if (cell && state?.kind !== "running") this.#vacate(cell);
     else if (!cell && state?.kind !== "running") this.#running -= 1; // it had left the tree while it ran
     if (cell?.phase === "open") this.#activateLeaf(cell);
+    this.#drained(key);
     const waiting = this.#parked.get(key) ?? [];
     this.#parked.delete(key);
     for (const dependent of waiting) this.#activateLeaf(dependent);
+  }
+
+  /** The steps of a saga that are done. */
+  completed(scopeId: string): readonly string[] {
+    const body = this.#tree.scopes.get(scopeId)?.parts.body;
+    return body ? completedSteps(body) : [];
   }
 
   /** When the next backoff is over. */
@@ -113,31 +109,12 @@ export class Schedule {
   /** Why nothing can be done now: read when no step is left and nothing runs. */
   rest(): Rest {
     return {
-      done: this.#root.phase === "done",
-      waiting: [...this.#cells.keys()].filter((key) => this.#in.states.get(key)?.kind === "waiting"),
+      done: this.#tree.root.phase === "done",
+      waiting: [...this.#tree.leaves.keys()].filter((key) => this.#in.states.get(key)?.kind === "waiting"),
       blocked: [...this.#parked].flatMap(([dependency, cells]) =>
         cells.map((cell) => ({ key: cell.node.key, dependency })),
       ),
     };
-  }
-
-  #build(node: PlanNode, parent: Cell | null, pool: Pool): Cell {
-    const own = node.kind === "parallel" ? { cap: node.cap, running: 0, queue: [] } : pool;
-    const cell: Cell = {
-      order: (this.#built += 1),
-      node,
-      parent,
-      pool,
-      children: [],
-      phase: "unreached",
-      at: 0,
-      stepping: false,
-    };
-    if (node.kind === "leaf") this.#cells.set(node.key, Object.assign(cell, { running: false }) as LeafCell);
-    else
-      for (const child of node.kind === "loop" ? [node.body] : node.children)
-        cell.children.push(this.#build(child, cell, own));
-    return cell;
   }
 
   #activate(cell: Cell): void {
@@ -145,7 +122,8 @@ export class Schedule {
     const { node } = cell;
     if (node.kind === "leaf") return this.#activateLeaf(cell as LeafCell);
     if (node.kind === "sequence") return this.#stepSequence(cell);
-    if (node.kind === "loop" && node.until) return this.#finish(cell);
+    if (node.kind === "scope") return this.#openScope(cell as ScopeCell);
+    if (node.kind === "loop" && node.until && !hasBegun(cell, this.#in)) return this.#finish(cell); // D6
     cell.at = cell.children.length;
     if (cell.at === 0) return this.#finish(cell);
     for (const child of cell.children) this.#activate(child);
@@ -171,14 +149,61 @@ export class Schedule {
     const { parent } = cell;
     if (!parent) return;
     if (parent.node.kind === "sequence") return this.#stepSequence(parent);
+    if (parent.node.kind === "scope") return this.#partDone(parent as ScopeCell, cell);
     parent.at -= 1;
     if (parent.at > 0) return;
     if (parent.node.kind === "loop") this.#bodyDone(parent, parent.node);
     else this.#finish(parent);
   }
 
+  /** D5 */
+  #openScope(cell: ScopeCell): void {
+    const { parts, node } = cell;
+    const failed = this.#in.scopes.get(node.scopeId);
+    if (!failed) return this.#activate(parts.body);
+    const givenUp = failed.at === "catch" ? [parts.body] : [parts.body, parts.catch];
+    for (const leaf of givenUp.flatMap((part) => (part ? leavesBelow(part) : [])))
+      if (leaf.running) this.#draining.set(leaf.node.key, cell);
+    this.#handleFailure(cell);
+  }
+
+  #drained(key: string): void {
+    const scope = this.#draining.get(key);
+    if (!scope || this.#in.states.get(key)?.kind === "running") return;
+    this.#draining.delete(key);
+    this.#handleFailure(scope);
+  }
+
+  #handleFailure(cell: ScopeCell): void {
+    const failed = this.#in.scopes.get(cell.node.scopeId);
+    if (!failed || [...this.#draining.values()].includes(cell)) return;
+    const part = cell.parts[failed.at];
+    if (part) this.#activate(part);
+    else this.#handled(cell); // its catch showed nothing
+  }
+
+  #partDone(cell: ScopeCell, part: Cell): void {
+    if (part === cell.parts.body) return this.#runFinally(cell);
+    if (part === cell.parts.catch) return this.#handled(cell);
+    if (this.#in.scopes.get(cell.node.scopeId)?.at === "finally")
+      this.#give(cell, { kind: "rethrow", scope: cell.node });
+    else this.#finish(cell);
+  }
+
+  #handled(cell: ScopeCell): void {
+    const { handler } = cell.node;
+    if (handler.kind === "catch" && handler.rethrows) this.#give(cell, { kind: "rethrow", scope: cell.node });
+    else this.#runFinally(cell);
+  }
+
+  #runFinally(cell: ScopeCell): void {
+    if (cell.parts.finally) this.#activate(cell.parts.finally);
+    else this.#finish(cell);
+  }
+
   #bodyDone(cell: Cell, loop: PlanLoop): void {
-    if (loop.iteration + 1 < loop.maxIterations) this.#give(cell, { kind: "advance", loop });
+    if (loop.until) this.#finish(cell);
+    else if (loop.iteration + 1 < loop.maxIterations) this.#give(cell, { kind: "advance", loop });
     else if (loop.onMaxReached === "fail") this.#give(cell, { kind: "exhausted", loop });
     else this.#finish(cell);
   }
@@ -258,13 +283,6 @@ export class Schedule {
       insertInOrder(this.#ready, cell);
     }
   }
-}
-
-/** D3 */
-function insertInOrder(list: LeafCell[], cell: LeafCell): void {
-  let from = list.length;
-  while (from > 0 && (list[from - 1]?.order ?? 0) > cell.order) from -= 1;
-  list.splice(from, 0, cell);
 }
 
 /** D2 */

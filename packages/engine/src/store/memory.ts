@@ -11,7 +11,6 @@ import type {
   Heartbeat,
   NewRun,
   OutputCells,
-  RunEpoch,
   RunFilter,
   RunRow,
   RunStore,
@@ -77,16 +76,6 @@ class MemoryStore implements RunStore {
     return epoch + 1;
   }
 
-  async claimSome({ runs, owner, atMs, limit }: Parameters<RunStore["claimSome"]>[0]): Promise<readonly RunEpoch[]> {
-    const claimed: RunEpoch[] = [];
-    for (const { runId, epoch } of runs) {
-      if (claimed.length >= limit) break;
-      const taken = await this.claim({ runId, epoch, owner, atMs });
-      if (taken !== null) claimed.push({ runId, epoch: taken });
-    }
-    return claimed;
-  }
-
   async commit(batch: Batch): Promise<CommitResult> {
     const run = this.#owned(batch.runId, batch.epoch);
     return run ? write(run, batch) : { kind: "stale" };
@@ -136,7 +125,7 @@ class MemoryStore implements RunStore {
   async approvals({ runId, only }: Parameters<RunStore["approvals"]>[0]): Promise<readonly ApprovalRow[]> {
     const runs = [...this.#runs.values()].filter(({ row }) => runId === undefined || row.runId === runId);
     const rows = runs.flatMap((run) => [...run.approvals.values()]).map((row) => ({ ...row }));
-    return rows.filter((row) => !only || (only === "open" ? !row.decided : row.decided && !row.applied));
+    return rows.filter((row) => !only || (!row.applied && (only === "open") === !row.decided));
   }
 
   async decide({ runId, decision, by, atMs, ...ref }: Parameters<RunStore["decide"]>[0]): Promise<DecideResult> {

@@ -87,3 +87,34 @@ test("until is evaluated before the first pass", async () => {
   expect(run.result.status).toBe("finished");
   expect(run.trace()).toEqual([]);
 });
+
+test("D6: a pass that has begun is finished, though until turned true in its middle; nested loops too", async () => {
+  const run = await runToEnd(
+    smithers((ctx) => (
+      <Workflow name="middle">
+        <Loop id="outer" until={ctx.outputMaybe(outputs.n, "first") !== undefined}>
+          <Sequence>
+            <Task id="first" output={outputs.n}>
+              {one}
+            </Task>
+            <Loop id="inner" maxIterations={2}>
+              <Task id="tick" output={outputs.n}>
+                {one}
+              </Task>
+            </Loop>
+            <Task id="last" output={outputs.n}>
+              {one}
+            </Task>
+          </Sequence>
+        </Loop>
+      </Workflow>
+    )),
+  );
+
+  expect(run.trace().filter((line) => line.startsWith("node.finished"))).toEqual([
+    "node.finished first#0",
+    "node.finished tick@@outer=0#0",
+    "node.finished tick@@outer=0#1",
+    "node.finished last#0",
+  ]);
+});

@@ -7,8 +7,10 @@ import { Approval } from "../components/approval.ts";
 import { Branch } from "../components/branch.ts";
 import { Loop } from "../components/loop.ts";
 import { Parallel } from "../components/parallel.ts";
+import { Saga } from "../components/saga.ts";
 import { Sequence } from "../components/sequence.ts";
 import { Task } from "../components/task.ts";
+import { TryCatchFinally } from "../components/try-catch-finally.ts";
 import { Workflow } from "../components/workflow.ts";
 import { approvalDecisionSchema, createSmithers } from "../create-smithers.ts";
 import { h } from "../jsx-runtime.ts";
@@ -27,10 +29,41 @@ export function crashWorkflows(bodyLog: string): Readonly<Record<string, Workflo
         return { n };
       },
     });
+  const failing = (id: string) =>
+    h(Task<typeof outputs.value>, {
+      id,
+      output: outputs.value,
+      noRetry: true,
+      children: ({ nodeId, iteration, attempt, idempotencyKey }: TaskContext) => {
+        appendFileSync(bodyLog, `${JSON.stringify({ key: `${nodeId}::${iteration}`, attempt, idempotencyKey })}\n`);
+        throw new Error(`${id} broke`);
+      },
+    });
   const row = (ctx: Parameters<Parameters<typeof smithers>[0]>[0], nodeId: string) =>
     ctx.outputMaybe(outputs.value, { nodeId });
 
   return {
+    undo: smithers(() =>
+      h(
+        Workflow,
+        { name: "undo" },
+        h(TryCatchFinally, {
+          id: "try",
+          try: h(Saga, {
+            id: "saga",
+            onFailure: "compensate-and-fail",
+            steps: ["a", "b", "c"].map((id, at) => ({
+              id,
+              action: id === "c" ? failing(id) : step(id, at),
+              compensation: step(`undo-${id}`, at),
+            })),
+          }),
+          catch: () => step("caught", 1),
+          finally: step("last", 2),
+        }),
+        step("after", 3),
+      ),
+    ),
     chain: smithers((ctx) => {
       const first = row(ctx, "s0");
       return h(

@@ -3,7 +3,20 @@ import type { GenerateArgs } from "@smooth/engine/task";
 import { z } from "zod";
 import { approvalDecisionSchema, approvalSelectionSchema, createSmithers } from "../create-smithers.ts";
 
-export const { Workflow, Task, Sequence, Parallel, Loop, Approval, smithers, outputs, useCtx } = createSmithers({
+export const {
+  Workflow,
+  Task,
+  Sequence,
+  Parallel,
+  Loop,
+  Approval,
+  MergeQueue,
+  Saga,
+  TryCatchFinally,
+  smithers,
+  outputs,
+  useCtx,
+} = createSmithers({
   n: z.object({ n: z.number() }),
   text: z.object({ text: z.string() }),
   decision: approvalDecisionSchema,

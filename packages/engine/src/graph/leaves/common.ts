@@ -4,12 +4,13 @@ import type { JsonValue } from "../../outputs/json.ts";
 import type { OutputRegistry } from "../../outputs/registry.ts";
 import type { HostElement } from "../../render/renderer.ts";
 import { resolveRef, stateKey, type LoopChain, type LoopIterations } from "../identity.ts";
-import type { LeafBase, PlanLeaf } from "../plan.ts";
+import type { LeafBase, PlanLeaf, ScopePart } from "../plan.ts";
 import { aBoolean, aRecord, aString, badProp, optional, strings } from "../props.ts";
 
 export interface LeafScope {
   readonly registry: OutputRegistry;
   readonly chain: LoopChain;
+  readonly within: ScopePart | null;
   readonly loops: LoopIterations;
 }
 
@@ -29,7 +30,7 @@ export const COMMON_PROPS = [
   "meta",
 ];
 
-export function readCommon(element: HostElement, { registry, chain, loops }: LeafScope): LeafBase {
+export function readCommon(element: HostElement, { registry, chain, within, loops }: LeafScope): LeafBase {
   const id = optional(element, "id", aString);
   if (id === undefined) throw badProp(element, "id", "a non-empty string");
   if (/@@|::/.test(id)) throw badProp(element, "id", "free of @@ and ::");
@@ -42,6 +43,7 @@ export function readCommon(element: HostElement, { registry, chain, loops }: Lea
     key: stateKey(ref),
     id,
     chain,
+    within,
     output: own instanceof z.ZodObject ? { ...output, schema: own } : output,
     after: [],
     skipIf: optional(element, "skipIf", aBoolean) ?? false,
