@@ -1,7 +1,7 @@
 /** What people and supervisors do to runs from outside. Works on rows alone: no run needs to be loaded. */
 import { SmoothError } from "@smooth/protocol/errors";
 import type { NodeRef } from "../graph/identity.ts";
-import type { ApprovalDecision, ApprovalRow, RunRow, RunStore } from "../store/port.ts";
+import type { ApprovalDecision, ApprovalRow, Owner, RunRow, RunStore } from "../store/port.ts";
 import { mayClaim, type OwnerCheck } from "./ownership.ts";
 
 export interface Decide extends NodeRef {
@@ -79,6 +79,26 @@ export async function cancelRun(
 export interface Resumable {
   readonly run: RunRow;
   readonly because: "owner-gone" | "decided" | "cancel-requested";
+}
+
+/** A run that this process holds now and has not resumed yet: `resumeRun({ …, claimed })`. */
+export interface Claimed extends Resumable {
+  readonly epoch: number;
+}
+
+/** For workers that share a store: up to `limit` of the runs to resume become this process's own, each in one worker only. */
+export async function claimResumable(
+  store: RunStore,
+  { owner, limit, ...check }: OwnerCheck & { readonly owner: Owner; readonly limit: number },
+): Promise<readonly Claimed[]> {
+  const found = await findResumable(store, check);
+  if (found.length === 0 || limit < 1) return [];
+  const taken = await store.claimSome({ runs: found.map(({ run }) => run), owner, atMs: check.nowMs, limit });
+  const epochs = new Map(taken.map(({ runId, epoch }) => [runId, epoch]));
+  return found.flatMap((free) => {
+    const epoch = epochs.get(free.run.runId);
+    return epoch === undefined ? [] : [{ ...free, epoch }];
+  });
 }
 
 /** Runs a supervisor should resume now. */

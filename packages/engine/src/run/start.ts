@@ -11,6 +11,7 @@ import { decodeRow } from "../outputs/table.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { Owner, RunRow, RunStore } from "../store/port.ts";
 import type { StoredEvent } from "./events.ts";
+import type { Claimed } from "./control.ts";
 import { parseInput } from "./input.ts";
 import { checkMetadata, type RunMetadata } from "./metadata.ts";
 import { mayClaim, type OwnerCheck } from "./ownership.ts";
@@ -53,6 +54,8 @@ export interface ResumeRun extends Omit<EngineDeps, "ids">, RunOptions, Pick<Own
   readonly input?: JsonValue | undefined;
   /** Who agrees to go on with a workflow that has changed since. */
   readonly acceptWorkflowChange?: { readonly by: string } | undefined;
+  /** What `claimResumable` gave: this process holds the run already. When it cannot resume it, it lets it go again. */
+  readonly claimed?: Claimed | undefined;
   /** Deliver events after this seq; default: those from the claim on. */
   readonly eventsAfterSeq?: number | undefined;
 }
@@ -102,31 +105,51 @@ export async function startRun(options: StartRun): Promise<RunHandle> {
 
 /** Throws RUN_NOT_FOUND, RUN_NOT_RESUMABLE, RUN_OWNER_ALIVE, RUN_CLAIM_LOST, RESUME_METADATA_MISMATCH. */
 export async function resumeRun(options: ResumeRun): Promise<RunHandle> {
-  const { workflow, store, clock, owner, runId } = options;
+  const { claimed, store, clock, owner, runId } = options;
   const row = await store.run(runId);
   if (!row) throw new SmoothError("RUN_NOT_FOUND", `no run ${runId}`, { details: { runId } });
-  checkClaim(row, { isAlive: options.isAlive, host: owner.host, nowMs: clock.now() });
-  const accepted = checkMetadata({
-    runId,
-    recorded: { ...row.metadata, input: row.input },
-    now: { ...metadataOf(options), input: options.input },
-    acceptedBy: options.acceptWorkflowChange?.by,
-  });
-  await store.defineOutputs(workflow.registry.tables);
-  const epoch = await store.claim({ runId, epoch: row.epoch, owner, atMs: clock.now(), accepted });
-  if (epoch === null)
-    throw new SmoothError("RUN_CLAIM_LOST", `another process claimed run ${runId} first`, { details: { runId } });
-  const loop = new RunLoop({
+  if (row.epoch !== claimed?.epoch) checkClaim(row, { isAlive: options.isAlive, host: owner.host, nowMs: clock.now() });
+  let held = claimed?.epoch ?? null;
+  try {
+    const accepted = checkMetadata({
+      runId,
+      recorded: { ...row.metadata, input: row.input },
+      now: { ...metadataOf(options), input: options.input },
+      acceptedBy: options.acceptWorkflowChange?.by,
+    });
+    await store.defineOutputs(options.workflow.registry.tables);
+    held = await store.claim({ runId, epoch: row.epoch, owner, atMs: clock.now(), accepted });
+    if (held === null)
+      throw new SmoothError("RUN_CLAIM_LOST", `another process claimed run ${runId} first`, { details: { runId } });
+    return drive(runId, await takenUp(options, row, held), options.signal);
+  } catch (error) {
+    if (held !== null) await letGo(store, { run: claimed?.run ?? row, epoch: held, atMs: clock.now() });
+    throw error;
+  }
+}
+
+/** A run that cannot be resumed here is left as it was before the claim, for another worker or a repaired workflow. */
+async function letGo(
+  store: RunStore,
+  { run, epoch, atMs }: { readonly run: RunRow; readonly epoch: number; readonly atMs: number },
+): Promise<void> {
+  const nothing = { events: [], outputs: [], approvals: [], applied: [], heartbeats: [], frames: [] };
+  const status = { status: run.status, error: null, release: true };
+  await store.commit({ runId: run.runId, epoch, atMs, ...nothing, status });
+}
+
+async function takenUp(options: ResumeRun, row: RunRow, epoch: number): Promise<RunLoop> {
+  const { workflow, store } = options;
+  return new RunLoop({
     ...shared(options),
-    runId,
+    runId: row.runId,
     input: parseInput(workflow.inputSchema, row.input),
     auth: row.auth,
     epoch,
-    ...(await replay(store, workflow, runId)),
-    frameLog: new FrameLog(await store.frames(runId)),
+    ...(await replay(store, workflow, row.runId)),
+    frameLog: new FrameLog(await store.frames(row.runId)),
     deliveredSeq: options.eventsAfterSeq ?? row.lastSeq,
   });
-  return drive(runId, loop, options.signal);
 }
 
 const metadataOf = ({ workflow, vcsRoot = null }: Pick<StartRun, "workflow" | "vcsRoot">): RunMetadata => ({

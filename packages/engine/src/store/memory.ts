@@ -11,6 +11,7 @@ import type {
   Heartbeat,
   NewRun,
   OutputCells,
+  RunEpoch,
   RunFilter,
   RunRow,
   RunStore,
@@ -74,6 +75,16 @@ class MemoryStore implements RunStore {
     append(run, claimEvents(epoch + 1, accepted), atMs);
     this.#watchers.notify(runId);
     return epoch + 1;
+  }
+
+  async claimSome({ runs, owner, atMs, limit }: Parameters<RunStore["claimSome"]>[0]): Promise<readonly RunEpoch[]> {
+    const claimed: RunEpoch[] = [];
+    for (const { runId, epoch } of runs) {
+      if (claimed.length >= limit) break;
+      const taken = await this.claim({ runId, epoch, owner, atMs });
+      if (taken !== null) claimed.push({ runId, epoch: taken });
+    }
+    return claimed;
   }
 
   async commit(batch: Batch): Promise<CommitResult> {

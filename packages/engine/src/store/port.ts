@@ -41,6 +41,8 @@ export interface RunRow {
   readonly updatedAtMs: number;
 }
 
+export type RunEpoch = Pick<RunRow, "runId" | "epoch">;
+
 export interface NewRun {
   readonly runId: string;
   readonly workflow: string;
@@ -124,6 +126,14 @@ export interface RunStore {
     readonly atMs: number;
     readonly accepted?: Acceptance | null;
   }): Promise<number | null>;
+  /** For workers that share a store: takes up to `limit` of these runs, in this order, and waits for none that another worker is
+   *  taking. Answers with those it took, at their new epochs. */
+  claimSome(claim: {
+    readonly runs: readonly RunEpoch[];
+    readonly owner: Owner;
+    readonly atMs: number;
+    readonly limit: number;
+  }): Promise<readonly RunEpoch[]>;
   commit(batch: Batch): Promise<CommitResult>;
   /** Renews the lease; false when the run belongs to somebody else now. */
   beat(beat: { readonly runId: string; readonly epoch: number; readonly atMs: number }): Promise<boolean>;

@@ -17,6 +17,7 @@ import type {
   NewRun,
   OutputCells,
   Owner,
+  RunEpoch,
   RunFilter,
   RunRow,
   RunStore,
@@ -73,6 +74,18 @@ class SqliteStore implements RunStore {
     const claimed = this.#sql.transaction(() => takeOver(this.#sql, claim));
     if (claimed) this.#watchers.notify(claim.runId);
     return claimed ? claim.epoch + 1 : null;
+  }
+
+  async claimSome({ runs, limit, ...by }: Parameters<RunStore["claimSome"]>[0]): Promise<readonly RunEpoch[]> {
+    const claimed = this.#sql.transaction(() => {
+      const free = runs.values().filter((run) => takeOver(this.#sql, { ...run, ...by }));
+      return [...free.take(limit)];
+    });
+    for (const { runId } of claimed) {
+      this.#active.add(runId);
+      this.#watchers.notify(runId);
+    }
+    return claimed.map(({ runId, epoch }) => ({ runId, epoch: epoch + 1 }));
   }
 
   /** Q1 */

@@ -166,6 +166,22 @@ export function runStoreContract(open: () => RunStore): void {
     expect((await Promise.all(claims)).toSorted((a, b) => Number(b) - Number(a))).toEqual([2, null]);
   });
 
+  test("S2: a worker takes as many of the free runs as it asked for; those taken meanwhile are left alone", async () => {
+    const runs = Array.from({ length: 5 }, (_, at) => ({ runId: `many-${at}`, epoch: 1 }));
+    for (const { runId } of runs)
+      await store.create({ runId, workflow: "w", input: {}, auth: null, owner: OWNER, atMs: 1 });
+    await store.claim({ runId: "many-1", epoch: 1, owner: OTHER, atMs: 5 });
+
+    const first = await store.claimSome({ runs, owner: OTHER, atMs: 6, limit: 2 });
+    const second = await store.claimSome({ runs, owner: OWNER, atMs: 6, limit: 9 });
+
+    expect(first).toEqual([0, 2].map((at) => ({ runId: `many-${at}`, epoch: 2 })));
+    expect(second).toEqual([3, 4].map((at) => ({ runId: `many-${at}`, epoch: 2 })));
+    expect(await store.claimSome({ runs, owner: OTHER, atMs: 6, limit: 9 })).toEqual([]);
+    expect(await store.run("many-2")).toMatchObject({ owner: OTHER, epoch: 2, status: "running", heartbeatAtMs: 6 });
+    expect((await store.events("many-2", 1)).map((event) => event.type)).toEqual(["run.claimed"]);
+  });
+
   test("a stale batch does not spoil the batches that share its transaction", async () => {
     await store.create({ runId: "run-2", workflow: "w", input: {}, auth: null, owner: OWNER, atMs: 1 });
 

@@ -1,5 +1,5 @@
 /** A test's engine: in-memory store, obeying clock, counted ids. */
-import { startRun, resumeRun, type RunHandle, type StartRun } from "@smooth/engine/run";
+import { startRun, resumeRun, type ResumeRun, type RunHandle, type StartRun } from "@smooth/engine/run";
 import type { StoredEvent } from "@smooth/engine/events";
 import type { Owner } from "@smooth/engine/store";
 import { openMemoryStore } from "@smooth/engine/store/memory";
@@ -30,11 +30,8 @@ export function testEngine() {
       events.flatMap((event) => ("nodeId" in event ? [`${event.type} ${event.nodeId}#${event.iteration}`] : [])),
     start: (workflow: WorkflowDefinition, options: Partial<StartRun> = {}): Promise<RunHandle> =>
       startRun({ ...deps, workflow, input: {}, ...options }),
-    resume: (
-      workflow: WorkflowDefinition,
-      runId: string,
-      options: Omit<Partial<StartRun>, "runId"> = {},
-    ): Promise<RunHandle> => resumeRun({ ...deps, workflow, runId, isAlive: () => false, ...options }),
+    resume: (workflow: WorkflowDefinition, runId: string, options: Partial<ResumeRun> = {}): Promise<RunHandle> =>
+      resumeRun({ ...deps, workflow, runId, isAlive: () => false, ...options }),
   };
 }
 
