@@ -1,12 +1,10 @@
 /** Runs in one SQLite file.
  *  Q1. Batches that arrive in one tick share one transaction, of any number of runs: one sync for all of them.
  *  Q2. A stale batch is refused alone; the others of its transaction are written. */
-import type { Sql, SqlRow, SqlValue } from "@smooth/platform/ports";
+import type { Sql, SqlValue } from "@smooth/platform/ports";
 import type { FrameRow, NewFrame } from "../frames/frame-log.ts";
-import type { NodeRef } from "../graph/identity.ts";
-import type { JsonValue } from "../outputs/json.ts";
 import type { OutputTable } from "../outputs/table.ts";
-import { RunEventBody, RunStatus, type StoredEvent } from "../run/events.ts";
+import type { RunEventBody, StoredEvent } from "../run/events.ts";
 import { NO_METADATA, type RunMetadata } from "../run/metadata.ts";
 import type {
   ApprovalRow,
@@ -16,13 +14,13 @@ import type {
   Heartbeat,
   NewRun,
   OutputCells,
-  Owner,
   RunEpoch,
   RunFilter,
   RunRow,
   RunStore,
 } from "./port.ts";
 import { claimEvents } from "./port.ts";
+import { approvalRow, frameRow, json, nodeRef, outputCells, runRow, storedEvent } from "./rows.ts";
 import { defineOutputTable, ENGINE_TABLES, quoted } from "./sqlite-schema.ts";
 import { watchers } from "./watchers.ts";
 
@@ -302,61 +300,3 @@ function insertOutput(sql: Sql, runId: string, { table, nodeId, iteration, cells
   }
   sql.run(text, [runId, nodeId, iteration, ...cells]);
 }
-
-const json = (cell: SqlValue | undefined): JsonValue =>
-  typeof cell === "string" ? (JSON.parse(cell) as JsonValue) : null;
-const textOf = (cell: SqlValue | undefined): string | null => (typeof cell === "string" ? cell : null);
-const nodeRef = (row: SqlRow): NodeRef => ({ nodeId: String(row["node_id"]), iteration: Number(row["iteration"]) });
-
-const runRow = (row: SqlRow): RunRow => ({
-  runId: String(row["run_id"]),
-  workflow: String(row["workflow"]),
-  status: RunStatus.parse(row["status"]),
-  input: json(row["input"]),
-  auth: json(row["auth"]),
-  metadata: { source: json(row["source"]) as unknown as RunMetadata["source"], vcsRoot: textOf(row["vcs_root"]) },
-  error: json(row["error"]) as RunRow["error"],
-  owner: json(row["owner"]) as Owner | null,
-  epoch: Number(row["epoch"]),
-  heartbeatAtMs: Number(row["heartbeat_at_ms"]),
-  lastSeq: Number(row["last_seq"]),
-  cancelRequestedBy: textOf(row["cancel_requested_by"]),
-  createdAtMs: Number(row["created_at_ms"]),
-  updatedAtMs: Number(row["updated_at_ms"]),
-});
-
-const storedEvent = (runId: string, row: SqlRow): StoredEvent => ({
-  ...RunEventBody.parse(json(row["body"])),
-  runId,
-  seq: Number(row["seq"]),
-  atMs: Number(row["at_ms"]),
-});
-
-const frameRow = (row: SqlRow): FrameRow => ({
-  seq: Number(row["seq"]),
-  full: row["is_full"] === 1,
-  delta: json(row["delta"]) as unknown as FrameRow["delta"],
-});
-
-const outputCells = (table: OutputTable, row: SqlRow): OutputCells => ({
-  ...nodeRef(row),
-  table,
-  cells: table.columns.map((column) => row[column.name] ?? null),
-});
-
-const approvalRow = (row: SqlRow): ApprovalRow => ({
-  ...nodeRef(row),
-  runId: String(row["run_id"]),
-  mode: String(row["mode"]) as ApprovalRow["mode"],
-  request: json(row["request"]) as unknown as ApprovalRow["request"],
-  openedAtMs: Number(row["opened_at_ms"]),
-  decided:
-    row["decision"] === null
-      ? null
-      : {
-          decision: json(row["decision"]) as unknown as NonNullable<ApprovalRow["decided"]>["decision"],
-          by: String(row["decided_by"]),
-          atMs: Number(row["decided_at_ms"]),
-        },
-  applied: row["applied"] === 1,
-});

@@ -1,0 +1,70 @@
+/** Rows of an SQL database as the values of the port. SQLite and Postgres name and type the engine's columns alike. */
+import type { SqlRow, SqlValue } from "@smooth/platform/ports";
+import type { FrameRow } from "../frames/frame-log.ts";
+import type { NodeRef } from "../graph/identity.ts";
+import type { JsonValue } from "../outputs/json.ts";
+import type { OutputTable } from "../outputs/table.ts";
+import { RunEventBody, RunStatus, type StoredEvent } from "../run/events.ts";
+import type { RunMetadata } from "../run/metadata.ts";
+import type { ApprovalRow, OutputCells, Owner, RunRow } from "./port.ts";
+
+export const json = (cell: SqlValue | undefined): JsonValue =>
+  typeof cell === "string" ? (JSON.parse(cell) as JsonValue) : null;
+const textOf = (cell: SqlValue | undefined): string | null => (typeof cell === "string" ? cell : null);
+export const nodeRef = (row: SqlRow): NodeRef => ({
+  nodeId: String(row["node_id"]),
+  iteration: Number(row["iteration"]),
+});
+
+export const runRow = (row: SqlRow): RunRow => ({
+  runId: String(row["run_id"]),
+  workflow: String(row["workflow"]),
+  status: RunStatus.parse(row["status"]),
+  input: json(row["input"]),
+  auth: json(row["auth"]),
+  metadata: { source: json(row["source"]) as unknown as RunMetadata["source"], vcsRoot: textOf(row["vcs_root"]) },
+  error: json(row["error"]) as RunRow["error"],
+  owner: json(row["owner"]) as Owner | null,
+  epoch: Number(row["epoch"]),
+  heartbeatAtMs: Number(row["heartbeat_at_ms"]),
+  lastSeq: Number(row["last_seq"]),
+  cancelRequestedBy: textOf(row["cancel_requested_by"]),
+  createdAtMs: Number(row["created_at_ms"]),
+  updatedAtMs: Number(row["updated_at_ms"]),
+});
+
+export const storedEvent = (runId: string, row: SqlRow): StoredEvent => ({
+  ...RunEventBody.parse(json(row["body"])),
+  runId,
+  seq: Number(row["seq"]),
+  atMs: Number(row["at_ms"]),
+});
+
+export const frameRow = (row: SqlRow): FrameRow => ({
+  seq: Number(row["seq"]),
+  full: row["is_full"] === 1,
+  delta: json(row["delta"]) as unknown as FrameRow["delta"],
+});
+
+export const outputCells = (table: OutputTable, row: SqlRow): OutputCells => ({
+  ...nodeRef(row),
+  table,
+  cells: table.columns.map((column) => row[column.name] ?? null),
+});
+
+export const approvalRow = (row: SqlRow): ApprovalRow => ({
+  ...nodeRef(row),
+  runId: String(row["run_id"]),
+  mode: String(row["mode"]) as ApprovalRow["mode"],
+  request: json(row["request"]) as unknown as ApprovalRow["request"],
+  openedAtMs: Number(row["opened_at_ms"]),
+  decided:
+    row["decision"] === null
+      ? null
+      : {
+          decision: json(row["decision"]) as unknown as NonNullable<ApprovalRow["decided"]>["decision"],
+          by: String(row["decided_by"]),
+          atMs: Number(row["decided_at_ms"]),
+        },
+  applied: row["applied"] === 1,
+});
