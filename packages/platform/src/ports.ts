@@ -43,3 +43,22 @@ export interface Sql {
   transaction<T>(body: () => Sync<T>): T;
   close(): void;
 }
+
+/** A list is one parameter: an array of the database. */
+export type PgParam = SqlValue | boolean | readonly (SqlValue | boolean)[];
+export type PgQuery = (text: string, params?: readonly PgParam[]) => Promise<SqlRow[]>;
+
+/** One Postgres database, over a pool of connections. Parameters are `$1`, `$2`, …; whole numbers come back as numbers, booleans as 0 or 1. */
+export interface Postgres {
+  /** Nobody else is called so: tells our own notifications from those of others. */
+  readonly name: string;
+  /** One statement, prepared once per text and connection. */
+  readonly query: PgQuery;
+  /** On one connection, all or nothing; a rejection rolls back. */
+  transaction<T>(body: (query: PgQuery) => Promise<T>): Promise<T>;
+  /** Several statements, no parameters: migrations. */
+  exec(script: string): Promise<void>;
+  /** Hears what is notified on the channel, until `close`. `null`: the connection was lost meanwhile, so something may have been missed. */
+  listen(channel: string, onPayload: (payload: string | null) => void): Promise<void>;
+  close(): Promise<void>;
+}
