@@ -42,6 +42,13 @@ export const HostRecord = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("pearl.change"), change: PearlChange }),
   z.object({ kind: z.literal("pearl.dependency"), dependency: Dependency }),
   z.object({ kind: z.literal("status"), status: HostStatus }),
+  /** In place of a record that this dashboard refused: the host has it, and says what it was. */
+  z.object({
+    kind: z.literal("refused"),
+    what: z.string().max(100),
+    code: z.string().max(100),
+    message: z.string().max(1_000),
+  }),
 ]);
 export type HostRecord = z.infer<typeof HostRecord>;
 

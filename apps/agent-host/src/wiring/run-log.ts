@@ -8,7 +8,8 @@ import type { RunEvent, RunEventBody, RunStatus } from "@smooth/protocol/run-eve
 /** What happened in every run, and what the dashboard has not heard yet, in one database.
  *  L1. An event and its outbox row are one transaction: whatever a person here can see will reach the dashboard.
  *  L2. `seq` is gapless per run; the outbox `seq` is gapless per host, also after rows are acknowledged and removed.
- *  L3. A stream yields every event once, in order, from any `afterSeq`, and then live ones. */
+ *  L3. A stream yields every event once, in order, from any `afterSeq`, and then live ones.
+ *  L4. A record the dashboard refuses is kept aside whole; a word about it takes its place in the outbox, under its seq. */
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS run_log (
@@ -19,7 +20,9 @@ CREATE TABLE IF NOT EXISTS run_event (
   run_id TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, body TEXT NOT NULL,
   PRIMARY KEY (run_id, seq)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outbox (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, record TEXT, run_id TEXT, run_seq INTEGER) STRICT;`;
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, record TEXT, run_id TEXT, run_seq INTEGER) STRICT;
+CREATE TABLE IF NOT EXISTS outbox_refused (
+  seq INTEGER PRIMARY KEY, record TEXT NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;`;
 
 const PAGE = 500;
 
@@ -40,6 +43,11 @@ export interface RunFilter {
 export interface OutboxRow {
   readonly seq: number;
   readonly record: HostRecord;
+}
+
+export interface Refusal extends OutboxRow {
+  readonly code: string;
+  readonly message: string;
 }
 
 export class RunLog {
@@ -152,6 +160,7 @@ export class RunLog {
   restartOutbox(first: readonly HostRecord[]): void {
     this.#sql.transaction(() => {
       this.#sql.run("DELETE FROM outbox");
+      this.#sql.run("DELETE FROM outbox_refused");
       this.#sql.run("DELETE FROM sqlite_sequence WHERE name = 'outbox'");
       for (const record of first) this.#sql.run("INSERT INTO outbox (record) VALUES (?)", [JSON.stringify(record)]);
       this.#sql.run(
@@ -163,6 +172,21 @@ export class RunLog {
 
   acknowledge(throughSeq: number): void {
     this.#sql.run("DELETE FROM outbox WHERE seq <= ?", [throughSeq]);
+  }
+
+  /** L4 */
+  refuse({ seq, record, code, message }: Refusal): void {
+    this.#sql.transaction(() => {
+      if (record.kind === "status") this.#sql.run("DELETE FROM outbox_refused WHERE record ->> 'kind' = 'status'");
+      this.#sql.run(
+        "INSERT INTO outbox_refused (seq, record, code, message, at_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [seq, JSON.stringify(record), code, message, this.#clock.now()],
+      );
+      this.#sql.run("UPDATE outbox SET record = ?, run_id = NULL, run_seq = NULL WHERE seq = ?", [
+        JSON.stringify(wordAbout({ seq, record, code, message })),
+        seq,
+      ]);
+    });
   }
 
   #append(runId: string, body: RunEventBody): void {
@@ -212,6 +236,15 @@ function eventOf(runId: string, row: SqlRow): RunEvent {
 function recordOf(row: SqlRow): HostRecord {
   if (row["record"] !== null) return JSON.parse(String(row["record"])) as HostRecord;
   return { kind: "run.event", event: eventOf(String(row["run_id"]), row) };
+}
+
+/** In a run's transcript the gap is named where it is. */
+function wordAbout({ record, code, message }: Refusal): HostRecord {
+  if (record.kind !== "run.event")
+    return { kind: "refused", what: record.kind, code, message: message.slice(0, 1_000) };
+  const { runId, seq, atMs, type } = record.event;
+  const text = `The dashboard cannot take this event (${type}); it is on the host. Its reason: ${code}.`;
+  return { kind: "run.event", event: { runId, seq, atMs, type: "note", text } };
 }
 
 function summaryOf(row: SqlRow): RunSummary {

@@ -3,19 +3,17 @@ import { toSmoothError, SmoothError } from "@smooth/protocol/errors";
 import type { HostStatus } from "@smooth/protocol/gateway";
 import { type CommandAck, HostCommand } from "@smooth/protocol/host-sync";
 import type { Dashboard } from "./dashboard.ts";
+import { pushOutbox } from "./outbox.ts";
 import type { RunLog } from "./run-log.ts";
 
 /** Keeps host and dashboard level: the outbox goes up, commands come down, both survive any loss of either side.
  *  S1. A command is stored before it is acknowledged as delivered, and takes effect once: one that was under way when the host
  *      died is performed again, which every kind stands (actions.ts).
- *  S2. The outbox loses a row only after the dashboard acknowledged it.
- *  S3. Neither loop ever ends by itself: failures back off up to 10 s with full jitter, a success resets. */
+ *  S2. Neither loop ever ends by itself: failures back off up to 10 s with full jitter, a success resets. */
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS command (
   n INTEGER PRIMARY KEY, command_id TEXT NOT NULL UNIQUE, body TEXT NOT NULL, state TEXT NOT NULL, outcome TEXT) STRICT;`;
-
-const BATCH = 200;
 
 export interface SyncDeps {
   readonly sql: Sql;
@@ -55,35 +53,6 @@ async function forever(deps: SyncDeps, signal: AbortSignal, attempt: Attempt): P
       const ceilingMs = Math.min(10_000, 100 * 2 ** failures);
       await deps.clock.sleep(deps.random() * ceilingMs, signal).catch(() => undefined);
     }
-  }
-}
-
-async function pushOutbox({ runLog, dashboard }: SyncDeps, signal: AbortSignal, ok: () => void): Promise<void> {
-  while (!signal.aborted) {
-    const changed = runLog.changed(signal);
-    const rows = runLog.outbox(BATCH);
-    if (rows.length === 0) {
-      await changed;
-      continue;
-    }
-    runLog.acknowledge(await pushOrSkip(dashboard, rows, signal)); // S2
-    ok();
-  }
-}
-
-/** A dashboard that is ahead (its answer to an earlier push was lost) names the seq it wants; what lies before is stored there. */
-async function pushOrSkip(
-  dashboard: Dashboard,
-  rows: ReturnType<RunLog["outbox"]>,
-  signal: AbortSignal,
-): Promise<number> {
-  try {
-    return await dashboard.push(rows, signal);
-  } catch (error) {
-    const expected =
-      error instanceof SmoothError && error.code === "CONFLICT" ? error.details["expectedSeq"] : undefined;
-    if (typeof expected === "number" && expected > (rows[0]?.seq ?? 0)) return expected - 1;
-    throw error;
   }
 }
 

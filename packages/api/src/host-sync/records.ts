@@ -2,6 +2,7 @@ import type { Tx } from "@smooth/db/client";
 import type { HostRecord } from "@smooth/protocol/host-sync";
 import type { Ask } from "@smooth/protocol/asks";
 import type { RunEvent } from "@smooth/protocol/run-events";
+import { audit } from "../audit.ts";
 import type { HostRow } from "../rows.ts";
 import { asksOf, emptySummary, foldSummary } from "./run-summary.ts";
 
@@ -36,6 +37,8 @@ function storeOther(tx: Tx, host: HostRow, record: HostRecord): Promise<boolean>
       return storeDependency(tx, host, record);
     case "status":
       return storeStatus(tx, host, record);
+    case "refused":
+      return auditRefused(tx, host, record);
   }
 }
 
@@ -120,6 +123,15 @@ async function storeDependency(tx: Tx, host: HostRow, { dependency }: Of<"pearl.
 
 async function storeStatus(tx: Tx, { id }: HostRow, { status }: Of<"status">): Promise<boolean> {
   await tx.host.update({ where: { id }, data: { status: JSON.stringify(status) } });
+  return true;
+}
+
+/** What is missing here is told to whoever reads the audit; the same refusal once, however often it happens. */
+async function auditRefused(tx: Tx, { orgId, id, lastSeenAtMs }: HostRow, record: Of<"refused">): Promise<boolean> {
+  const details = { what: clean(record.what), code: clean(record.code), message: clean(record.message) };
+  const fact = { orgId, actor: id, action: "record.refused", subject: id };
+  const told = await tx.auditEntry.count({ where: { ...fact, details: JSON.stringify(details) } });
+  if (told === 0) await audit(tx, { ...fact, atMs: lastSeenAtMs ?? 0, details });
   return true;
 }
 

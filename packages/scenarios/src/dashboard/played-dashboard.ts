@@ -68,9 +68,17 @@ export class PlayedDashboard implements AsyncDisposable {
     return email;
   }
 
+  /** What the dashboard has stored. */
+  get db(): Db {
+    return this.#deps.db;
+  }
+
+  async pairingCode(): Promise<string> {
+    return (await createPairingCode(this.#deps, { orgId: this.#orgId, by: OWNER })).code;
+  }
+
   async pairHost(name: string): Promise<PlayedHost> {
-    const { code } = await createPairingCode(this.#deps, { orgId: this.#orgId, by: OWNER });
-    return PlayedHost.pair(this.url, { code, name });
+    return PlayedHost.pair(this.url, { code: await this.pairingCode(), name });
   }
 
   letters(): string[] {
