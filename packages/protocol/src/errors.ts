@@ -43,6 +43,7 @@ export const ERRORS = {
   HEARTBEAT_PAYLOAD_TOO_LARGE: { http: 413, exit: 4, about: "A heartbeat is over 1 MB of JSON." },
   HEARTBEAT_PAYLOAD_NOT_JSON_SERIALIZABLE: { http: 400, exit: 4, about: "A heartbeat cannot be written as JSON." },
   AGENT_CONFIG_INVALID: { http: 500, exit: 4, about: "An agent cannot work as configured (key, model, binary)." },
+  SCORER_FAILED: { http: 500, exit: 1, about: "A scorer threw, hung, or gave something that is not a score." },
   APPROVAL_DENIED: { http: 403, exit: 1, about: "A person denied an approval whose onDeny is fail." },
   RALPH_MAX_REACHED: { http: 500, exit: 1, about: "A loop used up maxIterations and its onMaxReached is fail." },
   DB_MISSING_COLUMNS: { http: 500, exit: 4, about: "An output table no longer fits its schema." },

@@ -6,9 +6,14 @@ import process from "node:process";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { ErrorInfo, StoredEvent } from "@smooth/engine/events";
 import type { JsonValue } from "@smooth/engine/json";
+import type { MemoryStore } from "@smooth/engine/memory";
+import { sqliteMemoryBackend } from "@smooth/engine/memory/sqlite";
+import { memoryStore } from "@smooth/engine/memory/store";
 import { isOwnerAlive, processOwner } from "@smooth/engine/process-owner";
 import { resumeRun, startRun } from "@smooth/engine/run";
+import type { JudgeModel } from "@smooth/engine/scorers";
 import { openSqliteStore } from "@smooth/engine/store/sqlite";
+import type { AgentLike } from "@smooth/engine/task";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { openSqlite } from "@smooth/platform/node/sqlite";
 import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
@@ -27,6 +32,10 @@ export interface RunWorkflowOptions {
   readonly auth?: JsonValue;
   /** With `resume`: go on although the workflow's files have changed; the consent is recorded. */
   readonly acceptWorkflowChange?: boolean;
+  /** What tasks remember across runs; default: in the same `smithers.db`. */
+  readonly memory?: MemoryStore;
+  /** Which agent judges under a model's name, for scorers that name one. */
+  readonly judges?: (model: JudgeModel) => AgentLike | undefined;
 }
 
 export interface RunWorkflowResult {
@@ -46,6 +55,8 @@ const KNOWN = new Set([
   "rootDir",
   "auth",
   "acceptWorkflowChange",
+  "memory",
+  "judges",
 ]);
 
 export async function runWorkflow(
@@ -60,6 +71,7 @@ export async function runWorkflow(
   const sql = openSqlite(join(rootDir, "smithers.db"));
   try {
     const deps = {
+      memory: memoryStore(sqliteMemoryBackend(sql), { clock: systemClock, log: quiet }),
       ...rest,
       workflow,
       store: openSqliteStore(sql),

@@ -42,6 +42,12 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
     case "node.skipped":
     case "approval.decided":
     case "loop.advanced":
+    case "aftermath.due":
+    case "score.recorded":
+    case "score.failed":
+    case "memory.recalled":
+    case "memory.remembered":
+    case "memory.failed":
       return [];
     default:
       return assertNever(event);

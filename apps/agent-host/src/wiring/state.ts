@@ -7,6 +7,9 @@ import { folderBlobs } from "@smooth/cast/groove/blobs";
 import { createRedactor } from "@smooth/cast/narc/redact";
 import { openScribe } from "@smooth/cast/scribe";
 import type { RunStore } from "@smooth/engine/store";
+import type { MemoryStore } from "@smooth/engine/memory";
+import { sqliteMemoryBackend } from "@smooth/engine/memory/sqlite";
+import { memoryStore } from "@smooth/engine/memory/store";
 import { openSqliteStore } from "@smooth/engine/store/sqlite";
 import type { PearlStore } from "@smooth/pearls/store";
 import { openPearlStore } from "@smooth/pearls/sql-store";
@@ -32,6 +35,8 @@ export interface HostState {
   readonly access: Access;
   readonly groove: Groove;
   readonly store: RunStore;
+  /** What workflows remember across runs. */
+  readonly memory: MemoryStore;
   readonly models: Models;
   readonly egress: Egress;
   readonly log: Log;
@@ -62,6 +67,7 @@ export async function openState(home: Home, env: HostEnv, parts: AsyncDisposable
     log,
     secrets,
     store: openSqliteStore(sql),
+    memory: memoryStore(sqliteMemoryBackend(sql), { clock: systemClock, log }),
     groove: openGroove({ sql, blobs: folderBlobs(home.path("blobs")), clock: systemClock }),
     egress: openEgress({ ...env.resolve, ...demo?.resolve }),
   };

@@ -56,7 +56,15 @@ export async function openWorkshop(
   const steering = new Steering(state.sql);
   const runs = parts.use(
     new Runs({
-      engine: { store, clock: systemClock, ids: systemIds, random: systemRandom, log, owner: processOwner() },
+      engine: {
+        store,
+        clock: systemClock,
+        ids: systemIds,
+        random: systemRandom,
+        log,
+        owner: processOwner(),
+        memory: state.memory,
+      },
       isAlive: isOwnerAlive,
       runLog,
       steering,

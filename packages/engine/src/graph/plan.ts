@@ -1,8 +1,10 @@
 /** What one frame asks for: groups and leaves in source order. Plain data, made by `extract`, read by the schedule. */
+import type { TaskMemoryConfig } from "../memory/recall.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import type { AgentLike, ComputeFn } from "../task/body.ts";
 import type { RetryPolicy } from "../schedule/retry.ts";
+import type { ScorersMap } from "../scorers/scorer.ts";
 import type { LoopChain, NodeRef } from "./identity.ts";
 
 export type PlanNode = PlanGroup | PlanLoop | PlanScope | PlanLeaf;
@@ -84,6 +86,8 @@ export interface TaskLeaf extends LeafBase {
   readonly retry: RetryPolicy;
   readonly timeoutMs: number | null;
   readonly heartbeatTimeoutMs: number | null;
+  readonly scorers: ScorersMap;
+  readonly memory: TaskMemoryConfig | null;
   /** Alias → the node whose row is handed to a function child, with the table to read it from. */
   readonly deps: readonly { readonly name: string; readonly key: string; readonly output: OutputTable }[];
 }

@@ -14,9 +14,9 @@ export function memoryBackend(): MemoryBackend {
     [...facts.values()]
       .filter((fact) => fact.namespace === namespace && alive(fact, nowMs))
       .toSorted((a, b) => (a.key < b.key ? -1 : 1));
-  const append = ({ threadId, ...message }: NewMessage): void => {
-    const there = threads.get(threadId) ?? [];
-    threads.set(threadId, [...there, { ...message, seq: (there.at(-1)?.seq ?? 0) + 1 }]);
+  const append = (message: NewMessage): void => {
+    const there = threads.get(message.threadId) ?? [];
+    threads.set(message.threadId, [...there, placedAt(message, (there.at(-1)?.seq ?? 0) + 1)]);
   };
 
   return {
@@ -49,9 +49,16 @@ export function memoryBackend(): MemoryBackend {
       const at = there.findIndex(({ seq }) => seq === throughSeq);
       if (at < 0) return false;
       const firstSeq = throughSeq - messages.length + 1;
-      const placed = messages.map(({ threadId: _, ...message }, place) => ({ ...message, seq: firstSeq + place }));
+      const placed = messages.map((message, place) => placedAt(message, firstSeq + place));
       threads.set(threadId, [...placed, ...there.slice(at + 1)]);
       return true;
     },
   };
 }
+
+const placedAt = ({ role, content, createdAt }: NewMessage, seq: number): PlacedMessage => ({
+  role,
+  content,
+  createdAt,
+  seq,
+});

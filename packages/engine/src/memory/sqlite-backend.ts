@@ -1,4 +1,5 @@
-/** Memory in a SQLite file, beside the runs or alone. Words are ranked by FTS5's bm25(). The caller opens and closes `sql`. */
+/** Memory in a SQLite file, beside the runs or alone. Words are ranked by FTS5's bm25(). The caller opens and closes `sql`.
+ *  The tables are made at the first use: a run that remembers nothing pays nothing. */
 import type { Sql, SqlRow, SqlValue } from "@smooth/platform/ports";
 import type { JsonValue } from "../outputs/json.ts";
 import {
@@ -26,39 +27,46 @@ CREATE TABLE IF NOT EXISTS _smithers_memory_sources (source TEXT PRIMARY KEY) WI
 const ALIVE = "(expires_at_ms IS NULL OR expires_at_ms > ?)";
 
 export function sqliteMemoryBackend(sql: Sql): MemoryBackend {
-  sql.exec(TABLES);
+  let there = false;
+  const db = (): Sql => {
+    if (!there) sql.exec(TABLES);
+    there = true;
+    return sql;
+  };
   return {
-    write: async (batch) => sql.transaction(() => write(sql, batch)),
+    write: async (batch) => db().transaction(() => write(sql, batch)),
     facts: async (namespace, nowMs) =>
-      sql
+      db()
         .all(`SELECT * FROM _smithers_memory_facts WHERE namespace = ? AND ${ALIVE} ORDER BY key`, [namespace, nowMs])
         .map(storedFact),
     async fact(namespace, key, nowMs) {
       const text = `SELECT * FROM _smithers_memory_facts WHERE namespace = ? AND key = ? AND ${ALIVE}`;
-      const row = sql.get(text, [namespace, key, nowMs]);
+      const row = db().get(text, [namespace, key, nowMs]);
       return row ? storedFact(row) : null;
     },
     async search({ namespace, words, nowMs, limit }) {
       const text = `SELECT key FROM _smithers_memory_words JOIN _smithers_memory_facts ON id = _smithers_memory_words.rowid
         WHERE _smithers_memory_words MATCH ? AND namespace = ? AND ${ALIVE} ORDER BY bm25(_smithers_memory_words), key LIMIT ?`;
       const anyOf = words.map((word) => `"${word}"`).join(" OR ");
-      return sql.all(text, [anyOf, namespace, nowMs, limit]).map((row) => String(row["key"]));
+      return db()
+        .all(text, [anyOf, namespace, nowMs, limit])
+        .map((row) => String(row["key"]));
     },
     remove: async (namespace, key) =>
-      sql.transaction(() => remove(sql, "namespace = ? AND key = ?", [namespace, key]) === 1),
-    removeExpired: async (nowMs) => sql.transaction(() => remove(sql, "expires_at_ms <= ?", [nowMs])),
+      db().transaction(() => remove(sql, "namespace = ? AND key = ?", [namespace, key]) === 1),
+    removeExpired: async (nowMs) => db().transaction(() => remove(sql, "expires_at_ms <= ?", [nowMs])),
     async messages(threadId, limit) {
       const text = "SELECT * FROM _smithers_memory_messages WHERE thread_id = ? ORDER BY seq DESC LIMIT ?";
-      return sql
+      return db()
         .all(text, [threadId, limit ?? -1])
         .toReversed()
         .map(placedMessage);
     },
     threads: async () =>
-      sql
+      db()
         .all("SELECT DISTINCT thread_id FROM _smithers_memory_messages ORDER BY 1")
         .map((row) => String(row["thread_id"])),
-    replaceMessages: async (...given) => sql.transaction(() => replaceMessages(sql, given)),
+    replaceMessages: async (...given) => db().transaction(() => replaceMessages(sql, given)),
   };
 }
 

@@ -6,13 +6,17 @@ import type { SmoothError } from "@smooth/protocol/errors";
 import { parseStateKey } from "../graph/identity.ts";
 import type { TaskLeaf } from "../graph/plan.ts";
 import type { JsonValue } from "../outputs/json.ts";
+import type { MemoryStore } from "../memory/port.ts";
+import { recall, type Recalled, type RecallNote } from "../memory/recall.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import { nextDelayMs } from "../schedule/retry.ts";
 import type { Heartbeat } from "../store/port.ts";
 import { runAttempt, type AttemptOutcome, type Failure } from "../task/attempt.ts";
 import type { AgentLike } from "../task/body.ts";
 import type { TokenUsage } from "../task/usage.ts";
+import { workflowNamespace } from "./aftermath.ts";
 import type { Doorbell } from "./doorbell.ts";
+import type { RunEventBody } from "./events.ts";
 import { triesOf, type RunState } from "./state.ts";
 
 export interface BodiesInput {
@@ -23,6 +27,7 @@ export interface BodiesInput {
   readonly state: RunState;
   /** Last heartbeat per state key, as the store has them. */
   readonly heartbeats: Map<string, JsonValue>;
+  readonly memory: MemoryStore | null;
 }
 
 export interface Body {
@@ -30,6 +35,7 @@ export interface Body {
   readonly attempt: number;
   readonly abort: AbortController;
   readonly agent: AgentLike | null;
+  readonly startedAtMs: number;
 }
 
 export interface EndedBody {
@@ -62,6 +68,7 @@ export class Bodies {
   /** Beats not written yet. */
   readonly #beats = new Map<string, JsonValue>();
   #dueBeats: Heartbeat[] = [];
+  #notes: RunEventBody[] = [];
   #ended: EndedBody[] = [];
   #used: UsedTokens[] = [];
 
@@ -100,11 +107,12 @@ export class Bodies {
     this.#ended.push(ended);
   }
 
-  launch(leaf: TaskLeaf, attempt: number): void {
+  /** `workflow`: the name its own facts are remembered under. */
+  launch(leaf: TaskLeaf, attempt: number, workflow: string): void {
     const { runId, clock, rows, heartbeats, state } = this.#in;
     const usable = this.#usableAgents(leaf);
     const agent = usable[triesOf(state.nodes.get(leaf.key)).failures % usable.length] ?? null;
-    const body: Body = { leaf, attempt, agent, abort: new AbortController() };
+    const body: Body = { leaf, attempt, agent, abort: new AbortController(), startedAtMs: clock.now() };
     this.#live.set(leaf.key, body);
     void runAttempt({
       leaf,
@@ -120,6 +128,7 @@ export class Bodies {
         this.#used.push({ body, usage });
         this.#bell.ring();
       },
+      recall: (prompt) => this.#recall(body, prompt, workflow),
     }).then((outcome) => {
       this.#end({ body, outcome });
       this.#bell.ring();
@@ -147,6 +156,13 @@ export class Bodies {
     return used;
   }
 
+  /** What recalling noted since the last call, as events. */
+  takeNotes(): readonly RunEventBody[] {
+    const notes = this.#notes;
+    this.#notes = [];
+    return notes;
+  }
+
   /** The heartbeats to write with the next flush. */
   takeBeats(): readonly Heartbeat[] {
     const due = this.#dueBeats;
@@ -165,6 +181,21 @@ export class Bodies {
     if (!retryable) return null;
     const round = failures / perRound;
     return round > leaf.retry.retries ? null : clock.now() + nextDelayMs(leaf.retry, round, random);
+  }
+
+  async #recall({ leaf, attempt }: Body, prompt: string, workflow: string): Promise<Recalled> {
+    const { nodeId, iteration } = leaf;
+    const note = (noted: RecallNote): void =>
+      void this.#notes.push(
+        noted.kind === "recalled"
+          ? { type: "memory.recalled", nodeId, iteration, attempt, namespace: noted.namespace, keys: [...noted.keys] }
+          : { type: "memory.failed", nodeId, iteration, during: "recall", error: noted.error },
+      );
+    return recall(leaf.memory ?? {}, prompt, {
+      memory: this.#in.memory,
+      ownNamespace: workflowNamespace(workflow),
+      note,
+    });
   }
 
   #usableAgents(leaf: TaskLeaf): readonly AgentLike[] {

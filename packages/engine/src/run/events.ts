@@ -2,6 +2,7 @@
  *  E1. `seq` starts at 1 and has no gap within a run. */
 import { z } from "zod";
 import { TokenUsage } from "../task/usage.ts";
+import type { JsonValue } from "../outputs/json.ts";
 
 export const RunStatus = z.enum([
   "running",
@@ -23,6 +24,8 @@ export type ErrorInfo = z.infer<typeof ErrorInfo>;
 
 const node = { nodeId: z.string(), iteration: z.int().nonnegative() };
 const attempt = { ...node, attempt: z.int().positive() };
+/** The scorer's name in the task's map, and its own id. */
+const scorer = { scorer: z.string(), scorerId: z.string() };
 
 export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("run.started"), workflow: z.string() }),
@@ -51,6 +54,32 @@ export const RunEventBody = z.discriminatedUnion("type", [
     next: z.enum(["catch", "finally"]),
     completed: z.array(z.string()),
   }),
+  /** In one commit with `node.finished`: the result is to be scored and remembered. `prompt` is what its agent was asked. */
+  z.object({
+    type: z.literal("aftermath.due"),
+    ...node,
+    output: z.string(),
+    prompt: z.string().nullable(),
+    latencyMs: z.number(),
+    scorers: z.array(z.string()),
+    remember: z.object({ namespace: z.string(), key: z.string() }).nullable(),
+    threadId: z.string().nullable(),
+  }),
+  z.object({
+    type: z.literal("score.recorded"),
+    ...node,
+    ...scorer,
+    scorerName: z.string(),
+    score: z.number().min(0).max(1),
+    reason: z.string().optional(),
+    meta: z.record(z.string(), z.custom<JsonValue>()).optional(),
+    durationMs: z.number(),
+  }),
+  z.object({ type: z.literal("score.failed"), ...node, ...scorer, error: ErrorInfo }),
+  /** Keys of the facts that were put before an agent's prompt. */
+  z.object({ type: z.literal("memory.recalled"), ...attempt, namespace: z.string(), keys: z.array(z.string()) }),
+  z.object({ type: z.literal("memory.remembered"), ...node }),
+  z.object({ type: z.literal("memory.failed"), ...node, during: z.enum(["recall", "remember"]), error: ErrorInfo }),
 ]);
 export type RunEventBody = z.infer<typeof RunEventBody>;
 

@@ -9,15 +9,19 @@ import { SmoothError } from "@smooth/protocol/errors";
 import { parseStateKey, stateKey, type NodeRef } from "../graph/identity.ts";
 import type { FrameLog } from "../frames/frame-log.ts";
 import type { Plan, PlanLeaf, PlanScope, ScopePart, TaskLeaf, WaitLeaf } from "../graph/plan.ts";
+import type { MemoryStore } from "../memory/port.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import { decodeRow, encodeRow, type OutputTable, type Row } from "../outputs/table.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import { contain, isGivenUp } from "../schedule/contain.ts";
 import { Schedule, type Step } from "../schedule/schedule.ts";
+import type { JudgeModel } from "../scorers/scorer.ts";
 import type { ApprovalRow, Batch, RunStore } from "../store/port.ts";
-import { parseRow, unwritable, type Failure } from "../task/attempt.ts";
+import { parseRow, unwritable, type Failure, type Success } from "../task/attempt.ts";
 import { peekText } from "../task/peek.ts";
+import type { AgentLike } from "../task/body.ts";
+import { Aftermath, aftermathOf, type Origin } from "./aftermath.ts";
 import { approvalOutcome } from "./approval.ts";
 import { Bodies, DRAIN_MS, type Body } from "./bodies.ts";
 import { Doorbell } from "./doorbell.ts";
@@ -65,6 +69,10 @@ export interface LoopInput extends RunPorts {
   /** `always`: every tick renders anew; same plan and events, only slower (a check of L3). */
   readonly render: "tracked" | "always";
   readonly onEvent: (event: StoredEvent) => void;
+  /** What tasks remember across runs; without one, `memory` props fail visibly. */
+  readonly memory: MemoryStore | null;
+  /** Which agent judges under a model's name, for scorers. */
+  readonly judges: ((model: JudgeModel) => AgentLike | undefined) | null;
 }
 
 type Stop =
@@ -83,6 +91,8 @@ export class RunLoop {
   readonly #bell: Doorbell;
   readonly #over = new AbortController();
   readonly #bodies: Bodies;
+  readonly #aftermath: Aftermath;
+  readonly #givenUp = new AbortController();
   readonly #warned = new Set<string>();
   #plan: Plan | undefined;
   #schedule: Schedule | undefined;
@@ -97,6 +107,7 @@ export class RunLoop {
     this.#recorder = new Recorder(input);
     this.#bell = new Doorbell(input.clock);
     this.#bodies = new Bodies(input, this.#bell, this.#over.signal);
+    this.#aftermath = new Aftermath(input, this.#bell, AbortSignal.any([this.#over.signal, this.#givenUp.signal]));
   }
 
   /** Ask the run to end; the first reason stays. */
@@ -105,6 +116,7 @@ export class RunLoop {
     this.#stop = stop;
     const reason = new SmoothError("TASK_ABORTED", `the run ends: ${stop.status}`);
     this.#bodies.abort(reason);
+    if (stop.status !== "failed") this.#givenUp.abort(reason);
     this.#bell.after(DRAIN_MS, this.#over.signal, () => (this.#drained = true));
     this.#bell.ring();
   }
@@ -135,12 +147,21 @@ export class RunLoop {
     if (this.#lookAtStore) await this.#readStore();
     this.#collect();
     const starts = this.#stop ? [] : this.#advance();
-    const result = this.#bodies.size + starts.length === 0 || this.#drained ? this.#conclude() : undefined;
+    const result = this.#isIdle(starts) || this.#drained ? this.#conclude() : undefined;
     if (!(await this.#flush(result?.status))) return { status: "lost", runId: this.#in.runId }; // L2
     if (result) return result;
     if (this.#stop) this.#undoStarts(starts);
-    else for (const { leaf, attempt } of starts) this.#bodies.launch(leaf, attempt); // L1
+    else for (const { leaf, attempt } of starts) this.#bodies.launch(leaf, attempt, this.#name()); // L1
+    if (this.#plan) this.#aftermath.start(this.#plan);
     return undefined;
+  }
+
+  #isIdle(starts: readonly unknown[]): boolean {
+    return this.#bodies.size + starts.length === 0 && !this.#aftermath.pending;
+  }
+
+  #name(): string {
+    return this.#plan?.name ?? this.#in.workflow.name;
   }
 
   // ---- waking ----
@@ -176,6 +197,7 @@ export class RunLoop {
   // ---- what ended ----
 
   #collect(): void {
+    for (const event of [...this.#bodies.takeNotes(), ...this.#aftermath.takeDone()]) this.#emit(event);
     for (const { body, usage } of this.#bodies.takeUsed())
       this.#emit({
         type: "node.usage",
@@ -185,7 +207,7 @@ export class RunLoop {
         ...usage,
       });
     for (const { body, outcome } of this.#bodies.takeEnded()) {
-      const failure = outcome.kind === "ok" ? this.#recordRow(body.leaf, outcome.row) : outcome;
+      const failure = outcome.kind === "ok" ? this.#recordRow(body, outcome) : outcome;
       if (!failure || this.#stop?.status === "released") continue;
       if (this.#stop || isGivenUp(body.leaf.within, this.#in.state.scopes)) this.#cancelled(body);
       else this.#failed(body, failure);
@@ -194,9 +216,9 @@ export class RunLoop {
   }
 
   /** A row that cannot be written (a circle, depth without end) is its attempt's failure, never the loop's. */
-  #recordRow(leaf: TaskLeaf, row: Row): Failure | undefined {
+  #recordRow({ leaf, startedAtMs }: Body, { row, prompt }: Success): Failure | undefined {
     try {
-      this.#finish(leaf, row);
+      this.#finishTask(leaf, row, { prompt, latencyMs: this.#in.clock.now() - startedAtMs });
       return undefined;
     } catch (error) {
       return unwritable(leaf, error);
@@ -209,6 +231,12 @@ export class RunLoop {
     this.#recorder.draft.outputs.push({ ...refOf(leaf), table: leaf.output, cells });
     this.#emit({ type: "node.finished", ...refOf(leaf), output: leaf.output.name });
     if (this.#frames.hasRead(leaf.output.name, leaf.id)) this.#dirty = true; // L3
+  }
+
+  #finishTask(leaf: TaskLeaf, row: Row, origin: Origin): void {
+    this.#finish(leaf, row);
+    const due = aftermathOf(leaf, origin, { runId: this.#in.runId, workflow: this.#name() });
+    if (due) this.#emit(due);
   }
 
   #failed({ leaf, attempt }: Body, outcome: Failure): void {
@@ -339,7 +367,7 @@ export class RunLoop {
     const { leaf, attempt } = step;
     this.#emit({ type: "node.started", ...refOf(leaf), attempt, label: leaf.label });
     const row = leaf.body.mode === "static" ? staticRow(leaf, leaf.body.value) : undefined;
-    if (row) this.#finish(leaf, row);
+    if (row) this.#finishTask(leaf, row, { prompt: null, latencyMs: 0 });
     else starts.push(step);
   }
 

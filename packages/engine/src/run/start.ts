@@ -5,11 +5,14 @@ import type { Clock, Ids, Log, Random } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import { FrameLog } from "../frames/frame-log.ts";
 import { stateKey } from "../graph/identity.ts";
+import type { MemoryStore } from "../memory/port.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import { deepFreeze, OutputRows } from "../outputs/rows.ts";
 import { decodeRow } from "../outputs/table.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
+import type { JudgeModel } from "../scorers/scorer.ts";
 import type { Owner, RunRow, RunStore } from "../store/port.ts";
+import type { AgentLike } from "../task/body.ts";
 import type { StoredEvent } from "./events.ts";
 import type { Claimed } from "./control.ts";
 import { parseInput } from "./input.ts";
@@ -28,6 +31,10 @@ export interface EngineDeps {
   readonly owner: Owner;
   /** The folder under version control that tasks work in. */
   readonly vcsRoot?: string | null | undefined;
+  /** What tasks with a `memory` prop recall from and remember in. */
+  readonly memory?: MemoryStore | undefined;
+  /** Which agent judges under a model's name, for scorers that name one. */
+  readonly judges?: ((model: JudgeModel) => AgentLike | undefined) | undefined;
 }
 
 export interface RunOptions {
@@ -178,6 +185,8 @@ const shared = ({
   maxConcurrency = 4,
   render = "tracked",
   onEvent = () => {},
+  memory,
+  judges,
 }: RunOptions & Omit<EngineDeps, "ids"> & { workflow: WorkflowDefinition }) => ({
   workflow,
   store,
@@ -187,6 +196,8 @@ const shared = ({
   maxConcurrency,
   render,
   onEvent,
+  memory: memory ?? null,
+  judges: judges ?? null,
 });
 
 /** The log and the rows, folded. */

@@ -2,6 +2,7 @@
 import { assertNever } from "@smooth/protocol/errors";
 import { stateKey } from "../graph/identity.ts";
 import { addUsage, type UsageTotals } from "../task/usage.ts";
+import { applyAftermath, type Aftermaths } from "./aftermath-state.ts";
 import type { ErrorInfo, RunEventBody } from "./events.ts";
 
 /** `failures` counts attempts that failed; an attempt cut off by a crash is not one of them. */
@@ -36,6 +37,8 @@ export interface RunState {
   readonly usage: Map<string, UsageTotals>;
   /** Only scopes that failed: the others run their body, then their `finally`. */
   readonly scopes: Map<string, ScopeState>;
+  /** Results that are not scored and remembered yet, by state key. */
+  readonly aftermath: Aftermaths;
 }
 
 export const emptyState = (): RunState => ({
@@ -43,6 +46,7 @@ export const emptyState = (): RunState => ({
   loops: new Map(),
   usage: new Map(),
   scopes: new Map(),
+  aftermath: new Map(),
 });
 
 const NO_TRIES: Tries = { attempt: 0, failures: 0 };
@@ -84,6 +88,13 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
     case "run.claimed":
       interrupt(state);
       return;
+    case "aftermath.due":
+    case "score.recorded":
+    case "score.failed":
+    case "memory.remembered":
+    case "memory.failed":
+      return applyAftermath(state.aftermath, event);
+    case "memory.recalled":
     case "approval.decided":
     case "run.started":
     case "run.change-accepted":

@@ -1,6 +1,5 @@
 /** Which results are scored. The answer follows from the run, the node, the iteration and the scorer alone: a replay gives the same one. */
-import type { NodeRef } from "../graph/identity.ts";
-import { stateKey } from "../graph/identity.ts";
+import { stateKey, type NodeRef } from "../graph/identity.ts";
 import type { SamplingConfig } from "./scorer.ts";
 
 export interface SamplingCase extends NodeRef {
@@ -9,8 +8,9 @@ export interface SamplingCase extends NodeRef {
   readonly scorer: string;
 }
 
-export function isSampled(sampling: SamplingConfig, given: SamplingCase): boolean {
-  switch (sampling.type) {
+export function isSampled(sampling: SamplingConfig | undefined, given: SamplingCase): boolean {
+  switch (sampling?.type) {
+    case undefined:
     case "all":
       return true;
     case "none":

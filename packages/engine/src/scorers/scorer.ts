@@ -84,7 +84,13 @@ export function createScorer(config: CreateScorerConfig): Scorer {
       `Example. Input: ${shownAs(example.input)}\nOutput: ${shownAs(example.output)}\nScore: ${example.score}, because ${example.explanation}`,
   );
   const systemPrompt = [`Judge the output by this: ${criteria}`, ...shown].join("\n\n");
-  return llmJudge({ id, name, description, systemPrompt, ...(typeof model === "string" ? { model } : { judge: model }) });
+  return llmJudge({
+    id,
+    name,
+    description,
+    systemPrompt,
+    ...(typeof model === "string" ? { model } : { judge: model }),
+  });
 }
 
 export type LlmJudgeConfig = Partial<Named> & {
@@ -99,7 +105,12 @@ const Verdict = z.object({ score: z.number(), reason: z.string().optional() });
 
 /** A scorer that asks an agent. The agent answers `{ "score": 0…1, "reason": "…" }`. */
 export function llmJudge(config: LlmJudgeConfig): Scorer {
-  const { id = "llm-judge", name = "LLM judge", description = "An agent judges the output.", promptTemplate = asked } = config;
+  const {
+    id = "llm-judge",
+    name = "LLM judge",
+    description = "An agent judges the output.",
+    promptTemplate = asked,
+  } = config;
   const rules = config.systemPrompt ?? config.instructions ?? "Judge how well the output answers the input.";
   return {
     id,
@@ -108,10 +119,18 @@ export function llmJudge(config: LlmJudgeConfig): Scorer {
     async score(input, context) {
       const agent = "judge" in config ? config.judge : context.judge(config);
       const prompt = `${rules}\n\n${promptTemplate(input)}\n\nAnswer with JSON only: {"score": <0 to 1>, "reason": "<one sentence>"}`;
-      const answer = await askAside(agent, { prompt, signal: context.signal, about: `scorer:${id}`, outputSchema: Verdict });
+      const answer = await askAside(agent, {
+        prompt,
+        signal: context.signal,
+        about: `scorer:${id}`,
+        outputSchema: Verdict,
+      });
       const verdict = Verdict.safeParse(answer.kind === "value" ? answer.value : undefined);
       if (verdict.success) return verdict.data;
-      throw new SmoothError("SCORER_FAILED", `the judge of ${id} gave no score but ${JSON.stringify(answer.text.slice(0, 200))}`);
+      throw new SmoothError(
+        "SCORER_FAILED",
+        `the judge of ${id} gave no score but ${JSON.stringify(answer.text.slice(0, 200))}`,
+      );
     },
   };
 }
@@ -123,4 +142,5 @@ function asked({ input, output, groundTruth, context }: ScorerInput): string {
     .join("\n\n");
 }
 
-const shownAs = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? String(value)));
+const shownAs = (value: unknown): string =>
+  typeof value === "string" ? value : (JSON.stringify(value) ?? String(value));

@@ -27,6 +27,8 @@ export async function askAside(agent: AgentLike, question: AsideQuestion): Promi
     idempotencyKey: about,
     lastHeartbeat: null,
     heartbeat: () => {},
+    // The judge's tokens are not the task's: the aspects' budgets are about tasks.
+    reportUsage: () => {},
   });
   return readAnswer(answer);
 }

@@ -5,6 +5,7 @@ import type { Clock } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
 import type { TaskLeaf } from "../graph/plan.ts";
+import type { Recalled } from "../memory/recall.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { Row } from "../outputs/table.ts";
 import type { ErrorInfo } from "../run/events.ts";
@@ -13,7 +14,13 @@ import { describe, peek } from "./peek.ts";
 import { runAgent } from "./run-agent.ts";
 import type { TokenUsage } from "./usage.ts";
 
-export type AttemptOutcome = { readonly kind: "ok"; readonly row: Row } | Failure;
+export interface Success {
+  readonly kind: "ok";
+  readonly row: Row;
+  /** What the agent was asked, as its author wrote it. */
+  readonly prompt: string | null;
+}
+export type AttemptOutcome = Success | Failure;
 
 export interface Failure {
   readonly kind: "failed";
@@ -35,7 +42,11 @@ export interface AttemptInput {
   readonly clock: Clock;
   readonly onHeartbeat: (payload: JsonValue) => void;
   readonly onUsage: (usage: TokenUsage) => void;
+  /** What is remembered is put before an agent's prompt and before its conversation. */
+  readonly recall: (prompt: string) => Promise<Recalled>;
 }
+
+type Done = Omit<Success, "kind">;
 
 export async function runAttempt(input: AttemptInput): Promise<AttemptOutcome> {
   const stop = new AbortController();
@@ -45,11 +56,11 @@ export async function runAttempt(input: AttemptInput): Promise<AttemptOutcome> {
   const pulse = { beats: 0 };
   try {
     const body = runBody(input, contextOf(input, stop, pulse));
-    const value =
+    const done =
       input.leaf.timeoutMs === null && input.leaf.heartbeatTimeoutMs === null
         ? await body
         : await Promise.race([body, ...deadlines(input, stop, pulse)]);
-    return { kind: "ok", row: value };
+    return { kind: "ok", ...done };
   } catch (error) {
     return failure(
       stop.signal.aborted && stop.signal.reason instanceof SmoothError && !input.signal.aborted
@@ -65,14 +76,14 @@ export async function runAttempt(input: AttemptInput): Promise<AttemptOutcome> {
 
 const ENDED = new SmoothError("TASK_ABORTED", "the attempt is over");
 
-async function runBody(input: AttemptInput, context: TaskContext): Promise<Row> {
+async function runBody(input: AttemptInput, context: TaskContext): Promise<Done> {
   const { leaf, agent, deps } = input;
   const { schema } = leaf.output;
   switch (leaf.body.mode) {
     case "static":
-      return parseRow(schema, leaf.body.value);
+      return { row: await parseRow(schema, leaf.body.value), prompt: null };
     case "compute":
-      return parseRow(schema, await leaf.body.fn({ ...context, ...deps } as never));
+      return { row: await parseRow(schema, await leaf.body.fn({ ...context, ...deps } as never)), prompt: null };
     case "agent": {
       if (!agent) throw new SmoothError("AGENT_CONFIG_INVALID", `no agent of task ${leaf.id} is usable any more`);
       const prompt =
@@ -80,7 +91,8 @@ async function runBody(input: AttemptInput, context: TaskContext): Promise<Row> 
       if (typeof prompt !== "string")
         throw new SmoothError("INVALID_INPUT", `the function child of task ${leaf.id} must return the prompt as text`);
       const { onUsage, clock } = input;
-      return (await runAgent({ agent, prompt, schema, onUsage, nowMs: () => clock.now() }, context)) as Row;
+      const asked = { agent, schema, onUsage, nowMs: () => clock.now(), ...(await input.recall(prompt)) };
+      return { row: (await runAgent(asked, context)) as Row, prompt };
     }
   }
 }

@@ -34,7 +34,7 @@ export interface GenerateArgs extends TaskContext {
   /** The same signal under the name the AI SDK uses. */
   readonly abortSignal: AbortSignal;
   readonly outputSchema: z.ZodType;
-  /** Earlier turns of this attempt when the engine asks for a correction; empty at first. */
+  /** Earlier turns: of the task's memory thread, and of this attempt when the engine asks for a correction. */
   readonly conversation: readonly ConversationMessage[];
   /** Tokens used since the last report, while the agent is still at work. An agent that calls this is not asked for the
    *  usage of its result, which would count them twice. */

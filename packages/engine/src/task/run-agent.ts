@@ -13,13 +13,15 @@ export interface AgentTask extends AskPorts {
   readonly agent: AgentLike;
   readonly prompt: string;
   readonly schema: z.ZodType;
+  /** Earlier turns of a remembered thread. */
+  readonly conversation: readonly ConversationMessage[];
 }
 
 /** Resolves with the parsed output; rejects with what the agent threw, or with INVALID_OUTPUT. */
 export async function runAgent(task: AgentTask, context: TaskContext): Promise<unknown> {
   const { agent, prompt, schema } = task;
   const fixed = { ...context, abortSignal: context.signal, outputSchema: schema };
-  const conversation: ConversationMessage[] = [];
+  const conversation: ConversationMessage[] = [...task.conversation];
   let ask = `${prompt}\n\n${wanted(schema)}`;
   let askedForJson = false;
   let problem = "";

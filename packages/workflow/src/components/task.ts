@@ -1,7 +1,9 @@
 import type { ReactElement, ReactNode } from "react";
 import type { z } from "zod";
 import { HOST } from "@smooth/engine/elements";
+import type { TaskMemoryConfig } from "@smooth/engine/memory/recall";
 import type { RetryPolicy } from "@smooth/engine/retry";
+import type { ScorersMap } from "@smooth/engine/scorers";
 import type { AgentLike, TaskContext } from "@smooth/engine/task";
 import { host, type NodeProps, type OutputTarget } from "./host.ts";
 
@@ -26,6 +28,10 @@ export type TaskProps<O extends OutputTarget, D extends Readonly<Record<string, 
     /** An array is a fallback chain. */
     readonly agent?: AgentLike | readonly AgentLike[];
     readonly fallbackAgent?: AgentLike;
+    /** Run after the result is recorded; they never hold a task back nor fail it. */
+    readonly scorers?: ScorersMap;
+    /** What the task recalls from earlier runs and remembers for later ones. */
+    readonly memory?: TaskMemoryConfig;
     /** Upstream rows handed to a function child. */
     readonly deps?: D;
     readonly children?: ReactNode | OutputValue<NoInfer<O>> | ComputeBody<NoInfer<O>, D>;

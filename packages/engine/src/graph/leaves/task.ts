@@ -5,6 +5,7 @@ import { DEFAULT_RETRY, type RetryPolicy } from "../../schedule/retry.ts";
 import type { AgentLike, ComputeFn } from "../../task/body.ts";
 import type { TaskBody, TaskLeaf } from "../plan.ts";
 import { aDuration, aNumber, aRecord, badProp, componentName, onlyKnown, optional } from "../props.ts";
+import { readMemory, readScorers } from "./aftermath-props.ts";
 import { aliases, COMMON_PROPS, edgesOf, readCommon, type DraftLeaf, type LeafScope } from "./common.ts";
 
 const TASK = [
@@ -17,6 +18,8 @@ const TASK = [
   "retries",
   "noRetry",
   "retryPolicy",
+  "scorers",
+  "memory",
   "body",
 ];
 
@@ -27,10 +30,13 @@ export function readTask(element: HostElement, scope: LeafScope): DraftLeaf {
     const id = needs[name] ?? name;
     return { name, key: id, output: scope.registry.find(ref) };
   });
+  const body = readBody(element);
   const leaf: TaskLeaf = {
     ...readCommon(element, scope),
     type: "task",
-    body: readBody(element),
+    body,
+    scorers: readScorers(element),
+    memory: readMemory(element, body.mode),
     retry: readRetry(element),
     timeoutMs: optional(element, "timeoutMs", aDuration) ?? null,
     heartbeatTimeoutMs: optional(element, "heartbeatTimeoutMs", aDuration) ?? (element.props["agent"] ? 600_000 : null),

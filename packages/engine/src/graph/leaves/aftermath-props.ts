@@ -1,0 +1,58 @@
+/** Reads what a Task wants done around its body: `scorers` and `memory`. */
+import { z } from "zod";
+import type { TaskMemoryConfig } from "../../memory/recall.ts";
+import type { HostElement } from "../../render/renderer.ts";
+import type { ScorersMap } from "../../scorers/scorer.ts";
+import { aRecord, badProp, optional } from "../props.ts";
+
+const Sampling = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("all") }),
+  z.strictObject({ type: z.literal("ratio"), rate: z.number().min(0).max(1) }),
+  z.strictObject({ type: z.literal("none") }),
+]);
+const isFunction = z.custom((value) => typeof value === "function");
+const Binding = z.strictObject({
+  scorer: z.looseObject({ id: z.string(), name: z.string(), description: z.string(), score: isFunction }),
+  sampling: Sampling.optional(),
+  groundTruth: z.unknown().optional(),
+  context: z.unknown().optional(),
+});
+
+export function readScorers(element: HostElement): ScorersMap {
+  const scorers = optional(element, "scorers", aRecord) ?? {};
+  for (const [name, binding] of Object.entries(scorers)) {
+    const parsed = Binding.safeParse(binding);
+    if (!parsed.success)
+      throw badProp(element, "scorers", `{ name: { scorer, sampling?, groundTruth?, context? } } (at ${name})`);
+  }
+  return scorers as ScorersMap;
+}
+
+const Namespace = z.strictObject({ kind: z.enum(["workflow", "agent", "user", "global"]), id: z.string().min(1) });
+const MemoryProp = z.strictObject({
+  recall: z
+    .strictObject({
+      namespace: Namespace.optional(),
+      query: z.string().optional(),
+      topK: z.int().positive().optional(),
+    })
+    .optional(),
+  remember: z.strictObject({ namespace: Namespace.optional(), key: z.string().min(1).optional() }).optional(),
+  threadId: z.string().min(1).optional(),
+});
+
+/** Facts are recalled into a prompt, and a thread is an agent's: both need one. */
+export function readMemory(element: HostElement, mode: "agent" | "compute" | "static"): TaskMemoryConfig | null {
+  if (element.props["memory"] === undefined) return null;
+  const parsed = MemoryProp.safeParse(element.props["memory"]);
+  if (!parsed.success)
+    throw badProp(
+      element,
+      "memory",
+      "{ recall?: { namespace, query, topK }, remember?: { namespace, key }, threadId? }",
+    );
+  const { recall, threadId } = parsed.data;
+  if (mode !== "agent" && (recall !== undefined || threadId !== undefined))
+    throw badProp(element, "memory", "only { remember } on a task without an agent");
+  return parsed.data as TaskMemoryConfig;
+}
