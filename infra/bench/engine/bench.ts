@@ -1,98 +1,135 @@
-/** Milliseconds per step of the durable engine, with FULL sync, schemas, events and attempts on. Run: node infra/bench/engine/bench.ts [steps] */
-import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+/** The engine against its peers, side by side on this machine: npm run bench:engine [-- --quick] [--peers <folder>] [--only <peer,…>]
+ *  Rounds are interleaved, so that a slow minute hurts everybody. CPU and syncs per step decide; wall time is told. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import {
+  median,
+  OWN_BARS,
+  PEERS,
+  perStep,
+  RATIO_BARS,
+  verdict,
+  type Engine,
+  type OwnBar,
+  type Verdict,
+} from "./bars.ts";
+import { lastLine, lifetimeMs, measured, OURS, syncsPerStep, untilLine, withArgs, type Command } from "./child.ts";
+import { readyPeer, type ReadyPeer } from "./peers.ts";
+import { WORKLOADS, type Measured, type Workload } from "./workloads.ts";
 
-import { startRun } from "@smooth/engine/run";
-import { openSqliteStore } from "@smooth/engine/store/sqlite";
-import { processOwner } from "@smooth/engine/process-owner";
-import type { WorkflowDefinition } from "@smooth/engine/workflow";
-import { openSqlite } from "@smooth/platform/node/sqlite";
-import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
-import { createSmithers } from "@smooth/workflow/create-smithers";
-import { h } from "@smooth/workflow/jsx-runtime";
-import { z } from "zod";
-
-const { Workflow, Task, Parallel, Loop, smithers, outputs } = createSmithers({
-  step: z.object({ n: z.number(), text: z.string() }),
+const { values: flags } = parseArgs({
+  options: { quick: { type: "boolean", default: false }, peers: { type: "string" }, only: { type: "string" } },
 });
-const tasks = (count: number) =>
-  Array.from({ length: count }, (_, n) =>
-    h(Task, { key: n, id: `step-${n}`, output: outputs.step, children: () => ({ n, text: "recorded" }) }),
-  );
-const chain = (steps: number): WorkflowDefinition => smithers(() => h(Workflow, { name: "chain" }, ...tasks(steps)));
-const fanOut = (steps: number): WorkflowDefinition =>
-  smithers(() => h(Workflow, { name: "fan-out" }, h(Parallel, { maxConcurrency: 16 }, ...tasks(steps))));
-const loop = (steps: number): WorkflowDefinition =>
-  smithers((ctx) =>
-    h(
-      Workflow,
-      { name: "loop" },
-      h(
-        Loop,
-        { id: "l", maxIterations: steps, until: false },
-        h(Task, { id: "tick", output: outputs.step, children: () => ({ n: ctx.iteration, text: "recorded" }) }),
-      ),
-    ),
-  );
+const rounds = flags.quick ? 1 : 3;
+const sizes: Readonly<Record<Workload, number>> = flags.quick
+  ? { chain: 200, "fan-out": 200, loop: 100, runs: 1_000 }
+  : { chain: 1_000, "fan-out": 1_000, loop: 500, runs: 1_000 };
+const tell = (line: string): void => void process.stdout.write(`${line}\n`);
+const verdicts: Verdict[] = [];
 
-const log = { debug() {}, info() {}, warn: console.warn, error: console.error };
-
-async function measure(
-  name: string,
-  workflow: WorkflowDefinition,
-  { steps, runs = 1, maxConcurrency = 4 }: { steps: number; runs?: number; maxConcurrency?: number },
-): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), "engine-bench-"));
-  const sql = openSqlite(join(dir, "bench.db"));
-  let commits = 0;
-  const counted = {
-    ...sql,
-    transaction: <T>(body: () => T): T => ((commits += 1), sql.transaction(body as never) as T),
-  };
-  const store = openSqliteStore(counted as typeof sql);
-  const deps = {
-    store,
-    clock: systemClock,
-    ids: systemIds,
-    random: systemRandom,
-    log,
-    owner: processOwner(),
-    maxConcurrency,
-  };
-  const cpuBefore = process.cpuUsage();
-  const before = performance.now();
-  const handles = await Promise.all(Array.from({ length: runs }, () => startRun({ ...deps, workflow, input: {} })));
-  const results = await Promise.all(handles.map((handle) => handle.result));
-  const tookMs = performance.now() - before;
-  const cpu = process.cpuUsage(cpuBefore);
-  const bad = results.find((result) => result.status !== "finished");
-  if (bad) throw new Error(`${name}: ${JSON.stringify(bad)}`);
-  const total = steps * runs;
-  sql.run("PRAGMA wal_checkpoint(TRUNCATE)");
-  const bytes = statSync(join(dir, "bench.db")).size / total;
-  sql.close();
-  rmSync(dir, { recursive: true });
-  const row = {
-    "ms/step": tookMs / total,
-    "cpu ms/step": (cpu.user + cpu.system) / 1000 / total,
-    "commits/step": commits / total,
-    "bytes/step": Math.round(bytes),
-    "rss MB": Math.round(process.memoryUsage().rss / 2 ** 20),
-  };
-  console.log(
-    name.padEnd(24),
-    Object.entries(row)
-      .map(([key, value]) => `${key} ${Number.isInteger(value) ? value : value.toFixed(4)}`)
-      .join("   "),
-  );
+function judge(name: string, outcome: Verdict): void {
+  verdicts.push(outcome);
+  if (outcome.kind === "skipped") return tell(`  skipped  ${name}: ${outcome.why}`);
+  const sign = outcome.kind === "met" ? "met    " : "SHORT  ";
+  tell(`  ${sign}  ${name}: ${figure(outcome.measured)} (at most ${figure(outcome.atMost)})`);
 }
 
-const steps = Number(process.argv[2] ?? 1_000);
-await measure("warm-up", chain(50), { steps: 50 });
-await measure(`chain ${steps / 10}`, chain(steps / 10), { steps: steps / 10 });
-await measure(`chain ${steps}`, chain(steps), { steps });
-await measure(`fan-out ${steps}, 16 wide`, fanOut(steps), { steps, maxConcurrency: 16 });
-await measure("loop 500", loop(500), { steps: 500 });
-await measure("200 runs × 5 steps", chain(5), { steps: 5, runs: 200 });
-await measure(`chain ${steps * 10}`, chain(steps * 10), { steps: steps * 10 });
+const figure = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
+
+// ---- against the peers ----
+
+async function readyPeers(stack: AsyncDisposableStack): Promise<Map<Engine, Command>> {
+  const root = flags.peers ?? join(tmpdir(), "smooth-bench-peers");
+  const wanted = flags.only?.split(",") ?? PEERS;
+  const engines = new Map<Engine, Command>([["ours", OURS]]);
+  for (const peer of PEERS.filter((name) => wanted.includes(name))) {
+    tell(`[${peer}] installing into ${join(root, peer)} …`);
+    const ready = await readyPeer(peer, root).catch((error: Error) => error);
+    if (ready instanceof Error) tell(`[${peer}] skipped: ${ready.message}`);
+    else engines.set(peer, stack.use<ReadyPeer>(ready));
+  }
+  return engines;
+}
+
+const takesPart = (engine: Engine, workload: Workload): boolean =>
+  engine === "ours" || RATIO_BARS.some((bar) => bar.peer === engine && bar.workload === workload);
+
+function interleaved(workload: Workload, engines: ReadonlyMap<Engine, Command>): Map<Engine, Measured[]> {
+  const results = new Map<Engine, Measured[]>();
+  const taking = [...engines].filter(([engine]) => takesPart(engine, workload));
+  for (let round = 0; round < rounds; round += 1)
+    for (const [engine, command] of taking) {
+      const result = measured(withArgs(command, workload, sizes[workload]));
+      results.set(engine, [...(results.get(engine) ?? []), result]);
+    }
+  return results;
+}
+
+function against(workload: Workload, engines: ReadonlyMap<Engine, Command>): void {
+  tell(`\n${workload}: ${WORKLOADS[workload]} (${sizes[workload]} steps, median of ${rounds})`);
+  const results = interleaved(workload, engines);
+  const ours = perStep(results.get("ours") ?? []);
+  for (const [engine, list] of results) {
+    const { wallMs, cpuMs } = perStep(list);
+    const ratios =
+      engine === "ours" ? "" : `  ours is ${figure(ours.wallMs / wallMs)}× wall, ${figure(ours.cpuMs / cpuMs)}× CPU`;
+    tell(`  ${engine.padEnd(14)} ${figure(wallMs)} ms/step wall  ${figure(cpuMs)} ms/step CPU${ratios}`);
+  }
+  for (const { peer, atMost } of RATIO_BARS.filter((bar) => bar.workload === workload)) {
+    const name = `${workload}: CPU against ${peer}`;
+    const theirs = results.get(peer);
+    if (theirs) judge(name, verdict(ours.cpuMs / perStep(theirs).cpuMs, atMost));
+    else judge(name, { kind: "skipped", why: "the peer is not here" });
+  }
+}
+
+// ---- ourselves ----
+
+const own = (bar: OwnBar, value: number | null): void =>
+  judge(bar, value === null ? { kind: "skipped", why: "strace is not here" } : verdict(value, OWN_BARS[bar]));
+
+async function killed(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "bench-kill-"));
+  spawnSync(OURS.command, [...OURS.args, "half", folder], { env: { ...process.env, ...OURS.env } });
+  const { ms, output } = await untilLine(withArgs(OURS, "resume", folder), "first new step");
+  const { ran, distinct } = JSON.parse(output.trim().split("\n").at(-1) ?? "{}") as { ran: number; distinct: number };
+  own("kill -9 at 500 of 1,000: ms from spawn to the first new step", ms);
+  own("recorded steps run again after it", ran - distinct);
+  rmSync(folder, { recursive: true });
+}
+
+function coldStart(engines: ReadonlyMap<Engine, Command>): void {
+  const fifth = (command: Command): number => median(Array.from({ length: 5 }, () => lifetimeMs(command)));
+  const oursMs = fifth(withArgs(OURS, "chain", 1));
+  const nodeMs = fifth({ command: process.execPath, args: ["-e", "0"] });
+  own("cold start of a one-task workflow against node -e 0", oursMs / nodeMs);
+  const smithers = engines.get("smithers");
+  if (smithers) own("cold start against smithers", oursMs / lifetimeMs(withArgs(smithers, "chain", 1)));
+  else judge("cold start against smithers", { kind: "skipped", why: "the peer is not here" });
+}
+
+await using stack = new AsyncDisposableStack();
+const processor = cpus()[0]?.model ?? "unknown";
+tell(
+  `${cpus().length} × ${processor}, ${Math.round(totalmem() / 2 ** 30)} GiB, node ${process.version}, load ${loadavg()[0]?.toFixed(1)}`,
+);
+const engines = await readyPeers(stack);
+for (const workload of Object.keys(WORKLOADS) as Workload[]) against(workload, engines);
+tell("\nours alone");
+const thousand = measured(withArgs(OURS, "chain", 1_000));
+own("store bytes per step", thousand.bytes / thousand.steps);
+own("RSS MB after a chain of 1,000", thousand.rssMb);
+own("syncs per step, chain", syncsPerStep(withArgs(OURS, "chain", 1_000)));
+own("syncs per step, fan-out", syncsPerStep(withArgs(OURS, "fan-out", 1_000)));
+own("syncs per step, runs", syncsPerStep(withArgs(OURS, "runs", 1_000)));
+own("cost per step, 10,000 against 100", lastLine<{ ratio: number }>(withArgs(OURS, "growth")).ratio);
+await killed();
+coldStart(engines);
+const met = verdicts.filter(({ kind }) => kind === "met").length;
+const short = verdicts.filter(({ kind }) => kind === "short").length;
+if (verdicts.length > met + short) tell(`skipped: ${verdicts.length - met - short}`);
+tell(`bars: ${met} met, ${short} short`);

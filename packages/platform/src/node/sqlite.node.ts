@@ -31,11 +31,11 @@ export function openSqlite(path: string, { synchronous = "FULL", busyTimeoutMs =
     exec: (script) => db.exec(script),
     transaction<T>(body: () => Sync<T>): T {
       if (depth > 0) return body();
-      db.exec("BEGIN IMMEDIATE");
+      prepare("BEGIN IMMEDIATE").run();
       depth += 1;
       try {
         const result = body();
-        db.exec("COMMIT");
+        prepare("COMMIT").run();
         return result;
       } catch (error) {
         if (db.isTransaction) db.exec("ROLLBACK");
