@@ -33,6 +33,7 @@ function run({ command, args, env }: Command): string {
     timeout: PATIENCE_MS,
     env: { ...process.env, ...env },
   });
+  if (result.error) throw result.error;
   if (result.status !== 0) throw new Error(`${command} ${args.join(" ")}: ${result.stderr.trim().slice(-500)}`);
   return result.stdout;
 }
@@ -42,18 +43,18 @@ export const lastLine = <T>(command: Command): T => JSON.parse(run(command).trim
 
 export const measured = (command: Command): Measured => lastLine<Measured>(command);
 
-/** fsync and fdatasync calls of a child, per step; null where strace is not there. */
-export function syncsPerStep(command: Command): number | null {
+/** fsync and fdatasync calls of a child; null where strace is not there. */
+export function syncsOf(command: Command): number | null {
   const folder = mkdtempSync(join(tmpdir(), "bench-strace-"));
   const counts = join(folder, "counts");
   try {
     const traced = ["-f", "-c", "-e", "trace=fsync,fdatasync", "-o", counts, command.command, ...command.args];
-    const { steps } = measured({ ...command, command: "strace", args: traced });
-    const calls = readFileSync(counts, "utf8")
+    run({ ...command, command: "strace", args: traced });
+    const total = readFileSync(counts, "utf8")
       .match(/^.*\btotal$/m)?.[0]
       .trim()
       .split(/\s+/);
-    return Number(calls?.[3] ?? 0) / steps;
+    return Number(total?.[3] ?? 0);
   } catch (error) {
     if (String(error).includes("ENOENT")) return null;
     throw error;

@@ -1,5 +1,5 @@
 /** Runs in one SQLite file.
- *  Q1. Batches that arrive in one tick share one transaction, of any number of runs: one sync for all of them.
+ *  Q1. New runs and batches that arrive in one tick share one transaction: one sync for all of them.
  *  Q2. A stale batch is refused alone; the others of its transaction are written. */
 import type { Sql, SqlValue } from "@smooth/platform/ports";
 import type { FrameRow, NewFrame } from "../frames/frame-log.ts";
@@ -33,9 +33,10 @@ const RUN_ROWS =
 
 type Claim = Parameters<RunStore["claim"]>[0];
 
+/** A write that waits for the transaction of its tick. */
 interface Waiting {
-  readonly batch: Batch;
-  readonly resolve: (result: CommitResult) => void;
+  readonly write: () => void;
+  readonly written: () => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -62,9 +63,9 @@ class SqliteStore implements RunStore {
     for (const { columns } of unseen) this.#defined.add(columns);
   }
 
-  async create(run: NewRun): Promise<"created" | "exists"> {
+  create(run: NewRun): Promise<"created" | "exists"> {
     this.#active.add(run.runId);
-    return this.#sql.transaction(() => create(this.#sql, run));
+    return this.#inCompany(() => create(this.#sql, run));
   }
 
   async claim(claim: Claim): Promise<number | null> {
@@ -86,11 +87,17 @@ class SqliteStore implements RunStore {
     return claimed.map(({ runId, epoch }) => ({ runId, epoch: epoch + 1 }));
   }
 
-  /** Q1 */
   commit(batch: Batch): Promise<CommitResult> {
     if (batch.status?.release) this.#active.delete(batch.runId);
+    return this.#inCompany(() => write(this.#sql, batch));
+  }
+
+  /** Q1 */
+  #inCompany<T>(body: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ batch, resolve, reject });
+      let result: T;
+      const waiting: Waiting = { write: () => void (result = body()), written: () => resolve(result), reject };
+      this.#waiting.push(waiting);
       if (this.#waiting.length === 1) void this.#flush();
     });
   }
@@ -101,8 +108,8 @@ class SqliteStore implements RunStore {
     const group = this.#waiting;
     this.#waiting = [];
     try {
-      const results = this.#sql.transaction(() => group.map(({ batch }) => write(this.#sql, batch)));
-      for (const [at, { resolve }] of group.entries()) resolve(results[at] ?? { kind: "stale" });
+      this.#sql.transaction(() => group.forEach(({ write: inTurn }) => inTurn()));
+      for (const { written } of group) written();
     } catch (error) {
       for (const { reject } of group) reject(error);
     }
