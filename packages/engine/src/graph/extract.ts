@@ -8,7 +8,7 @@ import { readApproval } from "./leaves/approval.ts";
 import type { DraftLeaf } from "./leaves/common.ts";
 import { readTask } from "./leaves/task.ts";
 import type { Plan, PlanGroup, PlanLeaf, PlanLoop, PlanNode } from "./plan.ts";
-import { aBoolean, aNumber, aString, componentName, HOST, onlyKnown, oneOf, optional } from "./props.ts";
+import { aBoolean, aNumber, aString, badProp, componentName, HOST, onlyKnown, oneOf, optional } from "./props.ts";
 import { readSaga, readSagaStep, readTry } from "./scopes.ts";
 import { group, idOrPlace, sequence, unique, type ExtractInput, type Place, type Walk } from "./walk.ts";
 
@@ -16,7 +16,9 @@ export function extract(input: ExtractInput): Plan {
   const root = input.nodes.find((node) => node.kind === "element");
   if (root?.kind !== "element" || root.tag !== HOST.workflow)
     throw new SmoothError("WORKFLOW_RENDER_FAILED", "a workflow must render a <Workflow> as its only root");
-  onlyKnown(root, ["name"]);
+  onlyKnown(root, ["name", "cache"]);
+  if (optional(root, "cache", aBoolean) === false)
+    throw badProp(root, "cache", "true or absent: a completed task is never run again");
   const walk: Walk = {
     ...input,
     chains: new Map(),

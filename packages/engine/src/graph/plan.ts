@@ -1,5 +1,6 @@
 /** What one frame asks for: groups and leaves in source order. Plain data, made by `extract`, read by the schedule. */
 import type { TaskMemoryConfig } from "../memory/recall.ts";
+import type { CachePolicy } from "../cache/policy.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import type { AgentLike, ComputeFn } from "../task/body.ts";
@@ -88,6 +89,7 @@ export interface TaskLeaf extends LeafBase {
   readonly heartbeatTimeoutMs: number | null;
   readonly scorers: ScorersMap;
   readonly memory: TaskMemoryConfig | null;
+  readonly cache: CachePolicy | null;
   /** Alias → the node whose row is handed to a function child, with the table to read it from. */
   readonly deps: readonly { readonly name: string; readonly key: string; readonly output: OutputTable }[];
 }

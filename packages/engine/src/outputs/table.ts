@@ -108,6 +108,9 @@ function decodeCell(column: Column, cell: Exclude<SqlValue, null>): unknown {
 /** JSON that keeps what plain JSON loses, as `{"$smooth": [type, text]}`. */
 const TAG = "$smooth";
 
+export const rowToJson = (row: Row): string => toJson(row);
+export const rowFromJson = (text: string): Row => fromJson(text) as Row;
+
 function toJson(value: unknown): string {
   return JSON.stringify(value, function (this: Record<string, unknown>, key, plain: unknown) {
     const raw = this[key];

@@ -3,6 +3,7 @@
  *  B2. A fallback chain is tried to its end before a round counts as failed; an unusable agent is out for the rest of the run. */
 import type { Clock, Random } from "@smooth/platform/ports";
 import type { SmoothError } from "@smooth/protocol/errors";
+import type { CacheAccess } from "../cache/through-cache.ts";
 import { parseStateKey } from "../graph/identity.ts";
 import type { TaskLeaf } from "../graph/plan.ts";
 import type { JsonValue } from "../outputs/json.ts";
@@ -28,6 +29,7 @@ export interface BodiesInput {
   /** Last heartbeat per state key, as the store has them. */
   readonly heartbeats: Map<string, JsonValue>;
   readonly memory: MemoryStore | null;
+  readonly cache: CacheAccess;
 }
 
 export interface Body {
@@ -109,7 +111,7 @@ export class Bodies {
 
   /** `workflow`: the name its own facts are remembered under. */
   launch(leaf: TaskLeaf, attempt: number, workflow: string): void {
-    const { runId, clock, rows, heartbeats, state } = this.#in;
+    const { runId, clock, rows, heartbeats, state, cache } = this.#in;
     const usable = this.#usableAgents(leaf);
     const agent = usable[triesOf(state.nodes.get(leaf.key)).failures % usable.length] ?? null;
     const body: Body = { leaf, attempt, agent, abort: new AbortController(), startedAtMs: clock.now() };
@@ -120,6 +122,7 @@ export class Bodies {
       runId,
       agent,
       clock,
+      cache,
       deps: Object.fromEntries(leaf.deps.map((dep) => [dep.name, rows.get(dep.output.name, dep.key)])),
       signal: body.abort.signal,
       lastHeartbeat: heartbeats.get(leaf.key) ?? null,

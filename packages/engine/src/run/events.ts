@@ -35,7 +35,8 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("run.change-accepted"), changed: z.array(z.string()), by: z.string() }),
   z.object({ type: z.literal("run.status"), status: RunStatus, error: ErrorInfo.optional() }),
   z.object({ type: z.literal("node.started"), ...attempt, label: z.string() }),
-  z.object({ type: z.literal("node.finished"), ...node, output: z.string() }),
+  /** `cached`: the row was kept from an earlier execution; the body did not run. */
+  z.object({ type: z.literal("node.finished"), ...node, output: z.string(), cached: z.literal(true).optional() }),
   /** `retryAtMs` null: no further attempt. */
   z.object({ type: z.literal("node.failed"), ...attempt, error: ErrorInfo, retryAtMs: z.number().nullable() }),
   /** Tokens of one model call or one answer; the sum of an attempt's is what it cost. Written while the attempt is at work. */

@@ -8,6 +8,7 @@ import type { Plan } from "../graph/plan.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import { openRenderer } from "../render/renderer.ts";
+import { frameContext, type FrameSource, type WorkflowContext } from "../render/ctx.ts";
 import { frameElement, type WorkflowDefinition } from "../render/workflow.ts";
 import type { ScopeState } from "./state.ts";
 
@@ -36,13 +37,11 @@ export class Frames {
 
   /** Throws what the workflow throws, as WORKFLOW_RENDER_FAILED; and DUPLICATE_ID, PROP_UNSUPPORTED, INVALID_INPUT. */
   render(): Plan {
-    const { workflow, loops, scopes } = this.#in;
+    const { workflow, loops } = this.#in;
     for (let round = 0; round < MAX_RENDERS_PER_FRAME; round += 1) {
       const onRead = (table: string, id: string): void =>
         void this.#reads.add(`${table} ${id === "*" ? id : localId(id)}`);
-      const scopeOf = (handle: object) => scopes.get(this.#handles.get(handle) ?? "");
-      const source = { ...this.#in, registry: workflow.registry, chains: this.#chains, onRead, scopeOf };
-      const nodes = this.#renderer.render(frameElement(workflow, source));
+      const nodes = this.#renderer.render(frameElement(workflow, this.#source(onRead)));
       const plan = extract({ nodes, registry: workflow.registry, loops, known: this.#chains });
       if (!this.#learn(plan)) return plan;
     }
@@ -55,6 +54,20 @@ export class Frames {
   /** Whether a frame has read this node's row, or all rows of its table. */
   hasRead(table: string, id: string): boolean {
     return this.#reads.has(`${table} ${id}`) || this.#reads.has(`${table} *`);
+  }
+
+  /** The ctx of a node inside these loops, outside of any frame: its reads are not noted. */
+  contextIn(chain: LoopChain): WorkflowContext {
+    return frameContext(
+      this.#source(() => {}),
+      chain.length > 0 ? chain : undefined,
+    );
+  }
+
+  #source(onRead: FrameSource["onRead"]): FrameSource {
+    const { scopes, workflow } = this.#in;
+    const scopeOf = (handle: object) => scopes.get(this.#handles.get(handle) ?? "");
+    return { ...this.#in, registry: workflow.registry, chains: this.#chains, onRead, scopeOf };
   }
 
   close(): void {

@@ -7,8 +7,10 @@ import type { Plan } from "../graph/plan.ts";
 import type { Batch, RunStore } from "../store/port.ts";
 import type { RunEventBody, StoredEvent } from "./events.ts";
 
-type Draft = { -readonly [K in "events" | "outputs" | "approvals" | "applied" | "heartbeats"]: Batch[K][number][] };
-const emptyDraft = (): Draft => ({ events: [], outputs: [], approvals: [], applied: [], heartbeats: [] });
+type Draft = {
+  -readonly [K in "events" | "outputs" | "approvals" | "applied" | "heartbeats" | "cached"]: Batch[K][number][];
+};
+const emptyDraft = (): Draft => ({ events: [], outputs: [], approvals: [], applied: [], heartbeats: [], cached: [] });
 
 export interface RecorderInput {
   readonly store: RunStore;

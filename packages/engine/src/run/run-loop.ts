@@ -12,7 +12,8 @@ import type { Plan, PlanLeaf, PlanScope, ScopePart, TaskLeaf, WaitLeaf } from ".
 import type { MemoryStore } from "../memory/port.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputRows } from "../outputs/rows.ts";
-import { decodeRow, encodeRow, type OutputTable, type Row } from "../outputs/table.ts";
+import { decodeRow, encodeRow, rowToJson, type OutputTable, type Row } from "../outputs/table.ts";
+import type { WorkflowContext } from "../render/ctx.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import { contain, isGivenUp } from "../schedule/contain.ts";
 import { Schedule, type Step } from "../schedule/schedule.ts";
@@ -106,7 +107,11 @@ export class RunLoop {
     this.#frames = new Frames({ ...input, loops: input.state.loops, scopes: input.state.scopes });
     this.#recorder = new Recorder(input);
     this.#bell = new Doorbell(input.clock);
-    this.#bodies = new Bodies(input, this.#bell, this.#over.signal);
+    const { store, clock, runId } = input;
+    const ctxOf = (leaf: TaskLeaf): WorkflowContext => this.#frames.contextIn(leaf.chain);
+    const workflow = (): string => this.#name();
+    const cache = { store, clock, runId, workflow, ctxOf };
+    this.#bodies = new Bodies({ ...input, cache }, this.#bell, this.#over.signal);
     this.#aftermath = new Aftermath(input, this.#bell, AbortSignal.any([this.#over.signal, this.#givenUp.signal]));
   }
 
@@ -216,25 +221,28 @@ export class RunLoop {
   }
 
   /** A row that cannot be written (a circle, depth without end) is its attempt's failure, never the loop's. */
-  #recordRow({ leaf, startedAtMs }: Body, { row, prompt }: Success): Failure | undefined {
+  #recordRow({ leaf, startedAtMs }: Body, { row, prompt, cached }: Success): Failure | undefined {
     try {
-      this.#finishTask(leaf, row, { prompt, latencyMs: this.#in.clock.now() - startedAtMs });
+      const latencyMs = this.#in.clock.now() - startedAtMs;
+      this.#finishTask(leaf, row, { prompt, latencyMs, ...(cached === "hit" ? { cached: true } : {}) });
+      if (cached !== null && cached !== "hit")
+        this.#recorder.draft.cached.push({ key: cached.key, row: rowToJson(row) });
       return undefined;
     } catch (error) {
       return unwritable(leaf, error);
     }
   }
 
-  #finish(leaf: PlanLeaf, row: Row): void {
+  #finish(leaf: PlanLeaf, row: Row, how: { readonly cached?: true } = {}): void {
     const cells = encodeRow(leaf.output, row);
     this.#in.rows.add(leaf.output.name, refOf(leaf), decodeRow(leaf.output, cells));
     this.#recorder.draft.outputs.push({ ...refOf(leaf), table: leaf.output, cells });
-    this.#emit({ type: "node.finished", ...refOf(leaf), output: leaf.output.name });
+    this.#emit({ type: "node.finished", ...refOf(leaf), output: leaf.output.name, ...how });
     if (this.#frames.hasRead(leaf.output.name, leaf.id)) this.#dirty = true; // L3
   }
 
-  #finishTask(leaf: TaskLeaf, row: Row, origin: Origin): void {
-    this.#finish(leaf, row);
+  #finishTask(leaf: TaskLeaf, row: Row, { cached, ...origin }: Origin & { readonly cached?: true }): void {
+    this.#finish(leaf, row, cached ? { cached } : {});
     const due = aftermathOf(leaf, origin, { runId: this.#in.runId, workflow: this.#name() });
     if (due) this.#emit(due);
   }

@@ -140,7 +140,7 @@ async function letGo(
   store: RunStore,
   { run, epoch, atMs }: { readonly run: RunRow; readonly epoch: number; readonly atMs: number },
 ): Promise<void> {
-  const nothing = { events: [], outputs: [], approvals: [], applied: [], heartbeats: [], frames: [] };
+  const nothing = { events: [], outputs: [], approvals: [], applied: [], heartbeats: [], cached: [], frames: [] };
   const status = { status: run.status, error: null, release: true };
   await store.commit({ runId: run.runId, epoch, atMs, ...nothing, status });
 }

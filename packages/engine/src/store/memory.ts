@@ -1,5 +1,6 @@
 /** The store for tests and previews: nothing survives the process. */
 import type { FrameRow } from "../frames/frame-log.ts";
+import type { CacheEntry } from "../cache/port.ts";
 import { stateKey, type NodeRef } from "../graph/identity.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import type { RunEventBody, StoredEvent } from "../run/events.ts";
@@ -37,6 +38,7 @@ export const openMemoryStore = (): RunStore => new MemoryStore();
 
 class MemoryStore implements RunStore {
   readonly #runs = new Map<string, Run>();
+  readonly #cache = new Map<string, CacheEntry>();
   readonly #watchers = watchers();
   readonly watch = this.#watchers.watch;
 
@@ -89,7 +91,9 @@ class MemoryStore implements RunStore {
 
   async commit(batch: Batch): Promise<CommitResult> {
     const run = this.#owned(batch.runId, batch.epoch);
-    return run ? write(run, batch) : { kind: "stale" };
+    if (!run) return { kind: "stale" };
+    for (const entry of batch.cached) this.#cache.set(entry.key, { ...entry, runId: batch.runId, atMs: batch.atMs });
+    return write(run, batch);
   }
 
   async beat({ runId, epoch, atMs }: Parameters<RunStore["beat"]>[0]): Promise<boolean> {
@@ -137,6 +141,10 @@ class MemoryStore implements RunStore {
     const runs = [...this.#runs.values()].filter(({ row }) => runId === undefined || row.runId === runId);
     const rows = runs.flatMap((run) => [...run.approvals.values()]).map((row) => ({ ...row }));
     return rows.filter((row) => !only || (!row.applied && (only === "open") === !row.decided));
+  }
+
+  async cached(key: string): Promise<CacheEntry | null> {
+    return this.#cache.get(key) ?? null;
   }
 
   async decide({ runId, decision, by, atMs, ...ref }: Parameters<RunStore["decide"]>[0]): Promise<DecideResult> {

@@ -6,6 +6,7 @@
  *  S5. When a commit's promise resolves as committed, it survives what the implementation promises to survive (power loss, for SQLite with FULL). */
 import type { SqlValue } from "@smooth/platform/ports";
 import type { FrameRow, NewFrame } from "../frames/frame-log.ts";
+import type { CacheStore, NewCacheEntry } from "../cache/port.ts";
 import type { ApprovalRequest } from "../graph/plan.ts";
 import type { NodeRef } from "../graph/identity.ts";
 import type { JsonValue } from "../outputs/json.ts";
@@ -96,6 +97,8 @@ export interface Batch {
   readonly applied: readonly NodeRef[];
   readonly heartbeats: readonly Heartbeat[];
   readonly frames: readonly NewFrame[];
+  /** Rows to keep for later executions. */
+  readonly cached: readonly NewCacheEntry[];
   readonly status: { readonly status: RunStatus; readonly error: ErrorInfo | null; readonly release: boolean } | null;
 }
 
@@ -111,7 +114,7 @@ export interface RunFilter {
   readonly limit?: number | undefined;
 }
 
-export interface RunStore {
+export interface RunStore extends CacheStore {
   /** Creates or widens the output tables. Throws DB_MISSING_COLUMNS when a table cannot hold the schema. */
   defineOutputs(tables: readonly OutputTable[]): Promise<void>;
 

@@ -42,6 +42,7 @@ test("Q1: batches of one tick share one transaction", async () => {
         applied: [],
         heartbeats: [],
         frames: [],
+        cached: [],
         status: null,
       }),
     ),

@@ -3,6 +3,8 @@
  *  Q2. A stale batch is refused alone; the others of its transaction are written. */
 import type { Sql, SqlValue } from "@smooth/platform/ports";
 import type { FrameRow, NewFrame } from "../frames/frame-log.ts";
+import { CACHE_TABLE, readCache, writeCache } from "../cache/sqlite.ts";
+import type { CacheEntry } from "../cache/port.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import type { RunEventBody, StoredEvent } from "../run/events.ts";
 import { NO_METADATA, type RunMetadata } from "../run/metadata.ts";
@@ -55,6 +57,7 @@ class SqliteStore implements RunStore {
   constructor(sql: Sql) {
     this.#sql = sql;
     sql.exec(ENGINE_TABLES);
+    sql.exec(CACHE_TABLE);
   }
 
   async defineOutputs(tables: readonly OutputTable[]): Promise<void> {
@@ -157,6 +160,10 @@ class SqliteStore implements RunStore {
     const text = `SELECT * FROM _smithers_approvals WHERE (?1 IS NULL OR run_id = ?1)
       AND (?2 IS NULL OR applied = 0 AND (decision IS NULL) = (?2 = 'open')) ORDER BY opened_at_ms, node_id`;
     return this.#sql.all(text, [runId ?? null, only ?? null]).map(approvalRow);
+  }
+
+  async cached(key: string): Promise<CacheEntry | null> {
+    return readCache(this.#sql, key);
   }
 
   async decide(decision: Parameters<RunStore["decide"]>[0]): Promise<DecideResult> {
@@ -284,6 +291,7 @@ function write(sql: Sql, batch: Batch): CommitResult {
       JSON.stringify(payload),
     ]);
   for (const frame of batch.frames) insertFrame(sql, [runId, firstSeq - 1 + frame.offset], frame);
+  writeCache(sql, batch);
   if (status)
     sql.run(
       "UPDATE _smithers_runs SET status = ?, error = ?, owner = CASE WHEN ? THEN NULL ELSE owner END WHERE run_id = ?",

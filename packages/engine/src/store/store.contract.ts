@@ -41,6 +41,7 @@ const batch = (change: Partial<Batch> = {}): Batch => ({
   applied: [],
   heartbeats: [],
   frames: [],
+  cached: [],
   status: null,
   ...change,
 });
@@ -307,5 +308,17 @@ export function runStoreContract(open: () => RunStore): void {
     await store.claim({ runId: "run-1", epoch: 1, owner: OTHER, atMs: 5 });
     await Promise.resolve();
     expect(heard).toBe(1);
+  });
+
+  test("K1, K2: a cache entry is written with its commit, the newest stays, and a stale commit leaves none", async () => {
+    const entry = { key: "k", row: '{"n":1}' };
+    expect(await store.cached("k")).toBeNull();
+
+    await store.commit(batch({ events: [finished], cached: [entry] }));
+    expect(await store.cached("k")).toEqual({ ...entry, runId: "run-1", atMs: 10 });
+
+    await store.commit(batch({ events: [finished], cached: [{ key: "k", row: '{"n":2}' }], atMs: 20 }));
+    await store.commit(batch({ events: [finished], cached: [{ key: "k", row: '{"n":3}' }], atMs: 30, epoch: 7 }));
+    expect(await store.cached("k")).toEqual({ key: "k", row: '{"n":2}', runId: "run-1", atMs: 20 });
   });
 }

@@ -4,6 +4,7 @@
 import type { Clock } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
+import { lookUp, type CacheAccess } from "../cache/through-cache.ts";
 import type { TaskLeaf } from "../graph/plan.ts";
 import type { Recalled } from "../memory/recall.ts";
 import type { JsonValue } from "../outputs/json.ts";
@@ -19,6 +20,8 @@ export interface Success {
   readonly row: Row;
   /** What the agent was asked, as its author wrote it. */
   readonly prompt: string | null;
+  /** null: nothing is kept; a key: keep the row under it. */
+  readonly cached: "hit" | null | { readonly key: string };
 }
 export type AttemptOutcome = Success | Failure;
 
@@ -44,6 +47,7 @@ export interface AttemptInput {
   readonly onUsage: (usage: TokenUsage) => void;
   /** What is remembered is put before an agent's prompt and before its conversation. */
   readonly recall: (prompt: string) => Promise<Recalled>;
+  readonly cache: CacheAccess;
 }
 
 type Done = Omit<Success, "kind">;
@@ -77,24 +81,38 @@ export async function runAttempt(input: AttemptInput): Promise<AttemptOutcome> {
 const ENDED = new SmoothError("TASK_ABORTED", "the attempt is over");
 
 async function runBody(input: AttemptInput, context: TaskContext): Promise<Done> {
-  const { leaf, agent, deps } = input;
+  const { leaf, cache, deps } = input;
+  const prompt = promptOf(input, context);
+  if (leaf.cache === null || leaf.body.mode === "static")
+    return { row: await freshRow(input, context, prompt), prompt, cached: null };
+  const kept = await lookUp(leaf, leaf.cache, { ...cache, deps, prompt });
+  if (kept.kind === "hit") return { row: kept.row, prompt, cached: "hit" };
+  return { row: await freshRow(input, context, prompt), prompt, cached: { key: kept.key } };
+}
+
+async function freshRow(input: AttemptInput, context: TaskContext, prompt: string | null): Promise<Row> {
+  const { leaf, agent, deps, onUsage, clock } = input;
   const { schema } = leaf.output;
   switch (leaf.body.mode) {
     case "static":
-      return { row: await parseRow(schema, leaf.body.value), prompt: null };
+      return parseRow(schema, leaf.body.value);
     case "compute":
-      return { row: await parseRow(schema, await leaf.body.fn({ ...context, ...deps } as never)), prompt: null };
+      return parseRow(schema, await leaf.body.fn({ ...context, ...deps } as never));
     case "agent": {
       if (!agent) throw new SmoothError("AGENT_CONFIG_INVALID", `no agent of task ${leaf.id} is usable any more`);
-      const prompt =
-        typeof leaf.body.prompt === "function" ? leaf.body.prompt({ ...context, ...deps } as never) : leaf.body.prompt;
-      if (typeof prompt !== "string")
-        throw new SmoothError("INVALID_INPUT", `the function child of task ${leaf.id} must return the prompt as text`);
-      const { onUsage, clock } = input;
-      const asked = { agent, schema, onUsage, nowMs: () => clock.now(), ...(await input.recall(prompt)) };
-      return { row: (await runAgent(asked, context)) as Row, prompt };
+      const recalled = await input.recall(prompt ?? "");
+      return (await runAgent({ agent, schema, onUsage, nowMs: () => clock.now(), ...recalled }, context)) as Row;
     }
   }
+}
+
+/** null for tasks without an agent. */
+function promptOf({ leaf, deps }: AttemptInput, context: TaskContext): string | null {
+  if (leaf.body.mode !== "agent") return null;
+  const { prompt } = leaf.body;
+  const text: unknown = typeof prompt === "function" ? prompt({ ...context, ...deps } as never) : prompt;
+  if (typeof text === "string") return text;
+  throw new SmoothError("INVALID_INPUT", `the function child of task ${leaf.id} must return the prompt as text`);
 }
 
 export function parseRow(schema: z.ZodObject, value: unknown): Row | Promise<Row> {

@@ -2,6 +2,7 @@ import type { ReactElement, ReactNode } from "react";
 import type { z } from "zod";
 import { HOST } from "@smooth/engine/elements";
 import type { TaskMemoryConfig } from "@smooth/engine/memory/recall";
+import type { WorkflowContext } from "@smooth/engine/ctx";
 import type { RetryPolicy } from "@smooth/engine/retry";
 import type { ScorersMap } from "@smooth/engine/scorers";
 import type { AgentLike, TaskContext } from "@smooth/engine/task";
@@ -23,6 +24,18 @@ interface AttemptProps {
   readonly retryPolicy?: Partial<Omit<RetryPolicy, "retries">>;
 }
 
+export interface TaskCache {
+  /** What the result depends on, as JSON; asked when the task is about to start. */
+  // Bivariant on purpose: the caller's ctx is typed by its own schemas.
+  by?(ctx: WorkflowContext): unknown;
+  readonly version?: string;
+  /** Instead of the node's id, so that several nodes may share an entry. */
+  readonly key?: string;
+  readonly ttlMs?: number;
+  /** Who finds the row again; default `workflow`. */
+  readonly scope?: "run" | "workflow" | "global";
+}
+
 export type TaskProps<O extends OutputTarget, D extends Readonly<Record<string, OutputTarget>>> = NodeProps<O> &
   AttemptProps & {
     /** An array is a fallback chain. */
@@ -34,6 +47,8 @@ export type TaskProps<O extends OutputTarget, D extends Readonly<Record<string, 
     readonly memory?: TaskMemoryConfig;
     /** Upstream rows handed to a function child. */
     readonly deps?: D;
+    /** Keep the row for later executions. Failed tasks, and tasks whose agent called a tool with side effects, are never kept. */
+    readonly cache?: TaskCache;
     readonly children?: ReactNode | OutputValue<NoInfer<O>> | ComputeBody<NoInfer<O>, D>;
   };
 

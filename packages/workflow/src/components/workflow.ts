@@ -4,6 +4,8 @@ import { host } from "./host.ts";
 
 export interface WorkflowProps {
   readonly name: string;
+  /** Completed nodes are skipped on resume: always so here, hence `false` is refused. */
+  readonly cache?: boolean;
   readonly children?: ReactNode;
 }
 

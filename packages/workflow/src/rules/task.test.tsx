@@ -125,7 +125,7 @@ test("a prop that is not implemented is refused by name", async () => {
   const { result } = await runToEnd(
     smithers(() => (
       <Workflow name="odd">
-        <Odd id="a" output={outputs.n} cache={{ version: "1" }}>
+        <Odd id="a" output={outputs.n} colour="red">
           {{ n: 1 }}
         </Odd>
       </Workflow>
@@ -134,7 +134,7 @@ test("a prop that is not implemented is refused by name", async () => {
 
   expect(result).toMatchObject({
     status: "failed",
-    error: { code: "PROP_UNSUPPORTED", message: expect.stringContaining("`cache`") },
+    error: { code: "PROP_UNSUPPORTED", message: expect.stringContaining("`colour`") },
   });
 });
 

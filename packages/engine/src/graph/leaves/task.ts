@@ -1,5 +1,7 @@
 /** Reads a Task element into a leaf of the plan. */
 import { SmoothError } from "@smooth/protocol/errors";
+import { z } from "zod";
+import type { CachePolicy } from "../../cache/policy.ts";
 import type { HostElement, HostNode } from "../../render/renderer.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "../../schedule/retry.ts";
 import type { AgentLike, ComputeFn } from "../../task/body.ts";
@@ -20,6 +22,7 @@ const TASK = [
   "retryPolicy",
   "scorers",
   "memory",
+  "cache",
   "body",
 ];
 
@@ -41,6 +44,7 @@ export function readTask(element: HostElement, scope: LeafScope): DraftLeaf {
     timeoutMs: optional(element, "timeoutMs", aDuration) ?? null,
     heartbeatTimeoutMs: optional(element, "heartbeatTimeoutMs", aDuration) ?? (element.props["agent"] ? 600_000 : null),
     deps,
+    cache: readCache(element),
   };
   return { ...leaf, edges: [...edgesOf(element, needs), ...deps.map((dep) => dep.key)] };
 }
@@ -58,6 +62,24 @@ function readRetry(element: HostElement): RetryPolicy {
     ...given,
     retries: retries ?? DEFAULT_RETRY.retries,
   };
+}
+
+const Cache = z.strictObject({
+  by: z.custom<NonNullable<CachePolicy["by"]>>((value) => typeof value === "function").optional(),
+  version: z.string().optional(),
+  key: z.string().min(1).optional(),
+  ttlMs: z.number().positive().optional(),
+  scope: z.enum(["run", "workflow", "global"]).optional(),
+});
+
+function readCache(element: HostElement): CachePolicy | null {
+  const given = element.props["cache"];
+  if (given === undefined || given === null) return null;
+  const parsed = Cache.safeParse(given);
+  if (!parsed.success)
+    throw badProp(element, "cache", "{ by?, version?, key?, ttlMs?, scope?: run | workflow | global }");
+  const { by = null, version = null, key = null, ttlMs = null, scope = "workflow" } = parsed.data;
+  return { by, version, key, ttlMs, scope };
 }
 
 function readBody(element: HostElement): TaskBody {
