@@ -14,6 +14,7 @@ export { Parallel, type ParallelProps } from "@smooth/workflow/components/parall
 export { Saga, SagaStep, type SagaProps, type SagaStepDef, type SagaStepProps } from "@smooth/workflow/components/saga";
 export { Sequence, type SequenceProps } from "@smooth/workflow/components/sequence";
 export { Task, type TaskProps } from "@smooth/workflow/components/task";
+export { Timer, type TimerProps } from "@smooth/workflow/components/timer";
 export {
   TryCatchFinally,
   type CaughtError,

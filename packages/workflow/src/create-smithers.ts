@@ -13,6 +13,7 @@ import { Parallel } from "./components/parallel.ts";
 import { Saga } from "./components/saga.ts";
 import { Sequence } from "./components/sequence.ts";
 import { Task } from "./components/task.ts";
+import { Timer } from "./components/timer.ts";
 import { TryCatchFinally } from "./components/try-catch-finally.ts";
 import { Workflow } from "./components/workflow.ts";
 
@@ -33,6 +34,7 @@ export interface Smithers<S extends Schemas> {
   readonly MergeQueue: typeof MergeQueue;
   readonly Saga: typeof Saga;
   readonly TryCatchFinally: typeof TryCatchFinally;
+  readonly Timer: typeof Timer;
   /** Typed refs, one per schema; `input` is the input's schema and not an output. */
   readonly outputs: { readonly [K in Exclude<keyof S, "input">]: S[K] };
   useCtx(): WorkflowContext<S>;
@@ -55,6 +57,7 @@ export function createSmithers<S extends Schemas>(schemas: S): Smithers<S> {
     MergeQueue,
     Saga,
     TryCatchFinally,
+    Timer,
     outputs: refs as Smithers<S>["outputs"],
     useCtx: () => useWorkflowContext() as unknown as WorkflowContext<S>,
     smithers: (build, { name = "workflow" } = {}) => ({

@@ -34,6 +34,10 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
       return [{ type: "note", text: `${event.error.message} — ${event.scopeId} goes on with its ${event.next}.` }];
     case "approval.opened":
       return [{ type: "node.waiting", nodeId: event.nodeId, iteration: event.iteration, reason: event.title }];
+    case "wait.opened":
+      return [
+        { type: "node.waiting", nodeId: event.nodeId, iteration: event.iteration, reason: WAITS_ON[event.on.kind] },
+      ];
     case "run.change-accepted":
       return [{ type: "note", text: `${event.by} accepted a changed workflow: ${event.changed.join(", ")}.` }];
     case "node.usage":
@@ -86,6 +90,7 @@ const used = ({
   estimated: false,
 });
 
+type WaitKind = Extract<StoredEvent, { type: "wait.opened" }>["on"]["kind"];
 type EngineStatus = Extract<StoredEvent, { type: "run.status" }>["status"];
 
 const STATUS: Readonly<Record<EngineStatus, RunStatus>> = {
@@ -99,6 +104,11 @@ const STATUS: Readonly<Record<EngineStatus, RunStatus>> = {
   continued: "finished",
   failed: "failed",
   cancelled: "cancelled",
+};
+
+const WAITS_ON: Readonly<Record<WaitKind, string>> = {
+  approval: "Waits for a decision.",
+  timer: "Waits for its time.",
 };
 
 const WAITS: Partial<Record<EngineStatus, string>> = {

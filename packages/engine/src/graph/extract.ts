@@ -7,6 +7,7 @@ import { loopKey, resolveRef, stateKey } from "./identity.ts";
 import { readApproval } from "./leaves/approval.ts";
 import type { DraftLeaf } from "./leaves/common.ts";
 import { readTask } from "./leaves/task.ts";
+import { readTimer } from "./leaves/timer.ts";
 import type { Plan, PlanGroup, PlanLeaf, PlanLoop, PlanNode } from "./plan.ts";
 import { aBoolean, aNumber, aString, badProp, componentName, HOST, onlyKnown, oneOf, optional } from "./props.ts";
 import { readSaga, readSagaStep, readTry } from "./scopes.ts";
@@ -58,6 +59,8 @@ function read(element: HostElement, place: Place, walk: Walk): PlanNode {
       return leaf(readTask(element, { ...walk, ...place }), walk);
     case HOST.approval:
       return approval(element, place, walk);
+    case HOST.timer:
+      return leaf(readTimer(element, { ...walk, ...place }), walk);
     case HOST.sequence:
     case HOST.branch:
       onlyKnown(element, []);

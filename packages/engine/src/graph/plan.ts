@@ -70,7 +70,6 @@ export interface LeafBase extends NodeRef {
   readonly chain: LoopChain;
   /** Who is told when it fails; null: the run. */
   readonly within: ScopePart | null;
-  readonly output: OutputTable;
   /** State keys this leaf waits for; resolved at extraction. */
   readonly after: readonly string[];
   readonly skipIf: boolean;
@@ -83,6 +82,7 @@ export interface LeafBase extends NodeRef {
 
 export interface TaskLeaf extends LeafBase {
   readonly type: "task";
+  readonly output: OutputTable;
   readonly body: TaskBody;
   readonly retry: RetryPolicy;
   readonly timeoutMs: number | null;
@@ -105,13 +105,20 @@ export type TaskBody =
 
 export interface ApprovalLeaf extends LeafBase {
   readonly type: "approval";
+  readonly output: OutputTable;
   readonly mode: "approve" | "select" | "rank";
   readonly request: ApprovalRequest;
   readonly onDeny: "fail" | "continue" | "skip";
 }
 
+/** Fires once and records no row. */
+export interface TimerLeaf extends LeafBase {
+  readonly type: "timer";
+  readonly when: { readonly kind: "after" | "at" | "every"; readonly ms: number };
+}
+
 /** A leaf that runs no body: it is a row until somebody or something settles it. */
-export type WaitLeaf = ApprovalLeaf;
+export type WaitLeaf = ApprovalLeaf | TimerLeaf;
 
 export type PlanLeaf = TaskLeaf | WaitLeaf;
 

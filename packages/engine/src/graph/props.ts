@@ -19,6 +19,7 @@ export const HOST = {
   catch: "smithers:catch",
   finally: "smithers:finally",
   compensation: "smithers:compensation",
+  timer: "smithers:timer",
 } as const;
 
 export const componentName = (tag: string): string =>

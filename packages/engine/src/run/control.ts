@@ -24,8 +24,6 @@ export async function decideApproval(store: RunStore, { scopes = [], ...decide }
     throw new SmoothError("ASK_NOT_FOUND", `run ${runId} has no approval ${nodeId} at iteration ${iteration}`, {
       details,
     });
-  if (row.applied && !row.decided)
-    throw new SmoothError("ASK_VOID", `approval ${nodeId} is not waited for any more`, { details });
   checkDecider(row, by, scopes);
   checkChoice(row, decision);
   const result = await store.decide(decide);
@@ -33,8 +31,7 @@ export async function decideApproval(store: RunStore, { scopes = [], ...decide }
     throw new SmoothError("ALREADY_DECIDED", `approval ${nodeId} was decided by ${result.by} already`, {
       details: { ...details, by: result.by, atMs: result.atMs },
     });
-  if (result.kind === "not-found")
-    throw new SmoothError("ASK_NOT_FOUND", `run ${runId} has no approval ${nodeId}`, { details });
+  if (result.kind !== "decided") throw new SmoothError("ASK_VOID", `approval ${nodeId} is not waited for`, { details });
 }
 
 function checkDecider({ request, nodeId }: ApprovalRow, by: string, scopes: readonly string[]): void {
@@ -78,7 +75,8 @@ export async function cancelRun(
 
 export interface Resumable {
   readonly run: RunRow;
-  readonly because: "owner-gone" | "decided" | "cancel-requested";
+  /** `due`: its time has come, or somebody decided, answered or sent something it may wait for. */
+  readonly because: "owner-gone" | "due" | "cancel-requested";
 }
 
 /** A run that this process holds now and has not resumed yet: `resumeRun({ …, claimed })`. */
@@ -103,12 +101,16 @@ export async function claimResumable(
 
 /** Runs a supervisor should resume now. */
 export async function findResumable(store: RunStore, check: OwnerCheck): Promise<readonly Resumable[]> {
-  const candidates = await store.runs({ status: ["running", "waiting-approval"] });
-  const free = candidates.filter((run) => mayClaim(run, check) === "yes");
-  const decided = new Set((await store.approvals({ only: "ready" })).map((approval) => approval.runId));
-  return free.flatMap((run): Resumable[] => {
-    if (run.cancelRequestedBy !== null) return [{ run, because: "cancel-requested" }];
-    if (run.status === "running") return [{ run, because: "owner-gone" }];
-    return decided.has(run.runId) ? [{ run, because: "decided" }] : [];
-  });
+  const left = await store.runs({ status: ["running"] });
+  const due = await store.runs({ status: SUSPENDED, dueAtMs: check.nowMs });
+  return [...left, ...due]
+    .filter((run) => mayClaim(run, check) === "yes")
+    .map((run) => ({ run, because: reason(run) }));
+}
+
+const SUSPENDED = ["waiting-approval", "waiting-event", "waiting-timer", "waiting-quota"] as const;
+
+function reason({ status, cancelRequestedBy }: RunRow): Resumable["because"] {
+  if (cancelRequestedBy !== null) return "cancel-requested";
+  return status === "running" ? "owner-gone" : "due";
 }

@@ -22,6 +22,13 @@ export type RunStatus = z.infer<typeof RunStatus>;
 export const ErrorInfo = z.object({ code: z.string(), message: z.string(), nodeId: z.string().optional() });
 export type ErrorInfo = z.infer<typeof ErrorInfo>;
 
+/** What a node waits for. `dueMs`: when time settles it; null: never. */
+export const WaitOn = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("approval"), dueMs: z.number().nullable() }),
+  z.object({ kind: z.literal("timer"), dueMs: z.number() }),
+]);
+export type WaitOn = z.infer<typeof WaitOn>;
+
 const node = { nodeId: z.string(), iteration: z.int().nonnegative() };
 const attempt = { ...node, attempt: z.int().positive() };
 /** The scorer's name in the task's map, and its own id. */
@@ -35,8 +42,13 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("run.change-accepted"), changed: z.array(z.string()), by: z.string() }),
   z.object({ type: z.literal("run.status"), status: RunStatus, error: ErrorInfo.optional() }),
   z.object({ type: z.literal("node.started"), ...attempt, label: z.string() }),
-  /** `cached`: the row was kept from an earlier execution; the body did not run. */
-  z.object({ type: z.literal("node.finished"), ...node, output: z.string(), cached: z.literal(true).optional() }),
+  /** `output` null: it has no row (a timer). `cached`: the row was kept from an earlier execution; the body did not run. */
+  z.object({
+    type: z.literal("node.finished"),
+    ...node,
+    output: z.string().nullable(),
+    cached: z.literal(true).optional(),
+  }),
   /** `retryAtMs` null: no further attempt. */
   z.object({ type: z.literal("node.failed"), ...attempt, error: ErrorInfo, retryAtMs: z.number().nullable() }),
   /** Tokens of one model call or one answer; the sum of an attempt's is what it cost. Written while the attempt is at work. */
@@ -45,6 +57,7 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("node.cancelled"), ...attempt }),
   z.object({ type: z.literal("approval.opened"), ...node, title: z.string() }),
   z.object({ type: z.literal("approval.decided"), ...node, verdict: z.enum(["approve", "deny"]), by: z.string() }),
+  z.object({ type: z.literal("wait.opened"), ...node, on: WaitOn }),
   z.object({ type: z.literal("loop.advanced"), loopId: z.string(), iteration: z.int() }),
   /** A part of a try or a saga failed and is given up; `next` runs once its bodies have stopped. `completed`: the saga steps that
    *  were done then, in order. */

@@ -1,16 +1,17 @@
 /** Collects what one tick wants to record and writes it in one transaction.
  *  R1. Once a commit was refused as stale nothing is written any more.
- *  R2. Events are delivered after their commit, in order, without a gap: what others wrote in between is fetched. */
+ *  R2. Events are delivered after their commit, in order, without a gap: what others wrote in between is fetched.
+ *  R3. What others wrote is folded into the state once, in order: when it is noticed, or at the latest after the next commit. */
 import type { Clock } from "@smooth/platform/ports";
 import type { FrameLog } from "../frames/frame-log.ts";
 import type { Plan } from "../graph/plan.ts";
-import type { Batch, RunStore } from "../store/port.ts";
+import type { Batch, RunStore, StatusChange } from "../store/port.ts";
 import type { RunEventBody, StoredEvent } from "./events.ts";
 
 type Draft = {
-  -readonly [K in "events" | "outputs" | "approvals" | "applied" | "heartbeats" | "cached"]: Batch[K][number][];
+  -readonly [K in "events" | "outputs" | "approvals" | "voided" | "heartbeats" | "cached"]: Batch[K][number][];
 };
-const emptyDraft = (): Draft => ({ events: [], outputs: [], approvals: [], applied: [], heartbeats: [], cached: [] });
+const emptyDraft = (): Draft => ({ events: [], outputs: [], approvals: [], voided: [], heartbeats: [], cached: [] });
 
 export interface RecorderInput {
   readonly store: RunStore;
@@ -19,17 +20,31 @@ export interface RecorderInput {
   readonly epoch: number;
   readonly deliveredSeq: number;
   readonly frameLog: FrameLog;
+  /** The last event that is folded into the state already. */
+  readonly seenSeq: number;
   readonly onEvent: (event: StoredEvent) => void;
 }
 
+type End = Omit<StatusChange, "seenSeq">;
+
 export class Recorder {
   readonly #in: RecorderInput;
+  readonly #onForeign: (event: StoredEvent) => void;
   #deliveredSeq: number;
+  #seenSeq: number;
   draft = emptyDraft();
 
-  constructor(input: RecorderInput) {
+  /** `onForeign` hears each event that somebody else wrote (R3). */
+  constructor(input: RecorderInput, onForeign: (event: StoredEvent) => void) {
     this.#in = input;
+    this.#onForeign = onForeign;
     this.#deliveredSeq = input.deliveredSeq;
+    this.#seenSeq = input.seenSeq;
+  }
+
+  /** Fetches what others wrote up to `lastSeq`. */
+  async catchUp(lastSeq: number): Promise<void> {
+    if (lastSeq > this.#seenSeq) await this.#fetch({ from: Infinity, to: Infinity });
   }
 
   /** What comes before it in the draft has led to this plan. */
@@ -38,14 +53,14 @@ export class Recorder {
   }
 
   /** One transaction, or none when there is nothing to say. Rejects when the store fails. */
-  async flush(status: Batch["status"]): Promise<"recorded" | "stale"> {
+  async flush(end: End | null): Promise<"recorded" | "stale"> {
     const { store, runId, epoch, clock } = this.#in;
     const draft = this.draft;
     this.draft = emptyDraft();
-    if (status === null && draft.events.length + draft.heartbeats.length + draft.applied.length === 0)
-      return "recorded";
+    if (end === null && draft.events.length + draft.heartbeats.length === 0) return "recorded";
     const atMs = clock.now();
     const frames = draft.events.length > 0 ? this.#in.frameLog.take() : [];
+    const status = end && { ...end, seenSeq: this.#seenSeq };
     const result = await store.commit({ runId, epoch, atMs, ...draft, frames, status });
     if (result.kind === "stale") return "stale";
     await this.#deliver(result.firstSeq, draft.events, atMs);
@@ -54,12 +69,23 @@ export class Recorder {
 
   /** R2 */
   async #deliver(firstSeq: number, events: readonly RunEventBody[], atMs: number): Promise<void> {
-    const { runId, store, onEvent } = this.#in;
-    const inStep = firstSeq === this.#deliveredSeq + 1;
-    const stored = inStep
-      ? events.map((event, at) => ({ ...event, runId, atMs, seq: firstSeq + at }))
-      : await store.events(runId, this.#deliveredSeq);
-    for (const event of stored) {
+    const own = { from: firstSeq, to: firstSeq + events.length - 1 };
+    if (firstSeq !== this.#deliveredSeq + 1 || firstSeq !== this.#seenSeq + 1) return this.#fetch(own);
+    this.#seenSeq = own.to;
+    for (const [at, event] of events.entries()) {
+      this.#deliveredSeq = firstSeq + at;
+      this.#in.onEvent({ ...event, runId: this.#in.runId, atMs, seq: this.#deliveredSeq });
+    }
+  }
+
+  async #fetch(own: { readonly from: number; readonly to: number }): Promise<void> {
+    const { store, runId, onEvent } = this.#in;
+    for (const event of await store.events(runId, Math.min(this.#deliveredSeq, this.#seenSeq))) {
+      if (event.seq > this.#seenSeq) {
+        this.#seenSeq = event.seq;
+        if (event.seq < own.from || event.seq > own.to) this.#onForeign(event); // R3
+      }
+      if (event.seq <= this.#deliveredSeq) continue;
       this.#deliveredSeq = event.seq;
       onEvent(event);
     }

@@ -3,10 +3,11 @@
  *  L2. An outcome is recorded once; when the epoch has moved on, nothing more is recorded and every body is aborted.
  *  L3. A frame is rendered when something the last frames read has changed, and the run ends only on such a stable frame.
  *  L4. A failure outside continueOnFail stops the innermost scope that contains it, else the run, at once: siblings are aborted,
- *      drained, and their results kept. */
+ *      drained, and their results kept.
+ *  L5. A run for which only waits are left is a row, not a process: it suspends, and its row says when it is due. */
 import type { Clock, Log, Random } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
-import { parseStateKey, stateKey, type NodeRef } from "../graph/identity.ts";
+import { stateKey, type NodeRef } from "../graph/identity.ts";
 import type { FrameLog } from "../frames/frame-log.ts";
 import type { Plan, PlanLeaf, PlanScope, ScopePart, TaskLeaf, WaitLeaf } from "../graph/plan.ts";
 import type { MemoryStore } from "../memory/port.ts";
@@ -18,12 +19,11 @@ import type { WorkflowDefinition } from "../render/workflow.ts";
 import { contain, isGivenUp } from "../schedule/contain.ts";
 import { Schedule, type Step } from "../schedule/schedule.ts";
 import type { JudgeModel } from "../scorers/scorer.ts";
-import type { ApprovalRow, Batch, RunStore } from "../store/port.ts";
+import type { RunStore, StatusChange } from "../store/port.ts";
 import { parseRow, unwritable, type Failure, type Success } from "../task/attempt.ts";
 import { peekText } from "../task/peek.ts";
 import type { AgentLike } from "../task/body.ts";
 import { Aftermath, aftermathOf, type Origin } from "./aftermath.ts";
-import { approvalOutcome } from "./approval.ts";
 import { Bodies, DRAIN_MS, type Body } from "./bodies.ts";
 import { Doorbell } from "./doorbell.ts";
 import type { ErrorInfo, RunEventBody, RunStatus, StoredEvent } from "./events.ts";
@@ -31,10 +31,12 @@ import { deadlock, errorInfo, exhausted } from "./failure.ts";
 import { Frames } from "./frames.ts";
 import { Recorder } from "./recorder.ts";
 import { applyEvent, triesOf, type RunState } from "./state.ts";
+import type { Settled } from "./waits/wait.ts";
+import { Waits, type Suspension } from "./waits/waits.ts";
 
 export type RunResult =
   | { readonly status: "finished"; readonly runId: string; readonly output: Row | undefined }
-  | { readonly status: "waiting-approval"; readonly runId: string; readonly waiting: readonly NodeRef[] }
+  | (Suspension & { readonly runId: string })
   | {
       readonly status: "failed";
       readonly runId: string;
@@ -66,6 +68,7 @@ export interface LoopInput extends RunPorts {
   readonly heartbeats: Map<string, JsonValue>;
   readonly deliveredSeq: number;
   readonly frameLog: FrameLog;
+  readonly seenSeq: number;
   readonly maxConcurrency: number;
   /** `always`: every tick renders anew; same plan and events, only slower (a check of L3). */
   readonly render: "tracked" | "always";
@@ -74,6 +77,12 @@ export interface LoopInput extends RunPorts {
   readonly memory: MemoryStore | null;
   /** Which agent judges under a model's name, for scorers. */
   readonly judges: ((model: JudgeModel) => AgentLike | undefined) | null;
+}
+
+interface Recorded {
+  readonly row: Row;
+  readonly table: OutputTable;
+  readonly cached?: true;
 }
 
 type Stop =
@@ -94,6 +103,7 @@ export class RunLoop {
   readonly #bodies: Bodies;
   readonly #aftermath: Aftermath;
   readonly #givenUp = new AbortController();
+  readonly #waits: Waits;
   readonly #warned = new Set<string>();
   #plan: Plan | undefined;
   #schedule: Schedule | undefined;
@@ -105,13 +115,14 @@ export class RunLoop {
   constructor(input: LoopInput) {
     this.#in = input;
     this.#frames = new Frames({ ...input, loops: input.state.loops, scopes: input.state.scopes });
-    this.#recorder = new Recorder(input);
+    this.#recorder = new Recorder(input, (event) => this.#foreign(event));
     this.#bell = new Doorbell(input.clock);
     const { store, clock, runId } = input;
     const ctxOf = (leaf: TaskLeaf): WorkflowContext => this.#frames.contextIn(leaf.chain);
     const workflow = (): string => this.#name();
     const cache = { store, clock, runId, workflow, ctxOf };
     this.#bodies = new Bodies({ ...input, cache }, this.#bell, this.#over.signal);
+    this.#waits = new Waits(input);
     this.#aftermath = new Aftermath(input, this.#bell, AbortSignal.any([this.#over.signal, this.#givenUp.signal]));
   }
 
@@ -137,7 +148,7 @@ export class RunLoop {
       for (;;) {
         const result = await this.#tick();
         if (result) return result;
-        await this.#bell.wait(this.#stop ? null : (this.#schedule?.dueMs() ?? null));
+        await this.#bell.wait(this.#stop ? null : this.#dueMs());
       }
     } finally {
       unwatch();
@@ -153,7 +164,7 @@ export class RunLoop {
     this.#collect();
     const starts = this.#stop ? [] : this.#advance();
     const result = this.#isIdle(starts) || this.#drained ? this.#conclude() : undefined;
-    if (!(await this.#flush(result?.status))) return { status: "lost", runId: this.#in.runId }; // L2
+    if (!(await this.#flush(result))) return { status: "lost", runId: this.#in.runId }; // L2
     if (result) return result;
     if (this.#stop) this.#undoStarts(starts);
     else for (const { leaf, attempt } of starts) this.#bodies.launch(leaf, attempt, this.#name()); // L1
@@ -195,8 +206,14 @@ export class RunLoop {
     const row = await store.run(runId);
     if (row?.epoch !== epoch) return this.stop({ status: "lost" });
     if (row.cancelRequestedBy !== null) this.stop({ status: "cancelled" });
-    if (![...this.#in.state.nodes.values()].some((node) => node.kind === "waiting")) return;
-    for (const approval of await store.approvals({ runId })) this.#applyDecision(approval);
+    await this.#recorder.catchUp(row.lastSeq);
+    await this.#waits.look();
+  }
+
+  /** What other processes recorded. */
+  #foreign(event: StoredEvent): void {
+    applyEvent(this.#in.state, event);
+    this.#lookAtStore = true;
   }
 
   // ---- what ended ----
@@ -233,16 +250,16 @@ export class RunLoop {
     }
   }
 
-  #finish(leaf: PlanLeaf, row: Row, how: { readonly cached?: true } = {}): void {
-    const cells = encodeRow(leaf.output, row);
-    this.#in.rows.add(leaf.output.name, refOf(leaf), decodeRow(leaf.output, cells));
-    this.#recorder.draft.outputs.push({ ...refOf(leaf), table: leaf.output, cells });
-    this.#emit({ type: "node.finished", ...refOf(leaf), output: leaf.output.name, ...how });
-    if (this.#frames.hasRead(leaf.output.name, leaf.id)) this.#dirty = true; // L3
+  #finish(leaf: PlanLeaf, { row, table, ...how }: Recorded): void {
+    const cells = encodeRow(table, row);
+    this.#in.rows.add(table.name, refOf(leaf), decodeRow(table, cells));
+    this.#recorder.draft.outputs.push({ ...refOf(leaf), table, cells });
+    this.#emit({ type: "node.finished", ...refOf(leaf), output: table.name, ...how });
+    if (this.#frames.hasRead(table.name, leaf.id)) this.#dirty = true; // L3
   }
 
   #finishTask(leaf: TaskLeaf, row: Row, { cached, ...origin }: Origin & { readonly cached?: true }): void {
-    this.#finish(leaf, row, cached ? { cached } : {});
+    this.#finish(leaf, { row, table: leaf.output, ...(cached ? { cached } : {}) });
     const due = aftermathOf(leaf, origin, { runId: this.#in.runId, workflow: this.#name() });
     if (due) this.#emit(due);
   }
@@ -269,7 +286,7 @@ export class RunLoop {
       const node = state.nodes.get(leaf.key);
       const idle = node?.kind === "waiting" || (node?.kind === "running" && !launched.has(leaf.key));
       if (!idle || !given(leaf)) continue;
-      if (node.kind === "waiting") this.#recorder.draft.applied.push(refOf(leaf)); // nobody is asked any more
+      if (node.kind === "waiting") this.#recorder.draft.voided.push(refOf(leaf)); // nobody is asked any more
       this.#cancelled({ leaf, attempt: Math.max(1, triesOf(node).attempt) });
     }
   }
@@ -278,17 +295,46 @@ export class RunLoop {
     this.#emit({ type: "node.cancelled", ...refOf(leaf), attempt });
   }
 
-  #applyDecision(approval: ApprovalRow): void {
-    if (!approval.decided || this.#in.state.nodes.get(stateKey(approval))?.kind !== "waiting") return;
-    if (!approval.applied) this.#recorder.draft.applied.push(refOf(approval));
-    const leaf = this.#plan?.leaves.get(stateKey(approval));
-    if (leaf?.type !== "approval") return; // it left the tree; its decision waits for it to come back
-    const outcome = approvalOutcome(leaf, approval.decided);
-    if (outcome.kind === "row") return this.#finish(leaf, outcome.row);
-    if (outcome.kind === "skip")
-      return this.#emit({ type: "node.skipped", ...refOf(leaf), reason: outcome.reason, cascades: outcome.cascades });
-    this.#emit({ type: "node.failed", ...refOf(leaf), attempt: 1, error: outcome.error, retryAtMs: null });
-    if (!leaf.continueOnFail) this.#contain(leaf.within, outcome.error);
+  // ---- waits ----
+
+  #openWait(leaf: WaitLeaf): void {
+    const { events, approvals = [] } = this.#waits.open(leaf);
+    this.#recorder.draft.approvals.push(...approvals);
+    for (const event of events) this.#emit(event);
+  }
+
+  /** True when a wait was settled. */
+  #settleWaits(plan: Plan): boolean {
+    const settled = this.#waits.settled(plan);
+    for (const { leaf, outcome } of settled) if (this.#in.state.waiting.has(leaf.key)) this.#settle(leaf, outcome);
+    return settled.length > 0;
+  }
+
+  #settle(leaf: WaitLeaf, outcome: Settled): void {
+    switch (outcome.kind) {
+      case "waiting":
+        return;
+      case "row":
+        return this.#finish(leaf, { row: outcome.row, table: outcome.table });
+      case "done":
+        return this.#emit({ type: "node.finished", ...refOf(leaf), output: null });
+      case "skip":
+        return this.#emit({
+          type: "node.skipped",
+          ...refOf(leaf),
+          reason: outcome.reason,
+          cascades: outcome.cascades,
+        });
+      case "fail":
+        this.#emit({ type: "node.failed", ...refOf(leaf), attempt: 1, error: outcome.error, retryAtMs: null });
+        if (!leaf.continueOnFail) this.#contain(leaf.within, outcome.error);
+    }
+  }
+
+  /** When the loop must look again although nobody rings. */
+  #dueMs(): number | null {
+    const due = [this.#schedule?.dueMs() ?? null, this.#waits.dueMs()].filter((ms) => ms !== null);
+    return due.length > 0 ? Math.min(...due) : null;
   }
 
   // ---- what comes next ----
@@ -300,6 +346,7 @@ export class RunLoop {
     try {
       for (;;) {
         const schedule = this.#frame();
+        if (this.#plan && this.#settleWaits(this.#plan)) continue;
         const steps = schedule.next(this.#in.clock.now());
         if (steps.length === 0 && !this.#dirty) return starts.filter(({ leaf }) => this.#isRunning(leaf));
         for (const step of steps) this.#perform(step, starts);
@@ -338,6 +385,7 @@ export class RunLoop {
     this.#plan = this.#frames.render();
     this.#recorder.rendered(this.#plan);
     for (const warning of this.#plan.warnings) this.#warn(warning);
+    this.#waits.stir();
     return (this.#schedule = new Schedule({
       plan: this.#plan,
       states: state.nodes,
@@ -379,11 +427,6 @@ export class RunLoop {
     else starts.push(step);
   }
 
-  #openWait(leaf: WaitLeaf): void {
-    this.#recorder.draft.approvals.push({ ...refOf(leaf), request: leaf.request, mode: leaf.mode });
-    this.#emit({ type: "approval.opened", ...refOf(leaf), title: leaf.request.title });
-  }
-
   // ---- recording ----
 
   #emit(event: RunEventBody): void {
@@ -394,19 +437,19 @@ export class RunLoop {
   }
 
   /** False when the run is not ours any more. */
-  async #flush(end: RunResult["status"] | undefined): Promise<boolean> {
+  async #flush(end: RunResult | undefined): Promise<boolean> {
     if (this.#stop?.status === "lost") return false;
     const recorded = await this.#recorder.flush(end === undefined ? null : this.#statusChange(end));
     if (recorded === "stale") this.stop({ status: "lost" });
     return recorded === "recorded";
   }
 
-  #statusChange(end: RunResult["status"]): Batch["status"] {
-    const status: RunStatus = end === "released" || end === "lost" ? "running" : end;
+  #statusChange(end: RunResult): Omit<StatusChange, "seenSeq"> {
+    const status: RunStatus = end.status === "released" || end.status === "lost" ? "running" : end.status;
     const error = this.#stop?.status === "failed" ? this.#stop.error : null;
     if (status !== "running")
       this.#recorder.draft.events.push({ type: "run.status", status, ...(error ? { error } : {}) });
-    return { status, error, release: true };
+    return { status, error, wakeAtMs: "wakeAtMs" in end ? end.wakeAtMs : null };
   }
 
   // ---- ending ----
@@ -417,7 +460,10 @@ export class RunLoop {
     if (this.#stop) return this.#stopped(this.#stop);
     if (this.#schedule?.dueMs() !== null) return undefined;
     const rest = this.#schedule.rest();
-    if (rest.waiting.length > 0) return { status: "waiting-approval", runId, waiting: rest.waiting.map(parseStateKey) };
+    if (rest.waiting.length > 0) {
+      const suspension = this.#waits.suspension(rest.waiting); // L5
+      return suspension && { runId, ...suspension };
+    }
     if (rest.done) {
       const table = workflow.registry.tables.find((candidate: OutputTable) => candidate.name === "output");
       return { status: "finished", runId, output: table && rows.all(table.name).at(-1) };

@@ -106,6 +106,7 @@ export async function startRun(options: StartRun): Promise<RunHandle> {
     heartbeats: new Map(),
     frameLog: new FrameLog([]),
     deliveredSeq: 0,
+    seenSeq: 1,
   });
   return drive(runId, loop, options.signal);
 }
@@ -140,8 +141,9 @@ async function letGo(
   store: RunStore,
   { run, epoch, atMs }: { readonly run: RunRow; readonly epoch: number; readonly atMs: number },
 ): Promise<void> {
-  const nothing = { events: [], outputs: [], approvals: [], applied: [], heartbeats: [], cached: [], frames: [] };
-  const status = { status: run.status, error: null, release: true };
+  const nothing = { events: [], outputs: [], approvals: [], voided: [], heartbeats: [], cached: [], frames: [] };
+  // Due at once when it waited: nobody has looked at what came after the claim (S6).
+  const status = { status: run.status, error: null, wakeAtMs: run.wakeAtMs, seenSeq: run.lastSeq };
   await store.commit({ runId: run.runId, epoch, atMs, ...nothing, status });
 }
 
@@ -205,10 +207,12 @@ async function replay(
   store: RunStore,
   workflow: WorkflowDefinition,
   runId: string,
-): Promise<{ state: RunState; rows: OutputRows; heartbeats: Map<string, JsonValue> }> {
+): Promise<{ state: RunState; rows: OutputRows; heartbeats: Map<string, JsonValue>; seenSeq: number }> {
   const state = emptyState();
   const finishedAt = new Map<string, number>();
+  let seenSeq = 0;
   for (const event of await store.events(runId, 0)) {
+    seenSeq = event.seq;
     applyEvent(state, event);
     if (event.type === "node.finished") finishedAt.set(stateKey(event), event.seq);
   }
@@ -218,7 +222,7 @@ async function replay(
   for (const output of cells.toSorted((a, b) => seqOf(stateKey(a)) - seqOf(stateKey(b))))
     rows.add(output.table.name, output, deepFreeze(decodeRow(output.table, output.cells)));
   const heartbeats = new Map((await store.heartbeats(runId)).map((beat) => [stateKey(beat), beat.payload]));
-  return { state, rows, heartbeats };
+  return { state, rows, heartbeats, seenSeq };
 }
 
 function drive(runId: string, loop: RunLoop, signal: AbortSignal | undefined): RunHandle {

@@ -3,7 +3,7 @@ import { assertNever } from "@smooth/protocol/errors";
 import { stateKey } from "../graph/identity.ts";
 import { addUsage, type UsageTotals } from "../task/usage.ts";
 import { applyAftermath, type Aftermaths } from "./aftermath-state.ts";
-import type { ErrorInfo, RunEventBody } from "./events.ts";
+import type { ErrorInfo, RunEventBody, WaitOn } from "./events.ts";
 
 /** `failures` counts attempts that failed; an attempt cut off by a crash is not one of them. */
 interface Tries {
@@ -16,7 +16,7 @@ export type NodeState =
   /** The owner died while the body ran: free to start again, with a higher attempt. */
   | ({ readonly kind: "interrupted" } & Tries)
   | ({ readonly kind: "backing-off"; readonly dueMs: number } & Tries)
-  | { readonly kind: "waiting" }
+  | { readonly kind: "waiting"; readonly on: WaitOn }
   | { readonly kind: "finished" }
   /** `cascades`: what depends on it is skipped too (a denied approval), instead of blocking the run. */
   | { readonly kind: "skipped"; readonly cascades: boolean }
@@ -32,6 +32,8 @@ export interface ScopeState {
 
 export interface RunState {
   readonly nodes: Map<string, NodeState>;
+  /** Those of `nodes` that wait, in the order they began to, so that nobody has to search for them. */
+  readonly waiting: Map<string, WaitOn>;
   readonly loops: Map<string, number>;
   /** Tokens per state key, over all attempts. */
   readonly usage: Map<string, UsageTotals>;
@@ -39,14 +41,18 @@ export interface RunState {
   readonly scopes: Map<string, ScopeState>;
   /** Results that are not scored and remembered yet, by state key. */
   readonly aftermath: Aftermaths;
+  /** The last due time of each timer node: where the next beat of an `every` counts from. */
+  readonly timers: Map<string, number>;
 }
 
 export const emptyState = (): RunState => ({
   nodes: new Map(),
+  waiting: new Map(),
   loops: new Map(),
   usage: new Map(),
   scopes: new Map(),
   aftermath: new Map(),
+  timers: new Map(),
 });
 
 const NO_TRIES: Tries = { attempt: 0, failures: 0 };
@@ -55,29 +61,33 @@ export const triesOf = (state: NodeState | undefined): Tries => (state && "attem
 export function applyEvent(state: RunState, event: RunEventBody): void {
   switch (event.type) {
     case "node.started":
-      state.nodes.set(stateKey(event), {
+      put(state, stateKey(event), {
         kind: "running",
         attempt: event.attempt,
         failures: triesOf(state.nodes.get(stateKey(event))).failures,
       });
       return;
     case "node.finished":
-      state.nodes.set(stateKey(event), { kind: "finished" });
+      put(state, stateKey(event), { kind: "finished" });
       return;
     case "node.failed":
-      state.nodes.set(stateKey(event), failedState(event, triesOf(state.nodes.get(stateKey(event))).failures));
+      put(state, stateKey(event), failedState(event, triesOf(state.nodes.get(stateKey(event))).failures));
       return;
     case "node.usage":
       state.usage.set(stateKey(event), addUsage(event, state.usage.get(stateKey(event))));
       return;
     case "node.skipped":
-      state.nodes.set(stateKey(event), { kind: "skipped", cascades: event.cascades });
+      put(state, stateKey(event), { kind: "skipped", cascades: event.cascades });
       return;
     case "node.cancelled":
-      state.nodes.set(stateKey(event), { kind: "cancelled" });
+      put(state, stateKey(event), { kind: "cancelled" });
       return;
     case "approval.opened":
-      state.nodes.set(stateKey(event), { kind: "waiting" });
+      put(state, stateKey(event), { kind: "waiting", on: { kind: "approval", dueMs: null } });
+      return;
+    case "wait.opened":
+      put(state, stateKey(event), { kind: "waiting", on: event.on });
+      if (event.on.kind === "timer") state.timers.set(event.nodeId, event.on.dueMs);
       return;
     case "loop.advanced":
       state.loops.set(event.loopId, event.iteration);
@@ -103,6 +113,12 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
     default:
       assertNever(event);
   }
+}
+
+function put({ nodes, waiting }: RunState, key: string, node: NodeState): void {
+  nodes.set(key, node);
+  if (node.kind === "waiting") waiting.set(key, node.on);
+  else waiting.delete(key);
 }
 
 const failedState = (event: Extract<RunEventBody, { type: "node.failed" }>, failures: number): NodeState =>

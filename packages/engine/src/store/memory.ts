@@ -53,6 +53,7 @@ class MemoryStore implements RunStore {
       heartbeatAtMs: atMs,
       lastSeq: 0,
       cancelRequestedBy: null,
+      wakeAtMs: null,
       createdAtMs: atMs,
       updatedAtMs: atMs,
     } as const;
@@ -72,7 +73,7 @@ class MemoryStore implements RunStore {
   async claim({ runId, epoch, owner, atMs, accepted }: Parameters<RunStore["claim"]>[0]): Promise<number | null> {
     const run = this.#runs.get(runId);
     if (!run || run.row.epoch !== epoch) return null;
-    Object.assign(run.row, { epoch: epoch + 1, owner, heartbeatAtMs: atMs, status: "running" });
+    Object.assign(run.row, { epoch: epoch + 1, owner, heartbeatAtMs: atMs, status: "running", wakeAtMs: null });
     if (accepted) run.row.metadata = accepted.metadata;
     append(run, claimEvents(epoch + 1, accepted), atMs);
     this.#watchers.notify(runId);
@@ -107,10 +108,11 @@ class MemoryStore implements RunStore {
     return run ? { ...run.row } : null;
   }
 
-  async runs({ status, limit = Infinity }: RunFilter): Promise<readonly RunRow[]> {
+  async runs({ status, dueAtMs, limit = Infinity }: RunFilter): Promise<readonly RunRow[]> {
     const rows = [...this.#runs.values()].map(({ row }) => ({ ...row }));
     return rows
       .filter((row) => !status || status.includes(row.status))
+      .filter(({ wakeAtMs }) => dueAtMs === undefined || (wakeAtMs !== null && wakeAtMs <= dueAtMs))
       .toReversed()
       .slice(0, limit);
   }
@@ -140,7 +142,7 @@ class MemoryStore implements RunStore {
   async approvals({ runId, only }: Parameters<RunStore["approvals"]>[0]): Promise<readonly ApprovalRow[]> {
     const runs = [...this.#runs.values()].filter(({ row }) => runId === undefined || row.runId === runId);
     const rows = runs.flatMap((run) => [...run.approvals.values()]).map((row) => ({ ...row }));
-    return rows.filter((row) => !only || (!row.applied && (only === "open") === !row.decided));
+    return rows.filter((row) => !only || (!row.decided && !row.voided));
   }
 
   async cached(key: string): Promise<CacheEntry | null> {
@@ -168,6 +170,8 @@ class MemoryStore implements RunStore {
     if (run.row.owner) return "requested";
     Object.assign(run.row, { status: "cancelled", epoch: run.row.epoch + 1 });
     append(run, [{ type: "run.status", status: "cancelled" }], atMs);
+    run.row.wakeAtMs = null;
+    voidApprovals(run, () => true);
     return "cancelled";
   }
 
@@ -178,13 +182,11 @@ class MemoryStore implements RunStore {
 }
 
 function settle(run: Run, row: Mutable<ApprovalRow>, decided: NonNullable<ApprovalRow["decided"]>): DecideResult {
+  if (row.voided) return { kind: "void" };
   if (row.decided) return { kind: "already-decided", by: row.decided.by, atMs: row.decided.atMs };
   row.decided = decided;
-  append(
-    run,
-    [{ type: "approval.decided", ...refOf(row), verdict: decided.decision.verdict, by: decided.by }],
-    decided.atMs,
-  );
+  const { decision, by, atMs } = decided;
+  appendOutside(run, { type: "approval.decided", ...refOf(row), verdict: decision.verdict, by }, atMs);
   return { kind: "decided" };
 }
 
@@ -201,14 +203,28 @@ function write(run: Run, batch: Batch): CommitResult {
       runId: batch.runId,
       openedAtMs: batch.atMs,
       decided: null,
-      applied: false,
+      voided: false,
     });
-  for (const ref of batch.applied) Object.assign(run.approvals.get(stateKey(ref)) ?? {}, { applied: true });
+  voidApprovals(run, (row) => batch.voided.some((ref) => stateKey(ref) === stateKey(row)));
   for (const beat of batch.heartbeats) run.heartbeats.set(stateKey(beat), beat);
   for (const { offset, ...frame } of batch.frames) run.frames.push({ ...frame, seq: firstSeq - 1 + offset });
-  if (batch.status) Object.assign(run.row, { status: batch.status.status, error: batch.status.error });
-  if (batch.status?.release) run.row.owner = null;
+  if (batch.status) {
+    const { status, error, wakeAtMs, seenSeq } = batch.status;
+    const unseen = firstSeq > seenSeq + 1; // S6
+    Object.assign(run.row, { status, error, owner: null, wakeAtMs: unseen ? batch.atMs : wakeAtMs });
+    if (OVER.has(status)) voidApprovals(run, () => true);
+  }
   return { kind: "committed", firstSeq };
+}
+
+function voidApprovals(run: Run, which: (row: ApprovalRow) => boolean): void {
+  for (const row of run.approvals.values()) if (!row.decided && which(row)) row.voided = true;
+}
+
+/** S6 */
+function appendOutside(run: Run, event: RunEventBody, atMs: number): void {
+  append(run, [event], atMs);
+  if (!run.row.owner) run.row.wakeAtMs = atMs;
 }
 
 function append(run: Run, events: readonly RunEventBody[], atMs: number): void {

@@ -3,7 +3,10 @@
  *  S2. Every owner's write carries the epoch; after a claim by another owner it is refused and changes nothing.
  *  S3. `(run, node, iteration)` has at most one output row, and the first one stays.
  *  S4. An approval is decided at most once, by whoever comes first.
- *  S5. When a commit's promise resolves as committed, it survives what the implementation promises to survive (power loss, for SQLite with FULL). */
+ *  S5. When a commit's promise resolves as committed, it survives what the implementation promises to survive (power loss, for SQLite with FULL).
+ *  S6. No wake-up is lost: whoever changes a suspended run from outside makes it due at once, and an owner that suspends it without
+ *      having seen all its events (`seenSeq`) leaves it due at once.
+ *  S7. When a run is over, nobody is asked anything about it any more. */
 import type { SqlValue } from "@smooth/platform/ports";
 import type { FrameRow, NewFrame } from "../frames/frame-log.ts";
 import type { CacheStore, NewCacheEntry } from "../cache/port.ts";
@@ -38,6 +41,8 @@ export interface RunRow {
   readonly heartbeatAtMs: number;
   readonly lastSeq: number;
   readonly cancelRequestedBy: string | null;
+  /** A suspended run that should be taken up when this time comes; null: not by time alone. */
+  readonly wakeAtMs: number | null;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
 }
@@ -77,8 +82,8 @@ export interface ApprovalRow extends NewApproval {
   readonly runId: string;
   readonly openedAtMs: number;
   readonly decided: { readonly decision: ApprovalDecision; readonly by: string; readonly atMs: number } | null;
-  /** True when the owner has turned the decision into the node's row. */
-  readonly applied: boolean;
+  /** Undecided, and nobody is asked any more: the node was given up, or its run is over. */
+  readonly voided: boolean;
 }
 
 export interface Heartbeat extends NodeRef {
@@ -93,13 +98,23 @@ export interface Batch {
   readonly events: readonly RunEventBody[];
   readonly outputs: readonly OutputCells[];
   readonly approvals: readonly NewApproval[];
-  /** Approvals whose decision this flush turns into rows. */
-  readonly applied: readonly NodeRef[];
+  /** Waits that were given up: nobody is asked any more. */
+  readonly voided: readonly NodeRef[];
   readonly heartbeats: readonly Heartbeat[];
   readonly frames: readonly NewFrame[];
   /** Rows to keep for later executions. */
   readonly cached: readonly NewCacheEntry[];
-  readonly status: { readonly status: RunStatus; readonly error: ErrorInfo | null; readonly release: boolean } | null;
+  readonly status: StatusChange | null;
+}
+
+/** The end of this owner's work on the run: over, suspended, or let go. The run has no owner after it. */
+export interface StatusChange {
+  readonly status: RunStatus;
+  readonly error: ErrorInfo | null;
+  /** When a suspended run is due again. */
+  readonly wakeAtMs: number | null;
+  /** S6. The last event the owner has seen. */
+  readonly seenSeq: number;
 }
 
 export type CommitResult = { readonly kind: "committed"; readonly firstSeq: number } | { readonly kind: "stale" };
@@ -107,10 +122,13 @@ export type CommitResult = { readonly kind: "committed"; readonly firstSeq: numb
 export type DecideResult =
   | { readonly kind: "decided" }
   | { readonly kind: "already-decided"; readonly by: string; readonly atMs: number }
+  | { readonly kind: "void" }
   | { readonly kind: "not-found" };
 
 export interface RunFilter {
   readonly status?: readonly RunStatus[] | undefined;
+  /** Only runs whose `wakeAtMs` has come at this time. */
+  readonly dueAtMs?: number | undefined;
   readonly limit?: number | undefined;
 }
 
@@ -149,10 +167,10 @@ export interface RunStore extends CacheStore {
   heartbeats(runId: string): Promise<readonly Heartbeat[]>;
   /** From the last full tree that stands at `untilSeq` or before it, to `untilSeq`; default: the newest. */
   frames(runId: string, untilSeq?: number): Promise<readonly FrameRow[]>;
-  /** Of one run, or of all runs when `runId` is absent; `open` leaves only undecided, `ready` only decided and not yet applied. */
+  /** Of one run, or of all runs when `runId` is absent; `open` leaves only those that somebody may decide. */
   approvals(filter: {
     readonly runId?: string | undefined;
-    readonly only?: "open" | "ready" | undefined;
+    readonly only?: "open" | undefined;
   }): Promise<readonly ApprovalRow[]>;
 
   /** Writes the decision and its event. */

@@ -29,6 +29,7 @@ export const runRow = (row: SqlRow): RunRow => ({
   heartbeatAtMs: Number(row["heartbeat_at_ms"]),
   lastSeq: Number(row["last_seq"]),
   cancelRequestedBy: textOf(row["cancel_requested_by"]),
+  wakeAtMs: row["wake_at_ms"] === null ? null : Number(row["wake_at_ms"]),
   createdAtMs: Number(row["created_at_ms"]),
   updatedAtMs: Number(row["updated_at_ms"]),
 });
@@ -66,5 +67,5 @@ export const approvalRow = (row: SqlRow): ApprovalRow => ({
           by: String(row["decided_by"]),
           atMs: Number(row["decided_at_ms"]),
         },
-  applied: row["applied"] === 1,
+  voided: Number(row["voided"]) === 1,
 });

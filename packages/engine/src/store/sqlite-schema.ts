@@ -4,27 +4,49 @@ import { SmoothError } from "@smooth/protocol/errors";
 import type { Column, OutputTable } from "../outputs/table.ts";
 
 /** Input and metadata stand apart from the run's row: the row is rewritten with every commit, they hardly ever. */
-export const ENGINE_TABLES = `
+const ENGINE_TABLES = `
 CREATE TABLE IF NOT EXISTS _smithers_runs (
   run_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, status TEXT NOT NULL, error TEXT, owner TEXT, epoch INTEGER NOT NULL,
-  heartbeat_at_ms INTEGER NOT NULL, last_seq INTEGER NOT NULL, cancel_requested_by TEXT,
+  heartbeat_at_ms INTEGER NOT NULL, last_seq INTEGER NOT NULL, cancel_requested_by TEXT, wake_at_ms INTEGER,
   created_at_ms INTEGER NOT NULL, updated_at_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS _smithers_runs_by_status ON _smithers_runs (status);
+CREATE INDEX IF NOT EXISTS _smithers_runs_due ON _smithers_runs (wake_at_ms) WHERE wake_at_ms IS NOT NULL;
 CREATE TABLE IF NOT EXISTS _smithers_inputs (run_id TEXT PRIMARY KEY, input TEXT NOT NULL, auth TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS _smithers_metadata (run_id TEXT PRIMARY KEY, source TEXT, vcs_root TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _smithers_events (
   run_id TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run_id, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _smithers_approvals (
   run_id TEXT NOT NULL, node_id TEXT NOT NULL, iteration INTEGER NOT NULL, mode TEXT NOT NULL, request TEXT NOT NULL,
-  opened_at_ms INTEGER NOT NULL, decision TEXT, decided_by TEXT, decided_at_ms INTEGER, applied INTEGER NOT NULL DEFAULT 0,
+  opened_at_ms INTEGER NOT NULL, decision TEXT, decided_by TEXT, decided_at_ms INTEGER, voided INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (run_id, node_id, iteration)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS _smithers_approvals_unsettled ON _smithers_approvals (applied) WHERE applied = 0;
+CREATE INDEX IF NOT EXISTS _smithers_approvals_open ON _smithers_approvals (run_id) WHERE decision IS NULL AND voided = 0;
 CREATE TABLE IF NOT EXISTS _smithers_heartbeats (
   run_id TEXT NOT NULL, node_id TEXT NOT NULL, iteration INTEGER NOT NULL, payload TEXT NOT NULL,
   PRIMARY KEY (run_id, node_id, iteration)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _smithers_frames (
   run_id TEXT NOT NULL, seq INTEGER NOT NULL, is_full INTEGER NOT NULL, delta TEXT NOT NULL, PRIMARY KEY (run_id, seq)) WITHOUT ROWID;
 `;
+
+/** Columns that came after their table, and what old rows need then: what waited in an old file is looked at once. */
+const LATER_COLUMNS = [
+  {
+    table: "_smithers_runs",
+    column: "wake_at_ms",
+    type: "INTEGER",
+    fill: "UPDATE _smithers_runs SET wake_at_ms = updated_at_ms WHERE status LIKE 'waiting-%'",
+  },
+  { table: "_smithers_approvals", column: "voided", type: "INTEGER NOT NULL DEFAULT 0", fill: "" },
+];
+
+/** Makes the engine's tables, or brings those of an older version up to this one. */
+export function defineEngineTables(sql: Sql): void {
+  for (const { table, column, type, fill } of LATER_COLUMNS) {
+    const there = sql.all("SELECT name FROM pragma_table_info(?)", [table]).map((row) => row["name"]);
+    if (there.length > 0 && !there.includes(column))
+      sql.exec(`ALTER TABLE ${table} ADD COLUMN ${column} ${type}; ${fill}`);
+  }
+  sql.exec(ENGINE_TABLES);
+}
 
 /** Affinities keep cells as they were bound: JSON stays text, numbers stay numbers. */
 const SQL_TYPE = { text: "TEXT", number: "NUMERIC", boolean: "BOOLEAN", json: "JSON_TEXT" } as const;

@@ -5,6 +5,7 @@ import type { Sql, SqlValue } from "@smooth/platform/ports";
 import type { FrameRow, NewFrame } from "../frames/frame-log.ts";
 import { CACHE_TABLE, readCache, writeCache } from "../cache/sqlite.ts";
 import type { CacheEntry } from "../cache/port.ts";
+import type { NodeRef } from "../graph/identity.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import type { RunEventBody, StoredEvent } from "../run/events.ts";
 import { NO_METADATA, type RunMetadata } from "../run/metadata.ts";
@@ -23,7 +24,7 @@ import type {
 } from "./port.ts";
 import { claimEvents } from "./port.ts";
 import { approvalRow, frameRow, json, nodeRef, outputCells, runRow, storedEvent } from "./rows.ts";
-import { defineOutputTable, ENGINE_TABLES, quoted } from "./sqlite-schema.ts";
+import { defineEngineTables, defineOutputTable, quoted } from "./sqlite-schema.ts";
 import { watchers } from "./watchers.ts";
 
 /** How many turns of the microtask queue a transaction waits for company: a turn costs 0.1 µs, a sync a thousand times more. */
@@ -56,7 +57,7 @@ class SqliteStore implements RunStore {
 
   constructor(sql: Sql) {
     this.#sql = sql;
-    sql.exec(ENGINE_TABLES);
+    defineEngineTables(sql);
     sql.exec(CACHE_TABLE);
   }
 
@@ -91,7 +92,7 @@ class SqliteStore implements RunStore {
   }
 
   commit(batch: Batch): Promise<CommitResult> {
-    if (batch.status?.release) this.#active.delete(batch.runId);
+    if (batch.status) this.#active.delete(batch.runId);
     return this.#inCompany(() => write(this.#sql, batch));
   }
 
@@ -128,10 +129,12 @@ class SqliteStore implements RunStore {
     return row ? runRow(row) : null;
   }
 
-  async runs({ status, limit = -1 }: RunFilter): Promise<readonly RunRow[]> {
+  async runs({ status, dueAtMs, limit = -1 }: RunFilter): Promise<readonly RunRow[]> {
     const text = `${RUN_ROWS}
-      WHERE ? IS NULL OR status IN (SELECT value FROM json_each(?)) ORDER BY created_at_ms DESC, run_id DESC LIMIT ?`;
-    return this.#sql.all(text, [status ? 1 : null, JSON.stringify(status ?? []), limit]).map(runRow);
+      WHERE (?1 IS NULL OR status IN (SELECT value FROM json_each(?1))) ${dueAtMs === undefined ? "" : "AND wake_at_ms <= ?3"}
+      ORDER BY created_at_ms DESC, run_id DESC LIMIT ?2`;
+    const due = dueAtMs === undefined ? [] : [dueAtMs];
+    return this.#sql.all(text, [status ? JSON.stringify(status) : null, limit, ...due]).map(runRow);
   }
 
   async events(runId: string, afterSeq: number, limit = -1): Promise<readonly StoredEvent[]> {
@@ -158,7 +161,7 @@ class SqliteStore implements RunStore {
 
   async approvals({ runId, only }: Parameters<RunStore["approvals"]>[0]): Promise<readonly ApprovalRow[]> {
     const text = `SELECT * FROM _smithers_approvals WHERE (?1 IS NULL OR run_id = ?1)
-      AND (?2 IS NULL OR applied = 0 AND (decision IS NULL) = (?2 = 'open')) ORDER BY opened_at_ms, node_id`;
+      AND (?2 IS NULL OR decision IS NULL AND voided = 0) ORDER BY opened_at_ms, node_id`;
     return this.#sql.all(text, [runId ?? null, only ?? null]).map(approvalRow);
   }
 
@@ -187,8 +190,9 @@ function decide(
 ): DecideResult {
   const key = [runId, nodeId, iteration];
   const where = "WHERE run_id = ? AND node_id = ? AND iteration = ?";
-  const row = sql.get(`SELECT decided_by, decided_at_ms FROM _smithers_approvals ${where}`, key);
+  const row = sql.get(`SELECT decided_by, decided_at_ms, voided FROM _smithers_approvals ${where}`, key);
   if (!row) return { kind: "not-found" };
+  if (row["voided"] === 1) return { kind: "void" };
   if (row["decided_by"] !== null)
     return { kind: "already-decided", by: String(row["decided_by"]), atMs: Number(row["decided_at_ms"]) };
   sql.run(`UPDATE _smithers_approvals SET decision = ?, decided_by = ?, decided_at_ms = ? ${where}`, [
@@ -211,9 +215,19 @@ function requestCancel(
   );
   if (!row) return "not-running";
   if (row["owner"] !== null) return "requested";
-  sql.run("UPDATE _smithers_runs SET status = 'cancelled', epoch = epoch + 1 WHERE run_id = ?", [runId]);
   appendOutside(sql, { runId, atMs }, { type: "run.status", status: "cancelled" });
+  sql.run("UPDATE _smithers_runs SET status = 'cancelled', epoch = epoch + 1, wake_at_ms = NULL WHERE run_id = ?", [
+    runId,
+  ]);
+  voidApprovals(sql, runId);
   return "cancelled";
+}
+
+/** Of one node, or of the whole run. */
+function voidApprovals(sql: Sql, runId: string, ref?: NodeRef): void {
+  const text = `UPDATE _smithers_approvals SET voided = 1 WHERE run_id = ?1 AND decision IS NULL
+    AND (?2 IS NULL OR node_id = ?2 AND iteration = ?3)`;
+  sql.run(text, [runId, ref?.nodeId ?? null, ref?.iteration ?? null]);
 }
 
 function create(
@@ -241,7 +255,7 @@ function writeMetadata(sql: Sql, runId: string, { source, vcsRoot }: RunMetadata
 
 function takeOver(sql: Sql, { runId, epoch, owner, atMs, accepted }: Claim): boolean {
   const { changes } = sql.run(
-    "UPDATE _smithers_runs SET epoch = epoch + 1, owner = ?, heartbeat_at_ms = ?, status = 'running' WHERE run_id = ? AND epoch = ?",
+    "UPDATE _smithers_runs SET epoch = epoch + 1, owner = ?, heartbeat_at_ms = ?, status = 'running', wake_at_ms = NULL WHERE run_id = ? AND epoch = ?",
     [JSON.stringify(owner), atMs, runId, epoch],
   );
   if (changes === 0) return false;
@@ -250,10 +264,11 @@ function takeOver(sql: Sql, { runId, epoch, owner, atMs, accepted }: Claim): boo
   return true;
 }
 
-/** One event that is not part of an owner's batch. */
+/** One event that is not part of an owner's batch (S6). */
 function appendOutside(sql: Sql, { runId, atMs }: { runId: string; atMs: number }, event: RunEventBody): void {
   const row = sql.get(
-    "UPDATE _smithers_runs SET last_seq = last_seq + 1, updated_at_ms = ? WHERE run_id = ? RETURNING last_seq",
+    `UPDATE _smithers_runs SET last_seq = last_seq + 1, updated_at_ms = ?1,
+       wake_at_ms = CASE WHEN owner IS NULL THEN ?1 ELSE wake_at_ms END WHERE run_id = ?2 RETURNING last_seq`,
     [atMs, runId],
   );
   insertEvent(sql, [runId, Number(row?.["last_seq"]), atMs], event);
@@ -277,12 +292,7 @@ function write(sql: Sql, batch: Batch): CommitResult {
       "INSERT INTO _smithers_approvals (run_id, node_id, iteration, mode, request, opened_at_ms) VALUES (?, ?, ?, ?, ?, ?)",
       [runId, nodeId, iteration, mode, JSON.stringify(request), atMs],
     );
-  for (const { nodeId, iteration } of batch.applied)
-    sql.run("UPDATE _smithers_approvals SET applied = 1 WHERE run_id = ? AND node_id = ? AND iteration = ?", [
-      runId,
-      nodeId,
-      iteration,
-    ]);
+  for (const ref of batch.voided) voidApprovals(sql, runId, ref);
   for (const { nodeId, iteration, payload } of batch.heartbeats)
     sql.run("INSERT OR REPLACE INTO _smithers_heartbeats VALUES (?, ?, ?, ?)", [
       runId,
@@ -292,11 +302,17 @@ function write(sql: Sql, batch: Batch): CommitResult {
     ]);
   for (const frame of batch.frames) insertFrame(sql, [runId, firstSeq - 1 + frame.offset], frame);
   writeCache(sql, batch);
-  if (status)
-    sql.run(
-      "UPDATE _smithers_runs SET status = ?, error = ?, owner = CASE WHEN ? THEN NULL ELSE owner END WHERE run_id = ?",
-      [status.status, status.error ? JSON.stringify(status.error) : null, Number(status.release), runId],
-    );
+  if (status) {
+    const wakeAtMs = firstSeq > status.seenSeq + 1 ? atMs : status.wakeAtMs; // S6
+    const error = status.error ? JSON.stringify(status.error) : null;
+    sql.run("UPDATE _smithers_runs SET status = ?, error = ?, owner = NULL, wake_at_ms = ? WHERE run_id = ?", [
+      status.status,
+      error,
+      wakeAtMs,
+      runId,
+    ]);
+    if (OVER.includes(`'${status.status}'`)) voidApprovals(sql, runId); // S7
+  }
   return { kind: "committed", firstSeq };
 }
 

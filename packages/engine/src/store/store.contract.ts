@@ -1,6 +1,7 @@
 /** What every RunStore must do. Each implementation's test calls this with a fresh store per test. */
 import { beforeEach, expect, test } from "vitest";
 import { z } from "zod";
+import type { RunStatus } from "../run/events.ts";
 import { decodeRow, encodeRow, outputTable } from "../outputs/table.ts";
 import type { Batch, Owner, RunStore } from "./port.ts";
 
@@ -38,12 +39,18 @@ const batch = (change: Partial<Batch> = {}): Batch => ({
   events: [],
   outputs: [],
   approvals: [],
-  applied: [],
+  voided: [],
   heartbeats: [],
   frames: [],
   cached: [],
   status: null,
   ...change,
+});
+const ended = (status: RunStatus): NonNullable<Batch["status"]> => ({
+  status,
+  error: null,
+  wakeAtMs: null,
+  seenSeq: 1,
 });
 const started = { type: "node.started", nodeId: "a", iteration: 0, attempt: 1, label: "a" } as const;
 const finished = { type: "node.finished", nodeId: "a", iteration: 0, output: "result" } as const;
@@ -71,6 +78,7 @@ export function runStoreContract(open: () => RunStore): void {
       heartbeatAtMs: 1,
       lastSeq: 1,
       cancelRequestedBy: null,
+      wakeAtMs: null,
       createdAtMs: 1,
       updatedAtMs: 1,
     });
@@ -123,7 +131,7 @@ export function runStoreContract(open: () => RunStore): void {
       events: [finished],
       outputs: [{ table: TABLE, nodeId: "a", iteration: 0, cells: encodeRow(TABLE, ROW) }],
       approvals: [ask],
-      status: { status: "finished", error: null, release: true },
+      status: ended("finished"),
     });
     expect(await store.commit(stale)).toEqual({ kind: "stale" });
 
@@ -195,7 +203,7 @@ export function runStoreContract(open: () => RunStore): void {
   });
 
   test("a released run has no owner and refuses its old owner", async () => {
-    await store.commit(batch({ status: { status: "waiting-approval", error: null, release: true } }));
+    await store.commit(batch({ status: ended("waiting-approval") }));
 
     expect(await store.run("run-1")).toMatchObject({ status: "waiting-approval", owner: null });
     expect(await store.commit(batch({ events: [started] }))).toEqual({ kind: "stale" });
@@ -218,13 +226,13 @@ export function runStoreContract(open: () => RunStore): void {
     expect(await decide("ann")).toEqual({ kind: "decided" });
     expect(await decide("bob")).toEqual({ kind: "already-decided", by: "ann", atMs: 20 });
 
-    expect(await store.approvals({ only: "ready" })).toEqual([
+    expect(await store.approvals({ runId: "run-1" })).toEqual([
       {
         ...ask,
         runId: "run-1",
         openedAtMs: 10,
         decided: { decision: { verdict: "approve", note: "ok" }, by: "ann", atMs: 20 },
-        applied: false,
+        voided: false,
       },
     ]);
     expect((await store.events("run-1", 1)).map((event) => event.type)).toEqual(["approval.decided"]);
@@ -240,7 +248,7 @@ export function runStoreContract(open: () => RunStore): void {
     ).toEqual({ kind: "not-found" });
   });
 
-  test("an applied decision is not ready any more; an undecided approval is open", async () => {
+  test("an approval is open until it is decided", async () => {
     await store.commit(batch({ approvals: [ask, { ...ask, nodeId: "other" }] }));
     await store.decide({
       runId: "run-1",
@@ -250,18 +258,60 @@ export function runStoreContract(open: () => RunStore): void {
       by: "ann",
       atMs: 20,
     });
-    await store.commit(batch({ applied: [{ nodeId: "ask", iteration: 0 }] }));
 
-    expect(await store.approvals({ only: "ready" })).toEqual([]);
     expect((await store.approvals({ only: "open" })).map((row) => row.nodeId)).toEqual(["other"]);
-    expect((await store.approvals({ runId: "run-1" })).map((row) => row.applied)).toEqual([true, false]);
+    expect((await store.approvals({ runId: "run-1" })).map((row) => row.nodeId)).toEqual(["ask", "other"]);
+  });
+
+  test("S7: a voided approval is not open and takes no decision, and the end of a run voids all that are open", async () => {
+    const decide = (nodeId: string) =>
+      store.decide({ runId: "run-1", nodeId, iteration: 0, decision: { verdict: "deny" }, by: "ann", atMs: 20 });
+    const nodes = ["ask", "other", "third"].map((nodeId) => ({ ...ask, nodeId }));
+    await store.commit(batch({ approvals: nodes, voided: [{ nodeId: "ask", iteration: 0 }] }));
+    await decide("other");
+    expect(await decide("ask")).toEqual({ kind: "void" });
+    expect((await store.approvals({ only: "open" })).map((row) => row.nodeId)).toEqual(["third"]);
+
+    await store.commit(batch({ status: ended("failed") }));
+
+    expect(await decide("third")).toEqual({ kind: "void" });
+    expect((await store.approvals({ runId: "run-1" })).map((row) => row.voided)).toEqual([true, false, true]);
+  });
+
+  test("S6: a suspended run is due when its time has come, and a claim takes it off the list", async () => {
+    await store.commit(batch({ status: { ...ended("waiting-timer"), wakeAtMs: 100 } }));
+
+    expect(await store.run("run-1")).toMatchObject({ status: "waiting-timer", wakeAtMs: 100 });
+    expect(await store.runs({ dueAtMs: 99 })).toEqual([]);
+    expect((await store.runs({ dueAtMs: 100 })).map((run) => run.runId)).toEqual(["run-1"]);
+    expect(await store.runs({ dueAtMs: 100, status: ["running"] })).toEqual([]);
+    await store.claim({ runId: "run-1", epoch: 1, owner: OTHER, atMs: 101 });
+    expect(await store.runs({ dueAtMs: 101 })).toEqual([]);
+  });
+
+  test("S6: a decision makes a suspended run due, and one that its owner has not seen does too", async () => {
+    const decide = (nodeId: string) =>
+      store.decide({ runId: "run-1", nodeId, iteration: 0, decision: { verdict: "approve" }, by: "ann", atMs: 20 });
+    await store.commit(batch({ approvals: [ask, { ...ask, nodeId: "other" }] }));
+    await decide("ask");
+    expect((await store.run("run-1"))?.wakeAtMs).toBeNull(); // its owner will see it
+
+    await store.commit(batch({ atMs: 30, status: { ...ended("waiting-approval"), seenSeq: 1 } })); // or did not
+    expect((await store.run("run-1"))?.wakeAtMs).toBe(30);
+
+    await store.claim({ runId: "run-1", epoch: 1, owner: OTHER, atMs: 40 });
+    const { lastSeq: seenSeq = 0 } = (await store.run("run-1")) ?? {};
+    await store.commit(batch({ epoch: 2, events: [started], status: { ...ended("waiting-approval"), seenSeq } }));
+    expect((await store.run("run-1"))?.wakeAtMs).toBeNull();
+    await decide("other");
+    expect((await store.run("run-1"))?.wakeAtMs).toBe(20);
   });
 
   test("cancelling asks the owner; without an owner it is done at once", async () => {
     expect(await store.requestCancel({ runId: "run-1", by: "ann", atMs: 5 })).toBe("requested");
     expect(await store.run("run-1")).toMatchObject({ status: "running", cancelRequestedBy: "ann" });
 
-    await store.commit(batch({ status: { status: "waiting-approval", error: null, release: true } }));
+    await store.commit(batch({ status: ended("waiting-approval") }));
     expect(await store.requestCancel({ runId: "run-1", by: "ann", atMs: 6 })).toBe("cancelled");
 
     expect(await store.run("run-1")).toMatchObject({ status: "cancelled" });

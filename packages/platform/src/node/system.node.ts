@@ -1,25 +1,35 @@
 import { randomBytes } from "node:crypto";
 import type { Clock, Ids, Random } from "../ports.ts";
 
+/** A timer of the platform overflows beyond this (24.8 days) and would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason as Error);
-      const onAbort = (): void => {
-        clearTimeout(timer);
-        reject(signal?.reason as Error);
-      };
-      const timer = setTimeout(
-        () => {
-          signal?.removeEventListener("abort", onAbort);
-          resolve();
-        },
-        Math.min(Math.max(0, ms), 2 ** 31 - 1),
-      );
-      signal?.addEventListener("abort", onAbort, { once: true });
-    }),
+  async sleep(ms, signal) {
+    const untilMs = Date.now() + ms;
+    await timer(ms, signal);
+    if (ms <= LONGEST_TIMER_MS) return;
+    for (let leftMs = untilMs - Date.now(); leftMs > 0; leftMs = untilMs - Date.now()) await timer(leftMs, signal);
+  },
 };
+
+const timer = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
+  new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason as Error);
+    const onAbort = (): void => {
+      clearTimeout(armed);
+      reject(signal?.reason as Error);
+    };
+    const armed = setTimeout(
+      () => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      },
+      Math.min(Math.max(0, ms), LONGEST_TIMER_MS),
+    );
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 

@@ -153,7 +153,7 @@ test("the supervisor sees a suspended run only once its approval is decided", as
 
   await decideApproval(engine.store, { ...choose, runId });
 
-  expect(await findResumable(engine.store, check)).toMatchObject([{ run: { runId }, because: "decided" }]);
+  expect(await findResumable(engine.store, check)).toMatchObject([{ run: { runId }, because: "due" }]);
   expect(await (await engine.resume(workflow, runId)).result).toMatchObject({
     status: "waiting-approval",
     waiting: [{ nodeId: "ask" }],

@@ -10,6 +10,7 @@ export const {
   Parallel,
   Loop,
   Approval,
+  Timer,
   MergeQueue,
   Saga,
   TryCatchFinally,

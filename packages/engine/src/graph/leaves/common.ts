@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { JsonValue } from "../../outputs/json.ts";
 import type { OutputRegistry } from "../../outputs/registry.ts";
+import type { OutputTable } from "../../outputs/table.ts";
 import type { HostElement } from "../../render/renderer.ts";
 import { resolveRef, stateKey, type LoopChain, type LoopIterations } from "../identity.ts";
 import type { LeafBase, PlanLeaf, ScopePart } from "../plan.ts";
@@ -17,25 +18,25 @@ export interface LeafScope {
 /** Edges are still local ids here; `extract` resolves them when the whole frame is known. */
 export type DraftLeaf = PlanLeaf & { readonly edges: readonly string[] };
 
-/** The props that `readCommon` and `edgesOf` read. */
-export const COMMON_PROPS = [
-  "id",
-  "output",
-  "outputSchema",
-  "dependsOn",
-  "needs",
-  "skipIf",
-  "continueOnFail",
-  "label",
-  "meta",
-];
+/** The props that `readPlace` (and `edgesOf`), or `readCommon`, read. */
+export const PLACE_PROPS = ["id", "dependsOn", "needs", "skipIf", "label", "meta"];
+export const COMMON_PROPS = [...PLACE_PROPS, "output", "outputSchema", "continueOnFail"];
 
-export function readCommon(element: HostElement, { registry, chain, within, loops }: LeafScope): LeafBase {
+/** A leaf that records a row. */
+export function readCommon(element: HostElement, scope: LeafScope): LeafBase & { readonly output: OutputTable } {
+  const output = scope.registry.find(element.props["output"]);
+  const own = element.props["outputSchema"];
+  return {
+    ...readPlace(element, scope),
+    output: own instanceof z.ZodObject ? { ...output, schema: own } : output,
+  };
+}
+
+/** Any leaf: its id, and what it depends on. */
+export function readPlace(element: HostElement, { chain, within, loops }: LeafScope): LeafBase {
   const id = optional(element, "id", aString);
   if (id === undefined) throw badProp(element, "id", "a non-empty string");
   if (/@@|::/.test(id)) throw badProp(element, "id", "free of @@ and ::");
-  const output = registry.find(element.props["output"]);
-  const own = element.props["outputSchema"];
   const ref = resolveRef(id, chain, loops);
   return {
     ...ref,
@@ -44,7 +45,6 @@ export function readCommon(element: HostElement, { registry, chain, within, loop
     id,
     chain,
     within,
-    output: own instanceof z.ZodObject ? { ...output, schema: own } : output,
     after: [],
     skipIf: optional(element, "skipIf", aBoolean) ?? false,
     continueOnFail: optional(element, "continueOnFail", aBoolean) ?? false,

@@ -1,15 +1,17 @@
 /** From a person's decision to what the approval node records. */
-import type { ApprovalLeaf } from "../graph/plan.ts";
-import type { Row } from "../outputs/table.ts";
-import type { ApprovalRow } from "../store/port.ts";
-import type { ErrorInfo } from "./events.ts";
+import type { ApprovalLeaf } from "../../graph/plan.ts";
+import type { Row } from "../../outputs/table.ts";
+import type { ApprovalRow } from "../../store/port.ts";
+import type { Opened, Settled } from "./wait.ts";
 
-export type ApprovalOutcome =
-  | { readonly kind: "row"; readonly row: Row }
-  | { readonly kind: "skip"; readonly reason: string; readonly cascades: boolean }
-  | { readonly kind: "fail"; readonly error: ErrorInfo };
+export const openApproval = ({ nodeId, iteration, request, mode }: ApprovalLeaf): Opened => ({
+  approvals: [{ nodeId, iteration, request, mode }],
+  events: [{ type: "approval.opened", nodeId, iteration, title: request.title }],
+});
 
-export function approvalOutcome(leaf: ApprovalLeaf, decided: NonNullable<ApprovalRow["decided"]>): ApprovalOutcome {
+export function settleApproval(leaf: ApprovalLeaf, row: ApprovalRow | undefined): Settled {
+  const decided = row?.decided;
+  if (!decided) return { kind: "waiting" };
   const { decision, by } = decided;
   if (decision.verdict === "approve") return recorded(leaf, rowOf(leaf, decided));
   const reason = `${by} denied it${decision.note ? `: ${decision.note}` : ""}`;
@@ -33,9 +35,9 @@ function rowOf({ mode }: ApprovalLeaf, { decision, by, atMs }: NonNullable<Appro
   return { approved: decision.verdict === "approve", note, decidedBy: by, decidedAt: new Date(atMs).toISOString() };
 }
 
-function recorded(leaf: ApprovalLeaf, row: Row): ApprovalOutcome {
+function recorded(leaf: ApprovalLeaf, row: Row): Settled {
   const parsed = leaf.output.schema.safeParse(row);
-  if (parsed.success) return { kind: "row", row: parsed.data };
+  if (parsed.success) return { kind: "row", row: parsed.data, table: leaf.output };
   const error = {
     code: "INVALID_OUTPUT",
     message: `the decision does not fit the output of approval ${leaf.id}`,
