@@ -30,24 +30,11 @@ import type { ErrorInfo, RunEventBody, RunStatus, StoredEvent } from "./events.t
 import { deadlock, errorInfo, exhausted } from "./failure.ts";
 import { Frames } from "./frames.ts";
 import { Recorder } from "./recorder.ts";
+import type { RunResult, Stop } from "./result.ts";
 import { applyEvent, triesOf, type RunState } from "./state.ts";
+import { tend } from "./tend.ts";
 import type { Settled } from "./waits/wait.ts";
-import { Waits, type Suspension } from "./waits/waits.ts";
-
-export type RunResult =
-  | { readonly status: "finished"; readonly runId: string; readonly output: Row | undefined }
-  | (Suspension & { readonly runId: string })
-  | {
-      readonly status: "failed";
-      readonly runId: string;
-      readonly error: ErrorInfo;
-      readonly failedChildren: readonly ErrorInfo[];
-    }
-  | { readonly status: "cancelled"; readonly runId: string }
-  /** Let go by this process on purpose; `findResumable` lists it. */
-  | { readonly status: "released"; readonly runId: string }
-  /** Another owner took it over. */
-  | { readonly status: "lost"; readonly runId: string };
+import { Waits } from "./waits/waits.ts";
 
 export interface RunPorts {
   readonly store: RunStore;
@@ -84,15 +71,6 @@ interface Recorded {
   readonly table: OutputTable;
   readonly cached?: true;
 }
-
-type Stop =
-  | { readonly status: "failed"; readonly error: ErrorInfo }
-  | { readonly status: "cancelled" }
-  | { readonly status: "released" }
-  | { readonly status: "lost" };
-
-const POLL_MS = 1_000;
-const LEASE_RENEWAL_MS = 5_000;
 
 export class RunLoop {
   readonly #in: LoopInput;
@@ -139,11 +117,9 @@ export class RunLoop {
 
   /** Resolves when this owner is done with the run. Rejects only when the store fails. */
   async drive(): Promise<RunResult> {
-    const unwatch = this.#in.store.watch(this.#in.runId, () => {
-      this.#lookAtStore = true;
-      this.#bell.ring();
-    });
-    void this.#tend();
+    const unwatch = this.#in.store.watch(this.#in.runId, () => this.#look());
+    const heard = { onPoll: () => this.#look(), onLost: () => this.stop({ status: "lost" }) };
+    void tend(this.#in, heard, this.#over.signal);
     try {
       for (;;) {
         const result = await this.#tick();
@@ -182,22 +158,9 @@ export class RunLoop {
 
   // ---- waking ----
 
-  /** Renews the lease, and notices decisions and cancellations made by other processes. */
-  async #tend(): Promise<void> {
-    const { clock, store, runId, epoch } = this.#in;
-    let renewedAtMs = clock.now();
-    try {
-      for (;;) {
-        await clock.sleep(POLL_MS, this.#over.signal);
-        this.#lookAtStore = true;
-        this.#bell.ring();
-        if (clock.now() - renewedAtMs < LEASE_RENEWAL_MS) continue;
-        renewedAtMs = clock.now();
-        if (!(await store.beat({ runId, epoch, atMs: renewedAtMs }))) this.stop({ status: "lost" });
-      }
-    } catch (error) {
-      if (!this.#over.signal.aborted) this.#in.log.warn("run.tend.failed", { runId, error: String(error) });
-    }
+  #look(): void {
+    this.#lookAtStore = true;
+    this.#bell.ring();
   }
 
   async #readStore(): Promise<void> {

@@ -18,7 +18,8 @@ import type { Claimed } from "./control.ts";
 import { parseInput } from "./input.ts";
 import { checkMetadata, type RunMetadata } from "./metadata.ts";
 import { mayClaim, type OwnerCheck } from "./ownership.ts";
-import { RunLoop, type RunResult } from "./run-loop.ts";
+import type { RunResult } from "./result.ts";
+import { RunLoop } from "./run-loop.ts";
 import { applyEvent, emptyState, type RunState } from "./state.ts";
 
 export interface EngineDeps {

@@ -1,0 +1,27 @@
+/** How one owner's work on a run ends. */
+import type { Row } from "../outputs/table.ts";
+import type { ErrorInfo } from "./events.ts";
+import type { Suspension } from "./waits/waits.ts";
+
+export type RunResult =
+  | { readonly status: "finished"; readonly runId: string; readonly output: Row | undefined }
+  /** A row, not a process: somebody or something has to settle a wait. */
+  | (Suspension & { readonly runId: string })
+  | {
+      readonly status: "failed";
+      readonly runId: string;
+      readonly error: ErrorInfo;
+      readonly failedChildren: readonly ErrorInfo[];
+    }
+  | { readonly status: "cancelled"; readonly runId: string }
+  /** Let go by this process on purpose; `findResumable` lists it. */
+  | { readonly status: "released"; readonly runId: string }
+  /** Another owner took it over. */
+  | { readonly status: "lost"; readonly runId: string };
+
+/** Why a run is asked to end before it is done. */
+export type Stop =
+  | { readonly status: "failed"; readonly error: ErrorInfo }
+  | { readonly status: "cancelled" }
+  | { readonly status: "released" }
+  | { readonly status: "lost" };
