@@ -118,7 +118,7 @@ async function growth(): Promise<void> {
   await cpuPerStep(100, 20); // the JIT
   const short = await cpuPerStep(100, 50);
   const long = await cpuPerStep(10_000, 1);
-  console.log(JSON.stringify({ ratio: long / short }));
+  console.log(JSON.stringify({ ratio: long / short, short, long }));
   sql.close();
   rmSync(folder, { recursive: true });
 }

@@ -21,14 +21,19 @@ export class Doorbell {
 
   /** Until somebody rings, or the wall clock reaches `dueMs`. */
   async wait(dueMs: number | null): Promise<void> {
-    const alarm = new AbortController();
-    if (dueMs !== null) this.after(dueMs - this.#clock.now(), alarm.signal);
+    const alarm = dueMs === null ? undefined : this.#alarm(dueMs);
     if (!this.#rung) await new Promise<void>((resolve) => (this.#wake = resolve));
     this.#wake = undefined;
-    alarm.abort();
+    alarm?.abort();
     for (let hop = 0; hop < GATHER_HOPS; hop += 1) await Promise.resolve();
     await breathe(this.#clock);
     this.#rung = false;
+  }
+
+  #alarm(dueMs: number): AbortController {
+    const alarm = new AbortController();
+    this.after(dueMs - this.#clock.now(), alarm.signal);
+    return alarm;
   }
 
   /** Does something and rings, once the time has passed; nothing when aborted first. */
