@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, type WriteStream } from "node:fs";
 import { once } from "node:events";
+import type { Warden } from "./warden.ts";
 
 /** Child processes that never outlive their owner: stopped in reverse order of start, politely first.
- *  K1. After `stopAll` none of them is alive. */
+ *  K1. After `stopAll` none of them is alive.
+ *  K2. When the owner dies without a word, the warden stops them. */
 
 export interface ChildSpec {
-  readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
   readonly cwd: string;
@@ -18,21 +19,29 @@ export interface ChildSpec {
 const GRACE_MS = 5_000;
 
 export class Children {
-  readonly #alive: { readonly name: string; readonly child: ChildProcess }[] = [];
+  readonly #alive: ChildProcess[] = [];
+  readonly #warden: Warden;
+
+  constructor(warden: Warden) {
+    this.#warden = warden;
+  }
 
   /** Resolves when the system started the process; says nothing about its readiness. */
-  async start({ name, command, args, cwd, env, logFile }: ChildSpec): Promise<ChildProcess> {
+  async start({ command, args, cwd, env, logFile }: ChildSpec): Promise<ChildProcess> {
     const log: WriteStream = createWriteStream(logFile, { flags: "a" });
     const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
     await once(child, "spawn");
     child.stdout?.pipe(log, { end: false });
     child.stderr?.pipe(log, { end: false });
-    this.#alive.push({ name, child });
+    this.#alive.push(child);
+    const pid = child.pid ?? 0;
+    this.#warden.watch({ pid, signal: "SIGTERM" }); // K2
+    child.once("exit", () => this.#warden.forget(pid));
     return child;
   }
 
   async stopAll(): Promise<void> {
-    for (const { child } of this.#alive.splice(0).toReversed()) await stop(child);
+    for (const child of this.#alive.splice(0).toReversed()) await stop(child);
   }
 }
 

@@ -1,6 +1,6 @@
 /** The whole house on one machine: Postgres, dashboard, rendezvous, host. `npm start` and the browser stories use it alike.
  *  W1. Everything listens on loopback only.
- *  W2. Disposing stops every process it started; nothing is left running.
+ *  W2. Disposing stops every process it started, and so does the end of this process, whatever the reason; nothing is left.
  *  W3. A second start reuses the database, the keys, the build and the enrolment. */
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -17,6 +17,7 @@ import { type Rendezvous, startRendezvous } from "../apps/rendezvous/src/local.n
 import { Children } from "./children.ts";
 import { choosePort } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
+import { startWarden, type Warden } from "./warden.ts";
 
 const root = join(import.meta.dirname, "..");
 const node = process.execPath;
@@ -50,7 +51,8 @@ export async function startHouse(options: HouseOptions): Promise<House> {
   mkdirSync(join(dataDir, "logs"), { recursive: true });
   build(say);
   const secrets = await readSecrets(join(dataDir, "secrets.json"));
-  const databaseUrl = process.env["DATABASE_URL"] ?? parts.use(await startPostgres(join(dataDir, "postgres"))).url;
+  const warden = parts.use(startWarden());
+  const databaseUrl = process.env["DATABASE_URL"] ?? (await openPostgres(dataDir, { parts, warden }));
   await migrateUp(databaseUrl);
   const db = await openDb(databaseUrl);
   parts.defer(() => db.$disconnect());
@@ -59,7 +61,9 @@ export async function startHouse(options: HouseOptions): Promise<House> {
   const ports = { web: await choosePort(options.ports.web), host: await choosePort(options.ports.host) };
   const webUrl = `http://localhost:${ports.web}`;
   const rendezvous = parts.use(await openRendezvous(options, secrets));
-  const children = new Children();
+  warden.watch({ pid: rendezvous.pid, signal: "SIGKILL" });
+  void rendezvous.exited.then(() => warden.forget(rendezvous.pid));
+  const children = new Children(warden);
   parts.defer(() => children.stopAll());
 
   const running = { options, children, databaseUrl, secrets, webUrl, rendezvous, db };
@@ -75,6 +79,21 @@ export async function startHouse(options: HouseOptions): Promise<House> {
   };
 }
 
+interface Kept {
+  readonly parts: AsyncDisposableStack;
+  readonly warden: Warden;
+}
+
+async function openPostgres(dataDir: string, { parts, warden }: Kept): Promise<string> {
+  const { url, pid, ...postgres } = await startPostgres(join(dataDir, "postgres"));
+  warden.watch({ pid, signal: "SIGINT" });
+  parts.defer(async () => {
+    await postgres[Symbol.asyncDispose]();
+    warden.forget(pid);
+  });
+  return url;
+}
+
 interface Running {
   readonly options: HouseOptions;
   readonly children: Children;
@@ -88,7 +107,6 @@ interface Running {
 async function startWeb(running: Running, port: number): Promise<void> {
   const { options, children } = running;
   await children.start({
-    name: "web",
     command: node,
     args: [join(root, "node_modules/next/dist/bin/next"), "start", "-H", "127.0.0.1", "-p", String(port)],
     cwd: join(root, "apps/web"),
@@ -105,7 +123,6 @@ async function startHost({ options, children, webUrl, db }: Running, port: numbe
   const { orgId, email } = await ensureFirstOwner(deps, { email: options.ownerEmail, orgName: "Home" });
   const { code } = await createPairingCode(deps, { orgId, by: "npm start" });
   await children.start({
-    name: "host",
     command: node,
     args: [join(root, "apps/agent-host/src/bin/th.mjs"), "up"],
     cwd: root,

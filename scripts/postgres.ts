@@ -13,6 +13,8 @@ import { choosePort } from "./ports.ts";
 
 export interface Postgres extends AsyncDisposable {
   readonly url: string;
+  /** SIGINT is its fast shutdown. */
+  readonly pid: number;
 }
 
 const ROOT = join(import.meta.dirname, "..");
@@ -29,12 +31,12 @@ export async function startPostgres(dir: string): Promise<Postgres> {
   if (!existsSync(join(dir, "PG_VERSION"))) initialise(dir);
   const password = readFileSync(passwordFile(dir), "utf8");
   const left = await leftBehind(dir); // G2
-  if (left) return { url: urlOf(left.port, password), [Symbol.asyncDispose]: () => stop(left.pid) };
+  if (left) return { url: urlOf(left.port, password), pid: left.pid, [Symbol.asyncDispose]: () => stop(left.pid) };
   for (let attempt = 1; ; attempt += 1) {
     const port = await choosePort(0);
     const started = await boot(dir, port);
     if (started.kind === "ready") {
-      return { url: urlOf(port, password), [Symbol.asyncDispose]: () => stop(started.pid) };
+      return { url: urlOf(port, password), pid: started.pid, [Symbol.asyncDispose]: () => stop(started.pid) };
     }
     if (attempt === 3 || !started.log.includes("could not bind")) throw unusable("postgres", started.log);
   }

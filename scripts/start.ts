@@ -17,6 +17,7 @@ const port = (name: string, fallback: number): number => {
 
 const stop = Promise.withResolvers<void>();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.resolve());
+if (process.env["npm_lifecycle_event"] === "start") endWithNpm();
 
 console.log("Smooth is starting.");
 const house = await startHouse({
@@ -63,4 +64,11 @@ async function tunnelUrl(db: House["db"]): Promise<string | null> {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return null;
+}
+
+/** npm passes signals on, but SIGKILL tells nobody: then this process has another parent. */
+function endWithNpm(): void {
+  const npm = process.ppid;
+  const look = (): void => void (process.ppid === npm || stop.resolve());
+  setInterval(look, 1_000).unref();
 }

@@ -22,6 +22,7 @@ export interface RendezvousOptions {
 
 export interface Rendezvous extends AsyncDisposable {
   readonly port: number;
+  readonly pid: number;
   /** Where hosts dial. */
   readonly connectUrl: string;
   /** What viewers open. */
@@ -57,6 +58,7 @@ export async function startRendezvous(options: RendezvousOptions): Promise<Rende
   log.info("rendezvous.listening", { port: bound, baseDomain });
   return {
     port: bound,
+    pid: child.pid ?? 0,
     connectUrl: `ws://connect.${baseDomain}:${bound}${CONNECT_PATH}`,
     url: (slug) => `http://${slug}.${baseDomain}:${bound}`,
     exited,

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from "node:fs";
 
 /** What runs on this machine, read from /proc. */
 
@@ -22,6 +22,42 @@ export function descendantsOf(root: number): Running[] {
     name: read(`/proc/${pid}/comm`).trim(),
     visible: read(`/proc/${pid}/cmdline`) + read(`/proc/${pid}/environ`),
   }));
+}
+
+/** Where these processes can be spoken to over the network, as `address` or `[address]` in hex, as the kernel writes it. */
+export function listeningAddresses(pids: readonly number[]): { readonly pid: number; readonly address: string }[] {
+  const LISTEN = "0A";
+  const open = ["tcp", "tcp6", "udp", "udp6"].flatMap((table) =>
+    read(`/proc/net/${table}`)
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, , , state]) => table.startsWith("udp") || state === LISTEN)
+      .map(([, local = "", , , , , , , , inode]) => ({ address: local.split(":")[0] ?? "", inode })),
+  );
+  return pids.flatMap((pid) => {
+    const held = new Set(descriptorsOf(pid));
+    return open.filter(({ inode }) => held.has(`socket:[${inode}]`)).map(({ address }) => ({ pid, address }));
+  });
+}
+
+/** 127.0.0.0/8, ::1 and ::ffff:127.0.0.0/104, as the kernel writes them on a little-endian machine. */
+export const isLoopback = (address: string): boolean =>
+  /^(?:[0-9A-F]{6}7F|0{24}01000000|0{16}FFFF0000[0-9A-F]{6}7F)$/.test(address);
+
+function descriptorsOf(pid: number): string[] {
+  const dir = `/proc/${pid}/fd`;
+  try {
+    return readdirSync(dir).flatMap((fd) => {
+      try {
+        return [readlinkSync(`${dir}/${fd}`)];
+      } catch {
+        return []; // It was closed meanwhile.
+      }
+    });
+  } catch {
+    return []; // It ended meanwhile.
+  }
 }
 
 export const isQemu = ({ name }: Running): boolean => name.startsWith("qemu");
