@@ -46,6 +46,8 @@ export const ERRORS = {
   SCORER_FAILED: { http: 500, exit: 1, about: "A scorer threw, hung, or gave something that is not a score." },
   APPROVAL_DENIED: { http: 403, exit: 1, about: "A person denied an approval whose onDeny is fail." },
   RALPH_MAX_REACHED: { http: 500, exit: 1, about: "A loop used up maxIterations and its onMaxReached is fail." },
+  OPENAPI_SPEC_LOAD_FAILED: { http: 400, exit: 4, about: "An OpenAPI document cannot be read, or is not one." },
+  OPENAPI_OPERATION_NOT_FOUND: { http: 404, exit: 4, about: "The OpenAPI document has no such operation." },
   DB_MISSING_COLUMNS: { http: 500, exit: 4, about: "An output table no longer fits its schema." },
   RUN_OWNER_ALIVE: { http: 409, exit: 1, about: "Another living process owns the run." },
   RUN_CLAIM_LOST: { http: 409, exit: 1, about: "Another process took the run over; this one may not record." },
