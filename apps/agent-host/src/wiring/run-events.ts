@@ -44,6 +44,8 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
       return [used(event)];
     case "run.started":
     case "node.skipped":
+    case "tool.started":
+    case "tool.finished":
     case "approval.decided":
     case "loop.advanced":
     case "aftermath.due":

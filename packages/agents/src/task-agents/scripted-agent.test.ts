@@ -18,6 +18,7 @@ const ask = (over: Partial<GenerateArgs> = {}): GenerateArgs => {
     prompt: "write",
     outputSchema: z.object({}),
     conversation: [],
+    allowTools: null,
     reportUsage: () => {},
     ...over,
   };

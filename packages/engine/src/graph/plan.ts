@@ -90,6 +90,8 @@ export interface TaskLeaf extends LeafBase {
   readonly scorers: ScorersMap;
   readonly memory: TaskMemoryConfig | null;
   readonly cache: CachePolicy | null;
+  /** null: every tool its agent has. */
+  readonly allowTools: readonly string[] | null;
   /** Alias → the node whose row is handed to a function child, with the table to read it from. */
   readonly deps: readonly { readonly name: string; readonly key: string; readonly output: OutputTable }[];
 }

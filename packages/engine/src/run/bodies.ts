@@ -14,6 +14,7 @@ import { nextDelayMs } from "../schedule/retry.ts";
 import type { Heartbeat } from "../store/port.ts";
 import { runAttempt, type AttemptOutcome, type Failure } from "../task/attempt.ts";
 import type { AgentLike } from "../task/body.ts";
+import { openToolLog, repeatWarning, type AroundBody, type ToolLog } from "../task/tool-log.ts";
 import type { TokenUsage } from "../task/usage.ts";
 import { workflowNamespace } from "./aftermath.ts";
 import type { Doorbell } from "./doorbell.ts";
@@ -30,6 +31,7 @@ export interface BodiesInput {
   readonly heartbeats: Map<string, JsonValue>;
   readonly memory: MemoryStore | null;
   readonly cache: CacheAccess;
+  readonly around: AroundBody;
 }
 
 export interface Body {
@@ -71,6 +73,9 @@ export class Bodies {
   readonly #beats = new Map<string, JsonValue>();
   #dueBeats: Heartbeat[] = [];
   #notes: RunEventBody[] = [];
+  /** Who waits until its note is taken, and who until it is durable. */
+  readonly #awaited: (() => void)[] = [];
+  readonly #taken: (() => void)[] = [];
   #ended: EndedBody[] = [];
   #used: UsedTokens[] = [];
 
@@ -111,7 +116,7 @@ export class Bodies {
 
   /** `workflow`: the name its own facts are remembered under. */
   launch(leaf: TaskLeaf, attempt: number, workflow: string): void {
-    const { runId, clock, rows, heartbeats, state, cache } = this.#in;
+    const { runId, clock, rows, heartbeats, state, cache, around } = this.#in;
     const usable = this.#usableAgents(leaf);
     const agent = usable[triesOf(state.nodes.get(leaf.key)).failures % usable.length] ?? null;
     const body: Body = { leaf, attempt, agent, abort: new AbortController(), startedAtMs: clock.now() };
@@ -132,6 +137,9 @@ export class Bodies {
         this.#bell.ring();
       },
       recall: (prompt) => this.#recall(body, prompt, workflow),
+      around,
+      toolLog: this.#toolLog(body),
+      warning: repeatWarning(state.tools.get(leaf.key)),
     }).then((outcome) => {
       this.#end({ body, outcome });
       this.#bell.ring();
@@ -159,10 +167,11 @@ export class Bodies {
     return used;
   }
 
-  /** What recalling noted since the last call, as events. */
+  /** What recalling and tools noted since the last call, as events. */
   takeNotes(): readonly RunEventBody[] {
     const notes = this.#notes;
     this.#notes = [];
+    this.#taken.push(...this.#awaited.splice(0));
     return notes;
   }
 
@@ -184,6 +193,25 @@ export class Bodies {
     if (!retryable) return null;
     const round = failures / perRound;
     return round > leaf.retry.retries ? null : clock.now() + nextDelayMs(leaf.retry, round, random);
+  }
+
+  /** Everything taken with the notes so far is durable. */
+  recorded(): void {
+    for (const resolve of this.#taken.splice(0)) resolve();
+  }
+
+  #toolLog({ leaf: { nodeId, iteration }, attempt }: Body): ToolLog {
+    return openToolLog(
+      { nodeId, iteration, attempt },
+      {
+        nowMs: () => this.#in.clock.now(),
+        note: (event) => {
+          this.#notes.push(event);
+          this.#bell.ring();
+        },
+        recorded: () => new Promise((resolve) => this.#awaited.push(resolve)),
+      },
+    );
   }
 
   async #recall({ leaf, attempt }: Body, prompt: string, workflow: string): Promise<Recalled> {

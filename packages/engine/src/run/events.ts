@@ -31,6 +31,8 @@ export type WaitOn = z.infer<typeof WaitOn>;
 
 const node = { nodeId: z.string(), iteration: z.int().nonnegative() };
 const attempt = { ...node, attempt: z.int().positive() };
+/** `call` counts the tool calls of an attempt. */
+const toolCall = { ...attempt, call: z.int().positive(), tool: z.string() };
 /** The scorer's name in the task's map, and its own id. */
 const scorer = { scorer: z.string(), scorerId: z.string() };
 
@@ -53,6 +55,21 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("node.failed"), ...attempt, error: ErrorInfo, retryAtMs: z.number().nullable() }),
   /** Tokens of one model call or one answer; the sum of an attempt's is what it cost. Written while the attempt is at work. */
   z.object({ type: z.literal("node.usage"), ...attempt, agent: z.string().nullable(), ...TokenUsage.shape }),
+  /** Written before a call that must not simply be repeated. `input` and `output` are cut. */
+  z.object({
+    type: z.literal("tool.started"),
+    ...toolCall,
+    sideEffect: z.boolean(),
+    idempotent: z.boolean(),
+    input: z.string(),
+  }),
+  z.object({
+    type: z.literal("tool.finished"),
+    ...toolCall,
+    status: z.enum(["success", "error"]),
+    durationMs: z.number(),
+    output: z.string(),
+  }),
   z.object({ type: z.literal("node.skipped"), ...node, reason: z.string(), cascades: z.boolean() }),
   z.object({ type: z.literal("node.cancelled"), ...attempt }),
   z.object({ type: z.literal("approval.opened"), ...node, title: z.string() }),

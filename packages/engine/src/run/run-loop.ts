@@ -21,6 +21,7 @@ import { Schedule, type Step } from "../schedule/schedule.ts";
 import type { JudgeModel } from "../scorers/scorer.ts";
 import type { RunStore, StatusChange } from "../store/port.ts";
 import { parseRow, unwritable, type Failure, type Success } from "../task/attempt.ts";
+import type { AroundBody } from "../task/tool-log.ts";
 import { peekText } from "../task/peek.ts";
 import type { AgentLike } from "../task/body.ts";
 import { Aftermath, aftermathOf, type Origin } from "./aftermath.ts";
@@ -59,6 +60,7 @@ export interface LoopInput extends RunPorts {
   readonly maxConcurrency: number;
   /** `always`: every tick renders anew; same plan and events, only slower (a check of L3). */
   readonly render: "tracked" | "always";
+  readonly around: AroundBody;
   readonly onEvent: (event: StoredEvent) => void;
   /** What tasks remember across runs; without one, `memory` props fail visibly. */
   readonly memory: MemoryStore | null;
@@ -205,7 +207,7 @@ export class RunLoop {
     try {
       const latencyMs = this.#in.clock.now() - startedAtMs;
       this.#finishTask(leaf, row, { prompt, latencyMs, ...(cached === "hit" ? { cached: true } : {}) });
-      if (cached !== null && cached !== "hit")
+      if (cached !== null && cached !== "hit" && !this.#in.state.tools.get(leaf.key)?.sideEffect)
         this.#recorder.draft.cached.push({ key: cached.key, row: rowToJson(row) });
       return undefined;
     } catch (error) {
@@ -393,10 +395,12 @@ export class RunLoop {
   // ---- recording ----
 
   #emit(event: RunEventBody): void {
+    const { nodes } = this.#in.state;
+    const key = "nodeId" in event ? stateKey(event) : "";
+    const before = nodes.get(key);
     this.#recorder.draft.events.push(event);
     applyEvent(this.#in.state, event);
-    if ("nodeId" in event && event.type !== "node.started" && event.type !== "node.usage")
-      this.#schedule?.changed(stateKey(event));
+    if (nodes.get(key) !== before && event.type !== "node.started") this.#schedule?.changed(key);
   }
 
   /** False when the run is not ours any more. */
@@ -404,6 +408,7 @@ export class RunLoop {
     if (this.#stop?.status === "lost") return false;
     const recorded = await this.#recorder.flush(end === undefined ? null : this.#statusChange(end));
     if (recorded === "stale") this.stop({ status: "lost" });
+    else this.#bodies.recorded();
     return recorded === "recorded";
   }
 

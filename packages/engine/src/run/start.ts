@@ -19,6 +19,7 @@ import { parseInput } from "./input.ts";
 import { checkMetadata, type RunMetadata } from "./metadata.ts";
 import { mayClaim, type OwnerCheck } from "./ownership.ts";
 import type { RunResult } from "./result.ts";
+import type { AroundBody } from "../task/tool-log.ts";
 import { RunLoop } from "./run-loop.ts";
 import { applyEvent, emptyState, type RunState } from "./state.ts";
 
@@ -46,6 +47,8 @@ export interface RunOptions {
   /** Bodies at once; default 4. */
   readonly maxConcurrency?: number | undefined;
   readonly render?: "tracked" | "always" | undefined;
+  /** Put around every body, so that the tools it calls know their task. */
+  readonly around?: AroundBody | undefined;
 }
 
 export interface StartRun extends EngineDeps, RunOptions {
@@ -187,6 +190,7 @@ const shared = ({
   log,
   maxConcurrency = 4,
   render = "tracked",
+  around = (_scope, body) => body(),
   onEvent = () => {},
   memory,
   judges,
@@ -198,6 +202,7 @@ const shared = ({
   log,
   maxConcurrency,
   render,
+  around,
   onEvent,
   memory: memory ?? null,
   judges: judges ?? null,

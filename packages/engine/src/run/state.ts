@@ -1,6 +1,7 @@
 /** The fold from events to what the schedule needs. Live runs and resumed runs use the same fold, so they cannot differ. */
 import { assertNever } from "@smooth/protocol/errors";
 import { stateKey } from "../graph/identity.ts";
+import { rememberCall, type ToolHistory } from "../task/tool-log.ts";
 import { addUsage, type UsageTotals } from "../task/usage.ts";
 import { applyAftermath, type Aftermaths } from "./aftermath-state.ts";
 import type { ErrorInfo, RunEventBody, WaitOn } from "./events.ts";
@@ -39,6 +40,8 @@ export interface RunState {
   readonly usage: Map<string, UsageTotals>;
   /** Only scopes that failed: the others run their body, then their `finally`. */
   readonly scopes: Map<string, ScopeState>;
+  /** Calls of tools with side effects per state key, over all attempts. */
+  readonly tools: Map<string, ToolHistory>;
   /** Results that are not scored and remembered yet, by state key. */
   readonly aftermath: Aftermaths;
   /** The last due time of each timer node: where the next beat of an `every` counts from. */
@@ -51,6 +54,7 @@ export const emptyState = (): RunState => ({
   loops: new Map(),
   usage: new Map(),
   scopes: new Map(),
+  tools: new Map(),
   aftermath: new Map(),
   timers: new Map(),
 });
@@ -89,6 +93,8 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
       put(state, stateKey(event), { kind: "waiting", on: event.on });
       if (event.on.kind === "timer") state.timers.set(event.nodeId, event.on.dueMs);
       return;
+    case "tool.started":
+      return noteCall(state.tools, event);
     case "loop.advanced":
       state.loops.set(event.loopId, event.iteration);
       return;
@@ -106,6 +112,7 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
       return applyAftermath(state.aftermath, event);
     case "memory.recalled":
     case "approval.decided":
+    case "tool.finished":
     case "run.started":
     case "run.change-accepted":
     case "run.status":
@@ -129,4 +136,9 @@ const failedState = (event: Extract<RunEventBody, { type: "node.failed" }>, fail
 function interrupt(state: RunState): void {
   for (const [key, node] of state.nodes)
     if (node.kind === "running") state.nodes.set(key, { ...node, kind: "interrupted" });
+}
+
+function noteCall(tools: RunState["tools"], event: Extract<RunEventBody, { type: "tool.started" }>): void {
+  const key = stateKey(event);
+  if (event.sideEffect || !event.idempotent) tools.set(key, rememberCall(tools.get(key), event));
 }

@@ -20,6 +20,7 @@ export async function askAside(agent: AgentLike, question: AsideQuestion): Promi
     abortSignal: signal,
     outputSchema,
     conversation: [],
+    allowTools: null,
     runId: about,
     nodeId: about,
     iteration: 0,

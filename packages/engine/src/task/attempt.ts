@@ -12,6 +12,7 @@ import type { Row } from "../outputs/table.ts";
 import type { ErrorInfo } from "../run/events.ts";
 import type { AgentLike, TaskContext } from "./body.ts";
 import { describe, peek } from "./peek.ts";
+import type { AroundBody, ToolLog } from "./tool-log.ts";
 import { runAgent } from "./run-agent.ts";
 import type { TokenUsage } from "./usage.ts";
 
@@ -48,6 +49,10 @@ export interface AttemptInput {
   /** What is remembered is put before an agent's prompt and before its conversation. */
   readonly recall: (prompt: string) => Promise<Recalled>;
   readonly cache: CacheAccess;
+  readonly toolLog: ToolLog;
+  readonly around: AroundBody;
+  /** Stands before an agent's prompt: what earlier attempts did that must not be repeated. */
+  readonly warning: string;
 }
 
 type Done = Omit<Success, "kind">;
@@ -91,19 +96,26 @@ async function runBody(input: AttemptInput, context: TaskContext): Promise<Done>
 }
 
 async function freshRow(input: AttemptInput, context: TaskContext, prompt: string | null): Promise<Row> {
-  const { leaf, agent, deps, onUsage, clock } = input;
-  const { schema } = leaf.output;
-  switch (leaf.body.mode) {
+  const { leaf, deps, toolLog, around } = input;
+  const { body, output, allowTools } = leaf;
+  const scope = { ...context, allowTools, toolLog };
+  switch (body.mode) {
     case "static":
-      return parseRow(schema, leaf.body.value);
+      return parseRow(output.schema, body.value);
     case "compute":
-      return parseRow(schema, await leaf.body.fn({ ...context, ...deps } as never));
-    case "agent": {
-      if (!agent) throw new SmoothError("AGENT_CONFIG_INVALID", `no agent of task ${leaf.id} is usable any more`);
-      const recalled = await input.recall(prompt ?? "");
-      return (await runAgent({ agent, schema, onUsage, nowMs: () => clock.now(), ...recalled }, context)) as Row;
-    }
+      return parseRow(output.schema, await around(scope, async () => body.fn({ ...context, ...deps } as never)));
+    case "agent":
+      return around(scope, () => agentRow(input, context, prompt ?? ""));
   }
+}
+
+async function agentRow(input: AttemptInput, context: TaskContext, prompt: string): Promise<Row> {
+  const { leaf, agent, onUsage, clock, warning } = input;
+  if (!agent) throw new SmoothError("AGENT_CONFIG_INVALID", `no agent of task ${leaf.id} is usable any more`);
+  const recalled = await input.recall(prompt);
+  const asked = { ...recalled, prompt: warning + recalled.prompt, allowTools: leaf.allowTools };
+  const ports = { onUsage, nowMs: () => clock.now() };
+  return (await runAgent({ agent, schema: leaf.output.schema, ...asked, ...ports }, context)) as Row;
 }
 
 /** null for tasks without an agent. */

@@ -36,6 +36,8 @@ export interface GenerateArgs extends TaskContext {
   readonly outputSchema: z.ZodType;
   /** Earlier turns: of the task's memory thread, and of this attempt when the engine asks for a correction. */
   readonly conversation: readonly ConversationMessage[];
+  /** Names of the tools this task may call, empty: none; null: all that the agent has. */
+  readonly allowTools: readonly string[] | null;
   /** Tokens used since the last report, while the agent is still at work. An agent that calls this is not asked for the
    *  usage of its result, which would count them twice. */
   reportUsage(usage: ReportedUsage): void;

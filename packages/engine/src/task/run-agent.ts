@@ -15,12 +15,13 @@ export interface AgentTask extends AskPorts {
   readonly schema: z.ZodType;
   /** Earlier turns of a remembered thread. */
   readonly conversation: readonly ConversationMessage[];
+  readonly allowTools: readonly string[] | null;
 }
 
 /** Resolves with the parsed output; rejects with what the agent threw, or with INVALID_OUTPUT. */
 export async function runAgent(task: AgentTask, context: TaskContext): Promise<unknown> {
-  const { agent, prompt, schema } = task;
-  const fixed = { ...context, abortSignal: context.signal, outputSchema: schema };
+  const { agent, prompt, schema, allowTools } = task;
+  const fixed = { ...context, abortSignal: context.signal, outputSchema: schema, allowTools };
   const conversation: ConversationMessage[] = [...task.conversation];
   let ask = `${prompt}\n\n${wanted(schema)}`;
   let askedForJson = false;

@@ -6,7 +6,7 @@ import type { HostElement, HostNode } from "../../render/renderer.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "../../schedule/retry.ts";
 import type { AgentLike, ComputeFn } from "../../task/body.ts";
 import type { TaskBody, TaskLeaf } from "../plan.ts";
-import { aDuration, aNumber, aRecord, badProp, componentName, onlyKnown, optional } from "../props.ts";
+import { aDuration, aNumber, aRecord, badProp, componentName, onlyKnown, optional, strings } from "../props.ts";
 import { readMemory, readScorers } from "./aftermath-props.ts";
 import { aliases, COMMON_PROPS, edgesOf, readCommon, type DraftLeaf, type LeafScope } from "./common.ts";
 
@@ -23,6 +23,7 @@ const TASK = [
   "scorers",
   "memory",
   "cache",
+  "allowTools",
   "body",
 ];
 
@@ -45,6 +46,7 @@ export function readTask(element: HostElement, scope: LeafScope): DraftLeaf {
     heartbeatTimeoutMs: optional(element, "heartbeatTimeoutMs", aDuration) ?? (element.props["agent"] ? 600_000 : null),
     deps,
     cache: readCache(element),
+    allowTools: optional(element, "allowTools", strings) ?? null,
   };
   return { ...leaf, edges: [...edgesOf(element, needs), ...deps.map((dep) => dep.key)] };
 }
