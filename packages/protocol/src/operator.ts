@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ApiFormat } from "./providers.ts";
 
 /** The line between the host and the operator program in the VM: one JSON document per line over the exec's stdin and stdout.
  *  O1. Everything the guest says is untrusted: parsed, size-capped, rate-capped by the host.
@@ -37,8 +38,10 @@ export const OperatorInput = z.discriminatedUnion("type", [
     role: OperatorRole,
     /** Where the repository is in the guest. */
     workspace: z.string(),
-    /** OpenAI-compatible base URL as seen from the guest (`http://model.th.internal/v1`). */
+    /** Base URL as seen from the guest (`http://model.th.internal/v1`). */
     modelUrl: z.string(),
+    /** The dialects of the providers behind the slot, in the order they are asked. */
+    modelFormats: z.array(ApiFormat).min(1),
     /** The guest's stand-in for a provider key; Goalie swaps it. */
     modelToken: z.string(),
     /** Earlier messages of this conversation; the operator continues after the last one. */

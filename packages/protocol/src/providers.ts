@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** `~/.smooth/providers.json` (seed 000, "Semantic routing slots"). Unknown keys survive an edit. */
+/** `~/.smooth/providers.json` (seed 000, "Semantic routing slots"). Unknown keys survive an edit; a host refuses them. */
 
 export const SLOTS = [
   "smooth-coding",
@@ -15,8 +15,12 @@ export const SLOTS = [
 export const Slot = z.enum(SLOTS);
 export type Slot = z.infer<typeof Slot>;
 
+/** How a provider is talked to: OpenAI chat completions, Anthropic messages, OpenAI responses. */
+export const ApiFormat = z.enum(["OpenAiCompat", "Anthropic", "Responses"]);
+export type ApiFormat = z.infer<typeof ApiFormat>;
+
 /** USD per million tokens. */
-export const Price = z.object({ input: z.number().nonnegative(), output: z.number().nonnegative() });
+export const Price = z.strictObject({ input: z.number().nonnegative(), output: z.number().nonnegative() });
 export type Price = z.infer<typeof Price>;
 
 export const Provider = z.looseObject({
@@ -25,8 +29,9 @@ export const Provider = z.looseObject({
   api_key: z.string().optional(),
   /** Name of the environment variable that holds the key. */
   api_key_env: z.string().optional(),
-  api_format: z.enum(["OpenAiCompat", "Anthropic", "Responses"]).default("OpenAiCompat"),
+  api_format: ApiFormat.default("OpenAiCompat"),
   default_model: z.string().min(1),
+  /** Output tokens of one answer, at most. */
   max_tokens: z.int().positive().optional(),
   /** Of the default model; absent means unpriced. */
   price: Price.optional(),

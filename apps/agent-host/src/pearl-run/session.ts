@@ -168,6 +168,7 @@ class Session implements PearlSession, PearlWork {
         role: { ...ROLES.fixer, tools: [...ROLES.fixer.tools] },
         workspace: WORKSPACE,
         modelUrl: MODEL_URL,
+        modelFormats: [...this.#deps.models.formats(ROLES.fixer.slot)],
         modelToken: this.#modelToken,
         conversation,
         maxModelCalls: MAX_MODEL_CALLS,

@@ -2,13 +2,15 @@ import { costUsd, type Env, routeSlot, type Target } from "@smooth/agents/provid
 import { loadProviders } from "@smooth/agents/providers/file";
 import type { ModelTarget } from "@smooth/cast/goalie/door";
 import type { Usage } from "@smooth/cast/goalie/usage";
-import { type ProvidersFile, SLOTS } from "@smooth/protocol/providers";
+import { type ApiFormat, type ProvidersFile, SLOTS } from "@smooth/protocol/providers";
 
 /** Slots to providers, by providers.json and the environment; the scripted DEMO model only when neither names any. */
 export interface Models {
   readonly demo: boolean;
   /** In order of preference; empty when nothing serves the slot. */
   targets(slot: string): readonly ModelTarget[];
+  /** The dialects of those targets, each once, in that order; never empty, so that an operator asks and hears why not. */
+  formats(slot: string): readonly ApiFormat[];
   /** null: the model has no price here. */
   costUsd(target: ModelTarget, usage: Usage): number | null;
   /** Every provider key. */
@@ -29,7 +31,15 @@ export async function openModels({ path, env, demoUrl }: ModelDeps): Promise<Mod
   const routes = (slot: string) => routeSlot(slot, { file, env });
   const isDemo = (): boolean => routes("smooth-default").kind === "demo";
   const demo: Target | null = isDemo()
-    ? { providerId: "demo", baseUrl: await demoUrl(), apiKey: null, model: "demo-scripted", price: null }
+    ? {
+        providerId: "demo",
+        baseUrl: await demoUrl(),
+        apiKey: null,
+        model: "demo-scripted",
+        format: "OpenAiCompat",
+        maxTokens: null,
+        price: null,
+      }
     : null;
   const targets = (slot: string): readonly Target[] => {
     const route = routes(slot);
@@ -41,6 +51,10 @@ export async function openModels({ path, env, demoUrl }: ModelDeps): Promise<Mod
       return isDemo();
     },
     targets,
+    formats(slot) {
+      const formats = [...new Set(targets(slot).map(({ format }) => format))];
+      return formats.length > 0 ? formats : ["OpenAiCompat"];
+    },
     costUsd: (target, usage) =>
       costUsd(
         SLOTS.flatMap(targets).find((one) => one.providerId === target.providerId && one.model === target.model)

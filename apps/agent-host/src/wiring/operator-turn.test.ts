@@ -9,6 +9,7 @@ const START: TurnStart = {
   role: { name: "fixer", slot: "smooth-coding", prompt: "fix", tools: ["bash"] },
   workspace: "/workspace",
   modelUrl: "http://model.th.internal/v1",
+  modelFormats: ["OpenAiCompat"],
   modelToken: "placeholder",
   conversation: [],
   maxModelCalls: 10,

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { ChatMessage, OperatorInput } from "@smooth/protocol/operator";
 import { OperatorOutput } from "@smooth/protocol/operator";
+import type { ApiFormat } from "@smooth/protocol/providers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { demoFix } from "../scripted/demo-fix.ts";
 import { demoSpec, seedSampleRepo } from "../scripted/demo-repo.node.ts";
@@ -44,7 +45,12 @@ async function startProxy(modelPort: number, docs: "open" | "closed") {
       method: "POST",
       body: request as unknown as ReadableStream,
       duplex: "half",
-      headers: { authorization: request.headers.authorization ?? "" },
+      headers: Object.fromEntries(
+        ["authorization", "x-api-key", "anthropic-version"].flatMap((name) => {
+          const value = request.headers[name];
+          return typeof value === "string" ? [[name, value]] : [];
+        }),
+      ),
     } as RequestInit);
     void onward
       .then(async (answer) => {
@@ -69,12 +75,20 @@ interface Setting {
   readonly repo: string;
   readonly docs: "open" | "closed";
   readonly faults?: readonly Fault[];
+  readonly formats?: readonly ApiFormat[];
   readonly conversation?: readonly ChatMessage[];
   /** The host's kill: gets every output, says whether to SIGKILL now. */
   readonly killAt?: (output: OperatorOutput) => boolean;
 }
 
-async function operate({ repo, docs, faults = [], conversation, killAt = () => false }: Setting) {
+async function operate({
+  repo,
+  docs,
+  faults = [],
+  formats = ["OpenAiCompat"],
+  conversation,
+  killAt = () => false,
+}: Setting) {
   await using model = await startScriptedServer({ persona: demoFix({ specUrl: SPEC_URL }), faults });
   await using proxy = await startProxy(model.port, docs);
   const child = spawn(process.execPath, [program], {
@@ -88,6 +102,7 @@ async function operate({ repo, docs, faults = [], conversation, killAt = () => f
     role: { ...ROLES.fixer, tools: [...ROLES.fixer.tools] },
     workspace: repo,
     modelUrl: "http://model.th.internal/v1",
+    modelFormats: [...formats],
     modelToken: "placeholder",
     conversation: [...(conversation ?? [{ role: "user", content: "Fix the failing duration test." }])],
     maxModelCalls: 30,
@@ -116,23 +131,34 @@ test("the bundle stays small enough to start inside an emulated machine", () => 
   expect(sizeBytes).toBeLessThan(150_000);
 });
 
-test("fixes the sample repository by tool calls and proves it by a green run", async () => {
-  const repo = await sample();
+const DIALECTS = [
+  ["OpenAiCompat", "/v1/chat/completions", "Bearer placeholder"],
+  ["Anthropic", "/v1/messages", "x-api-key placeholder"],
+  ["Responses", "/v1/responses", "Bearer placeholder"],
+] as const;
 
-  const { outputs, ran, requests } = await operate({ repo, docs: "open" });
+test.each(DIALECTS)(
+  "%s: fixes the sample repository by tool calls and proves it by a green run",
+  async (...dialect) => {
+    const [format, path, key] = dialect;
+    const repo = await sample();
 
-  expect(ran.map(({ name }) => name)).toEqual(["list", "read", "read", "bash", "bash", "edit", "bash"]);
-  expect(outputs.at(-1)).toMatchObject({
-    type: "completed",
-    reason: "done",
-    text: expect.stringMatching(/^DEMO: Fixed.*learnt from the documentation site/),
-  });
-  expect(readFileSync(join(repo, "src/duration.mjs"), "utf8")).toContain("Math.round(ms / 1000)");
-  expect(outputs.some(({ type }) => type === "delta")).toBe(true);
-  expect(requests.every(({ authorization }) => authorization === "Bearer placeholder")).toBe(true);
-});
+    const { outputs, ran, requests } = await operate({ repo, docs: "open", formats: [format] });
 
-test("copes with a denied address, rate limits, a cut stream and garbage arguments", async () => {
+    expect(ran.map(({ name }) => name)).toEqual(["list", "read", "read", "bash", "bash", "edit", "bash"]);
+    expect(outputs.at(-1)).toMatchObject({
+      type: "completed",
+      reason: "done",
+      text: expect.stringMatching(/^DEMO: Fixed.*learnt from the documentation site/),
+    });
+    expect(readFileSync(join(repo, "src/duration.mjs"), "utf8")).toContain("Math.round(ms / 1000)");
+    expect(outputs.some(({ type }) => type === "delta")).toBe(true);
+    expect(outputs.find(({ type }) => type === "usage")).toMatchObject({ model: "DEMO-scripted" });
+    expect(new Set(requests.map((request) => `${request.path} ${request.key}`))).toEqual(new Set([`${path} ${key}`]));
+  },
+);
+
+test.each(DIALECTS)("%s: copes with a denied address, rate limits, a cut stream, garbage arguments", async (format) => {
   const repo = await sample();
   const faults: Fault[] = [
     { atTurn: 0, times: 1, what: { kind: "status", status: 429, retryAfterSeconds: 0 } },
@@ -140,7 +166,7 @@ test("copes with a denied address, rate limits, a cut stream and garbage argumen
     { atTurn: 2, times: 1, what: { kind: "garbage-args" } },
   ];
 
-  const { outputs, ran } = await operate({ repo, docs: "closed", faults });
+  const { outputs, ran } = await operate({ repo, docs: "closed", formats: [format], faults });
 
   expect(ran.map(({ name }) => name)).toEqual(["list", "read", "read", "bash", "bash", "bash", "read", "edit", "bash"]);
   expect(outputs.at(-1)).toMatchObject({ type: "completed", text: expect.stringMatching(/^DEMO: Fixed.*README/) });
@@ -159,6 +185,7 @@ test("killed after a tool call, another process continues from the checkpoint an
   const second = await operate({
     repo,
     docs: "open",
+    formats: ["Anthropic"],
     conversation: kept?.type === "checkpoint" ? kept.conversation : [],
   });
 

@@ -4,8 +4,9 @@ import { systemClock, systemRandom } from "@smooth/platform/node/system";
 import { OperatorInput } from "@smooth/protocol/operator";
 import { tools } from "@smooth/tools/built-in";
 import { openNodeWorkspace } from "@smooth/tools/workspace/node";
-import { chatModel } from "./chat-model.node.ts";
 import { HostInbox, type Start } from "./host-inbox.ts";
+import { httpModel } from "./http-model.node.ts";
+import { firstThatAnswers } from "./model.ts";
 import { runOperator } from "./operator.ts";
 
 /** The operator as a process: JSON lines in and out. Broken lines are named on stderr and otherwise ignored.
@@ -51,12 +52,17 @@ function open(start: Start) {
       env: { ...env, PAGER: "cat", GIT_PAGER: "cat", GIT_TERMINAL_PROMPT: "0" },
       marker: `operator-${randomUUID()}`,
     }),
-    model: chatModel({
-      url: start.modelUrl,
-      token: start.modelToken,
-      model: start.role.slot,
-      proxy: env["HTTP_PROXY"] ?? env["http_proxy"] ?? null,
-    }),
+    model: firstThatAnswers(
+      start.modelFormats.map((format) =>
+        httpModel({
+          url: start.modelUrl,
+          token: start.modelToken,
+          model: start.role.slot,
+          format,
+          proxy: env["HTTP_PROXY"] ?? env["http_proxy"] ?? null,
+        }),
+      ),
+    ),
   };
 }
 

@@ -4,7 +4,8 @@ import type { ToolSchema } from "@smooth/tools/json-schema";
 
 /** The Model port and the patience around it.
  *  M1. A refusal that may pass (429, 5xx, a cut stream) is asked again, waiting longer each time; any other ends the operator.
- *  M2. A second attempt never shows the person the same words twice. */
+ *  M2. A second attempt never shows the person the same words twice.
+ *  M3. Of several models the next is asked only when the one before failed without having said a word. */
 
 export interface ModelRequest {
   readonly messages: readonly ChatMessage[];
@@ -32,6 +33,28 @@ export type ModelAnswer =
 export interface Model {
   /** Rejects only when the signal aborts. */
   complete(request: ModelRequest): Promise<ModelAnswer>;
+}
+
+/** M3. The failure that may pass, if there is one, is the failure of all. */
+export function firstThatAnswers(models: readonly Model[]): Model {
+  const [only] = models;
+  if (only && models.length === 1) return only;
+  return {
+    async complete(request) {
+      let failed: ModelAnswer = { kind: "failed", code: "PROVIDER_FAILED", message: "there is no model", retry: null };
+      for (const model of models) {
+        let said = false;
+        const onText = (text: string): void => {
+          said = true;
+          request.onText(text);
+        };
+        const answer = await model.complete({ ...request, onText });
+        if (answer.kind === "answer" || said) return answer;
+        if (failed.kind === "failed" && failed.retry === null) failed = answer;
+      }
+      return failed;
+    },
+  };
 }
 
 export interface Patience {

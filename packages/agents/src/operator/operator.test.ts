@@ -61,6 +61,7 @@ function play(setting: Play) {
     role: { name: "fixer", slot: "smooth-coding", prompt: "Fix it.", tools: ["read", "bash", "write"] },
     workspace: "/workspace",
     modelUrl: "http://model.th.internal/v1",
+    modelFormats: ["OpenAiCompat"],
     modelToken: "t",
     conversation: [...(setting.conversation ?? [{ role: "user", content: "do it" }])],
     maxModelCalls: setting.maxModelCalls ?? 10,

@@ -65,6 +65,21 @@ test("no provider anywhere is the demo; the environment alone is enough for a re
   expect(models("smooth-coding", { ...house({}), env })).toEqual(["a/am"]);
 });
 
+test("a target says how it is talked to and how much it may answer", () => {
+  const providers = [{ ...b, api_format: "Anthropic", max_tokens: 100 }];
+  const file = ProvidersFile.parse({ providers });
+  const first = (env: Record<string, string>, from = file) => {
+    const route = routeSlot("smooth-coding", { file: from, env });
+    return route.kind === "demo" ? null : route.targets[0];
+  };
+
+  expect(first({ B_KEY: "k" })).toMatchObject({ format: "Anthropic", maxTokens: 100 });
+  const none = ProvidersFile.parse({});
+  expect(first({ ANTHROPIC_API_KEY: "k" }, none)).toMatchObject({ format: "Anthropic", maxTokens: null });
+  expect(first({ OPENAI_API_KEY: "k" }, none)).toMatchObject({ format: "Responses" });
+  expect(first({ OPENAI_BASE_URL: "http://x/v1", OPENAI_MODEL: "m" }, none)).toMatchObject({ format: "OpenAiCompat" });
+});
+
 test("P3: a price belongs to one model, and no price is no cost, not zero", () => {
   const priceOf = (route: unknown) => {
     const found = routeSlot("smooth-coding", house({ "smooth-coding": route }));
@@ -78,15 +93,29 @@ test("P3: a price belongs to one model, and no price is no cost, not zero", () =
   expect(costUsd(null, { inputTokens: 1, outputTokens: 1 })).toBeNull();
 });
 
-test("no file is an empty one; a broken one is named by path and field, without its content", async () => {
+test("no file is an empty one; a broken one, or a field nobody reads, is named by path, without its content", async () => {
   const dir = mkdtempSync(join(tmpdir(), "providers-"));
   const path = join(dir, "providers.json");
   expect(await loadProviders(path)).toEqual({ providers: [], routing: {} });
 
-  for (const text of [`{"providers":[{"id":"x","api_key":"sk-secret","api_url":"sk-secret"}]}`, "sk-secret"]) {
+  const x = { id: "x", api_url: "https://x.example", default_model: "m", api_key: "sk-secret" };
+  const broken: [string, string][] = [
+    [`{"providers":[{"id":"x","api_key":"sk-secret","api_url":"sk-secret"}]}`, "providers.0.api_url"],
+    ["sk-secret", "not JSON"],
+    [JSON.stringify({ theme: "sk-secret" }), '"theme"'],
+    [JSON.stringify({ providers: [{ ...x, max_token: 5 }] }), '"providers.0.max_token"'],
+    [
+      JSON.stringify({ routing: { "smooth-fast": { provider: "x", slot: "sk-secret" } } }),
+      '"routing.smooth-fast.slot"',
+    ],
+    [JSON.stringify({ providers: [{ ...x, price: { input: 1, output: 1, cached: 1 } }] }), '"providers.0.price"'],
+    [JSON.stringify({ providers: [{ ...x, api_key_env: "X" }] }), "both api_key and api_key_env"],
+  ];
+  for (const [text, what] of broken) {
     writeFileSync(path, text);
     const error = await loadProviders(path).catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code: "CONFIG_INVALID", message: expect.stringContaining(path) });
+    expect(String(error)).toContain(what);
     expect(String(error)).not.toContain("sk-secret");
   }
   rmSync(dir, { recursive: true });

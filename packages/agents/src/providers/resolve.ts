@@ -1,4 +1,4 @@
-import { type Price, type Provider, type ProvidersFile, Slot } from "@smooth/protocol/providers";
+import { type ApiFormat, type Price, type Provider, type ProvidersFile, Slot } from "@smooth/protocol/providers";
 
 /** Which model answers for a slot. Pure: the file and the environment are arguments.
  *  P1. A slot without a route goes to smooth-default; without that, to the only or first provider.
@@ -11,6 +11,9 @@ export interface Target {
   readonly baseUrl: string;
   readonly apiKey: string | null;
   readonly model: string;
+  readonly format: ApiFormat;
+  /** Output tokens of one answer; null: as many as the provider gives. */
+  readonly maxTokens: number | null;
   readonly price: Price | null;
 }
 
@@ -74,7 +77,15 @@ function target(choice: Choice, providers: readonly Provider[], env: Env): Targe
   if (apiKey === "") return `${provider.id}: the variable ${provider.api_key_env ?? "of its key"} is empty`;
   const model = choice.model ?? provider.default_model;
   const price = choice.price ?? (model === provider.default_model ? (provider.price ?? null) : null);
-  return { providerId: provider.id, baseUrl: provider.api_url, apiKey, model, price };
+  return {
+    providerId: provider.id,
+    baseUrl: provider.api_url,
+    apiKey,
+    model,
+    format: provider.api_format,
+    maxTokens: provider.max_tokens ?? null,
+    price,
+  };
 }
 
 /** Providers that the environment alone describes, most explicit first. */
@@ -90,8 +101,14 @@ function detected(env: Env): Provider[] {
 }
 
 const KEYED = [
-  { id: "anthropic", key: "ANTHROPIC_API_KEY", url: "https://api.anthropic.com/v1", model: "claude-sonnet-4-5" },
-  { id: "openai", key: "OPENAI_API_KEY", url: "https://api.openai.com/v1", model: "gpt-5" },
+  {
+    id: "anthropic",
+    key: "ANTHROPIC_API_KEY",
+    url: "https://api.anthropic.com/v1",
+    model: "claude-sonnet-4-5",
+    format: "Anthropic",
+  },
+  { id: "openai", key: "OPENAI_API_KEY", url: "https://api.openai.com/v1", model: "gpt-5", format: "Responses" },
   {
     id: "google",
     key: "GEMINI_API_KEY",
@@ -101,15 +118,19 @@ const KEYED = [
   { id: "openrouter", key: "OPENROUTER_API_KEY", url: "https://openrouter.ai/api/v1", model: "openrouter/auto" },
 ] as const;
 
-function provider(
-  id: string,
-  { url, model, key }: { readonly url: string; readonly model: string; readonly key: string | null },
-): Provider {
+interface Detected {
+  readonly url: string;
+  readonly model: string;
+  readonly key: string | null;
+  readonly format?: ApiFormat;
+}
+
+function provider(id: string, { url, model, key, format = "OpenAiCompat" }: Detected): Provider {
   return {
     id,
     api_url: url,
     default_model: model,
-    api_format: "OpenAiCompat",
+    api_format: format,
     ...(key === null ? {} : { api_key_env: key }),
   };
 }

@@ -2,12 +2,15 @@ import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { systemClock } from "@smooth/platform/node/system";
-import { chunksOf, completionOf, DEMO_MODEL, usageOf } from "./chunks.ts";
+import { chat } from "./dialects/chat.ts";
+import { DEMO_MODEL, type Dialect, type StreamEvent } from "./dialects/dialect.ts";
+import { messages } from "./dialects/messages.ts";
+import { responses } from "./dialects/responses.ts";
 import { type Fault, faultQueue } from "./faults.ts";
-import { historyOf } from "./history.ts";
-import type { Persona, Turn } from "./persona.ts";
+import type { Persona } from "./persona.ts";
 
-/** The scripted model over real HTTP on loopback: `/v1/chat/completions` (streamed or whole) and `/v1/models`.
+/** The scripted model over real HTTP on loopback: `/v1/chat/completions`, `/v1/messages` and `/v1/responses` (streamed or
+ *  whole) and `/v1/models`.
  *  S1. Everything it says about itself says DEMO.
  *  S2. The turn follows from the request alone; only injected faults are counted. */
 
@@ -23,12 +26,20 @@ export interface ScriptedServer extends AsyncDisposable {
   /** `http://127.0.0.1:<port>/v1` */
   readonly url: string;
   readonly port: number;
-  /** Bodies of the chat requests so far, with the key each came with. */
-  readonly requests: readonly { readonly authorization: string; readonly body: unknown }[];
+  readonly requests: readonly Asked[];
 }
 
+export interface Asked {
+  readonly path: string;
+  /** In the header of its dialect, as it came. */
+  readonly key: string;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+const DIALECTS: readonly Dialect[] = [chat, messages, responses];
+
 export async function startScriptedServer(options: ScriptedServerOptions): Promise<ScriptedServer> {
-  const requests: { authorization: string; body: unknown }[] = [];
+  const requests: Asked[] = [];
   const nextFault = faultQueue(options.faults ?? []);
   const server = createServer((request, response) => {
     answer(request, response, { options, requests, nextFault }).catch((error: unknown) =>
@@ -54,7 +65,7 @@ export async function startScriptedServer(options: ScriptedServerOptions): Promi
 
 interface Serving {
   readonly options: ScriptedServerOptions;
-  readonly requests: { authorization: string; body: unknown }[];
+  readonly requests: Asked[];
   readonly nextFault: ReturnType<typeof faultQueue>;
 }
 
@@ -65,60 +76,75 @@ async function answer(request: IncomingMessage, response: ServerResponse, servin
       object: "list",
       data: [{ id: DEMO_MODEL, object: "model", created: 0, owned_by: "DEMO" }],
     });
-  if (request.method !== "POST" || path !== "/v1/chat/completions")
-    return json(response, 404, failure("DEMO: no such path"));
-  const text = await bodyOf(request);
+  const dialect = DIALECTS.find((one) => one.path === path);
+  if (request.method !== "POST" || !dialect) return json(response, 404, chat.error(404, "DEMO: no such path"));
+  await speak(dialect, { request, response, text: await bodyOf(request) }, serving);
+}
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly text: string;
+}
+
+async function speak(dialect: Dialect, { request, response, text }: Exchange, serving: Serving): Promise<void> {
+  const refuse = (status: number, why: string): void => json(response, status, dialect.error(status, `DEMO: ${why}`));
   const body = parse(text);
-  if (body === undefined) return json(response, 400, failure("DEMO: the body is not JSON"));
-  serving.requests.push({ authorization: request.headers.authorization ?? "", body });
-  const history = historyOf(body);
+  if (body === undefined) return refuse(400, "the body is not JSON");
+  serving.requests.push({ path: dialect.path, key: keyOf(request), body });
+  const history = dialect.historyOf(body);
   const fault = serving.nextFault(history);
-  if (fault?.kind === "status") return refuse(response, fault);
+  if (fault?.kind === "status") {
+    if (fault.retryAfterSeconds !== undefined) response.setHeader("retry-after", String(fault.retryAfterSeconds));
+    return refuse(fault.status, `injected ${fault.status}`);
+  }
+  const complaint = dialect.complaint(body);
+  if (complaint !== null) return refuse(400, complaint);
   const turn = serving.options.persona(history);
-  const id = `chatcmpl-${createHash("sha256").update(text).digest("hex").slice(0, 12)}`;
-  const sent = { id, turn, usage: usageOf(text.length, turn) };
-  if ((body as { stream?: unknown }).stream !== true) return json(response, 200, completionOf(sent));
-  await stream(response, spoilt(chunksOf(sent), turn, fault), {
+  const sent = {
+    id: createHash("sha256").update(text).digest("hex").slice(0, 12),
+    turn,
+    inputTokens: tokensIn(text),
+    outputTokens: tokensIn(turn.text + JSON.stringify(turn.calls)),
+    spoilt: fault?.kind === "garbage-args",
+  };
+  if (body["stream"] !== true) return json(response, 200, dialect.whole(sent));
+  await stream(response, dialect.stream(sent), {
     chunkMs: fault?.kind === "slow" ? fault.chunkMs : (serving.options.chunkMs ?? 0),
     cutAfter: fault?.kind === "cut" ? fault.afterChunks : Infinity,
   });
 }
 
+/** Four characters a token: an estimate, as everything about a model that does not exist. */
+const tokensIn = (text: string): number => Math.ceil(text.length / 4);
+
+function keyOf({ headers }: IncomingMessage): string {
+  const key = headers["x-api-key"];
+  return typeof key === "string" ? `x-api-key ${key}` : (headers.authorization ?? "");
+}
+
 async function stream(
   response: ServerResponse,
-  chunks: readonly unknown[],
+  events: readonly StreamEvent[],
   { chunkMs, cutAfter }: { readonly chunkMs: number; readonly cutAfter: number },
 ): Promise<void> {
   const gone = new AbortController();
   response.once("close", () => gone.abort());
   response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache" });
   response.flushHeaders();
-  for (const [at, chunk] of chunks.entries()) {
+  for (const [at, { event, data }] of events.entries()) {
     if (gone.signal.aborted) return;
     if (at >= cutAfter) return void response.destroy();
-    await new Promise<void>((resolve) => response.write(`data: ${JSON.stringify(chunk)}\n\n`, () => resolve()));
+    const lines = `${event === undefined ? "" : `event: ${event}\n`}data: ${data}\n\n`;
+    await new Promise<void>((resolve) => response.write(lines, () => resolve()));
     if (chunkMs > 0) await systemClock.sleep(chunkMs, gone.signal).catch(() => null);
   }
-  response.end("data: [DONE]\n\n");
-}
-
-/** `garbage-args`: the first call's arguments are cut in the middle. */
-function spoilt(chunks: readonly unknown[], turn: Turn, fault: Fault["what"] | null): readonly unknown[] {
-  if (fault?.kind !== "garbage-args" || turn.calls.length === 0) return chunks;
-  const words = turn.text.match(/\s*\S+/g) ?? [];
-  return chunks.toSpliced(1 + words.length + 2, 1);
-}
-
-function refuse(response: ServerResponse, fault: Extract<Fault["what"], { kind: "status" }>): void {
-  if (fault.retryAfterSeconds !== undefined) response.setHeader("retry-after", String(fault.retryAfterSeconds));
-  json(response, fault.status, failure(`DEMO: injected ${fault.status}`));
+  response.end();
 }
 
 function json(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 }
-
-const failure = (message: string): unknown => ({ error: { message, type: "demo", code: null } });
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
   let text = "";
@@ -126,9 +152,10 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return text;
 }
 
-function parse(text: string): unknown {
+function parse(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    return JSON.parse(text) as unknown;
+    const value: unknown = JSON.parse(text);
+    return value !== null && typeof value === "object" ? (value as Record<string, unknown>) : undefined;
   } catch {
     return undefined;
   }

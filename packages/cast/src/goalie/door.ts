@@ -1,4 +1,5 @@
 import type { AccessRequest } from "@smooth/protocol/policy";
+import type { ApiFormat } from "@smooth/protocol/providers";
 import type { Usage } from "./usage.ts";
 
 /** What Goalie takes from the house, and what he tells it. */
@@ -23,6 +24,9 @@ export interface ModelTarget {
   readonly baseUrl: string;
   readonly apiKey: string | null;
   readonly model: string;
+  readonly format: ApiFormat;
+  /** Output tokens of one answer, whatever the guest asks for; null: as the guest asks. */
+  readonly maxTokens: number | null;
 }
 
 export interface ModelRoute {

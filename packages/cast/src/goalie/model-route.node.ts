@@ -8,7 +8,7 @@ import {
 } from "node:http";
 import { request as requestHttps } from "node:https";
 import { pipeline } from "node:stream/promises";
-import { SLOTS } from "@smooth/protocol/providers";
+import { type ApiFormat, SLOTS } from "@smooth/protocol/providers";
 import { z } from "zod";
 import { holdsSecret } from "../narc/secret-stream.ts";
 import { meter, secretCut } from "./guard.node.ts";
@@ -19,10 +19,16 @@ import { readUsage } from "./usage.ts";
 
 /** `http://model.th.internal/v1`: the guest names a slot, the host picks provider, key and model.
  *  M1. The key exists only between here and the provider: it is not in the request from the guest, and is cut out of the answer.
- *  M2. Only the calls in PATHS exist, and only for the operator's own token.
- *  M3. Only listed headers cross, in either direction. */
+ *  M2. Only the calls in CALLS exist, and only for the operator's own token.
+ *  M3. Only listed headers cross, in either direction.
+ *  M4. A provider is asked only in its own dialect, with its key in that dialect's header and its own limit of tokens. */
 
-const PATHS = new Set(["/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/embeddings"]);
+const CALLS: Readonly<Record<string, ApiFormat>> = {
+  "/v1/chat/completions": "OpenAiCompat",
+  "/v1/embeddings": "OpenAiCompat",
+  "/v1/responses": "Responses",
+  "/v1/messages": "Anthropic",
+};
 const MAX_BODY = 32 * 1024 * 1024;
 const Body = z.looseObject({ model: z.string().max(200) });
 
@@ -41,7 +47,8 @@ export async function routeModel(
     return problem(crossing, response, { status: 401, rule: "model.token", message: "the model token is wrong" });
   const path = (crossing.target.path ?? "").split("?")[0] ?? "";
   if (crossing.method === "GET" && path === "/v1/models") return listSlots(crossing, response);
-  if (crossing.method !== "POST" || !PATHS.has(path))
+  const format = Object.hasOwn(CALLS, path) ? CALLS[path] : undefined;
+  if (crossing.method !== "POST" || format === undefined)
     return problem(crossing, response, {
       status: 404,
       rule: "model.path",
@@ -52,12 +59,16 @@ export async function routeModel(
   if (raw === null)
     return problem(crossing, response, { status: 413, rule: "model.cap", message: "the request is too large" });
   const body = Body.safeParse(parseJson(raw));
-  const targets = body.success ? route.targets(body.data.model) : [];
+  const served = body.success ? route.targets(body.data.model) : [];
+  const targets = served.filter((target) => target.format === format); // M4
   if (!body.success || targets.length === 0)
     return problem(crossing, response, {
       status: 404,
       rule: "model.slot",
-      message: "no provider serves this model slot; ask a person to add one to providers.json",
+      message:
+        served.length === 0
+          ? "no provider serves this model slot; ask a person to add one to providers.json"
+          : `no provider of this model slot speaks ${format}; they speak ${served.map((target) => target.format).join(", ")}`,
     });
   if (holdsSecret(raw, crossing.options.secrets()))
     return refuseResponse(crossing, response, {
@@ -78,7 +89,7 @@ interface Call {
 /** The first that answers wins; 429 and 5xx go on to the next while there is one. */
 async function tryTargets(call: Call, body: z.infer<typeof Body>, targets: readonly ModelTarget[]): Promise<void> {
   for (const [index, target] of targets.entries()) {
-    const answer = await ask(call, target, JSON.stringify({ ...body, model: target.model }));
+    const answer = await ask(call, target, JSON.stringify(bodyFor(target, body, call)));
     const status = answer.kind === "answer" ? (answer.message.statusCode ?? 502) : 502;
     const last = index === targets.length - 1;
     if (answer.kind === "answer" && (last || (status !== 429 && status < 500)))
@@ -92,7 +103,7 @@ function ask({ crossing, incoming, response }: Call, target: ModelTarget, body: 
   const url = new URL(`${target.baseUrl.replace(/\/+$/, "")}${(crossing.target.path ?? "").replace(/^\/v1/, "")}`);
   const headers: OutgoingHttpHeaders = {
     ...picked(incoming, REQUEST_HEADERS),
-    ...keyHeaders(target, url.pathname),
+    ...keyHeaders(target),
     "content-type": "application/json",
     "content-length": Buffer.byteLength(body),
     "accept-encoding": "identity",
@@ -159,11 +170,33 @@ function picked(message: IncomingMessage, names: RegExp): OutgoingHttpHeaders {
   return Object.fromEntries(Object.entries(message.headers).filter(([name]) => names.test(name)));
 }
 
-function keyHeaders({ apiKey }: ModelTarget, path: string): OutgoingHttpHeaders {
-  if (apiKey === null) return {};
-  return path.endsWith("/messages")
-    ? { "x-api-key": apiKey, "anthropic-version": "2023-06-01" }
-    : { authorization: `Bearer ${apiKey}` };
+/** M4 */
+function keyHeaders({ apiKey, format }: ModelTarget): OutgoingHttpHeaders {
+  const version = format === "Anthropic" ? { "anthropic-version": "2023-06-01" } : {};
+  if (apiKey === null) return version;
+  return format === "Anthropic" ? { ...version, "x-api-key": apiKey } : { authorization: `Bearer ${apiKey}` };
+}
+
+/** M4 */
+function bodyFor({ model, maxTokens, format, baseUrl }: ModelTarget, body: object, { crossing }: Call): object {
+  if (maxTokens === null || crossing.target.path?.startsWith("/v1/embeddings")) return { ...body, model };
+  const {
+    max_tokens: _max,
+    max_completion_tokens: _completion,
+    max_output_tokens: _output,
+    ...rest
+  } = body as {
+    readonly [key: string]: unknown;
+  };
+  return { ...rest, model, [limitName(format, baseUrl)]: maxTokens };
+}
+
+/** OpenAI's newer models refuse the name that everybody else's chat endpoints know. */
+function limitName(format: ApiFormat, baseUrl: string): string {
+  if (format === "Responses") return "max_output_tokens";
+  return format === "OpenAiCompat" && new URL(baseUrl).hostname === "api.openai.com"
+    ? "max_completion_tokens"
+    : "max_tokens";
 }
 
 function tokenOf({ headers }: IncomingMessage): string {

@@ -17,6 +17,8 @@ const at = (port: number, more: Partial<ModelTarget> = {}): ModelTarget => ({
   baseUrl: `http://127.0.0.1:${port}/api/v1`,
   apiKey: KEY,
   model: "real-model-7",
+  format: "OpenAiCompat",
+  maxTokens: null,
   ...more,
 });
 const routeTo = (...targets: ModelTarget[]): ModelRoute & { used: (Usage | null)[] } => {
@@ -127,7 +129,7 @@ test("events stream through one by one, and usage is read on the way", async () 
     response.write('data: {"type":"message_start","message":{"usage":{"input_tokens":11,"output_tokens":1}}}\n\n');
     void next.promise.then(() => response.end('data: {"type":"message_delta","usage":{"output_tokens":42}}\n\n'));
   });
-  const modelRoute = routeTo(at(origin.port));
+  const modelRoute = routeTo(at(origin.port, { format: "Anthropic" }));
   await using guest = await guestOf({ modelRoute });
 
   const { headers, body } = ask({ stream: true });
@@ -159,6 +161,53 @@ test("a provider that fails hands over to the next one; its own error is shown w
   expect(up.seen()).not.toContain("authorization");
   await using alone = await guestOf({ modelRoute: routeTo(at(down.port)) });
   expect((await alone.fetch("/v1/chat/completions", ask())).status).toBe(503);
+});
+
+const DIALECTS = [
+  ["OpenAiCompat", "/v1/chat/completions", `authorization: Bearer ${KEY}`, "max_tokens"],
+  ["Responses", "/v1/responses", `authorization: Bearer ${KEY}`, "max_output_tokens"],
+  ["Anthropic", "/v1/messages", `x-api-key: ${KEY}`, "max_tokens"],
+] as const;
+
+test.each(DIALECTS)(
+  "M4: %s at %s: key and limit are where the dialect has them",
+  async (format, path, header, limit) => {
+    await using origin = await provider("{}");
+    await using guest = await guestOf({ modelRoute: routeTo(at(origin.port, { format, maxTokens: 321 })) });
+
+    for (const headers of [{ authorization: `Bearer ${TOKEN}` }, { "x-api-key": TOKEN }])
+      expect((await guest.fetch(path, { ...ask({ max_tokens: 9, max_output_tokens: 9 }), headers })).status).toBe(200);
+
+    const seen = origin.seen();
+    expect(seen.split(header)).toHaveLength(3);
+    expect(seen.split(`"${limit}":321`)).toHaveLength(3);
+    expect(seen).not.toMatch(new RegExp(`${TOKEN}|tokens":9`));
+    expect(seen.split(KEY)).toHaveLength(3);
+    expect(seen.includes("anthropic-version: 2023-06-01")).toBe(format === "Anthropic");
+  },
+);
+
+test("M4: without a limit of the house the guest's own stays", async () => {
+  await using origin = await provider("{}");
+  await using guest = await guestOf({ modelRoute: routeTo(at(origin.port)) });
+
+  await guest.fetch("/v1/chat/completions", ask({ max_tokens: 9 }));
+
+  expect(origin.seen()).toContain('"max_tokens":9');
+});
+
+test("M4: providers of another dialect are passed over, and named when there is no other", async () => {
+  await using one = await provider('{"one":1}');
+  await using two = await provider('{"two":2}');
+  const targets = [at(one.port, { format: "Anthropic" }), at(two.port)];
+  await using guest = await guestOf({ modelRoute: routeTo(...targets) });
+
+  expect(await guest.fetch("/v1/chat/completions", ask())).toMatchObject({ status: 200, text: '{"two":2}' });
+  expect(one.connections()).toBe(0);
+  expect(await guest.fetch("/v1/responses", ask())).toMatchObject({
+    status: 404,
+    text: expect.stringContaining("speaks Responses; they speak Anthropic, OpenAiCompat") as string,
+  });
 });
 
 test("another provider's key in a prompt stops the request", async () => {

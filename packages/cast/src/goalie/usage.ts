@@ -39,12 +39,18 @@ export function readUsage(): UsageReader {
   };
 }
 
+/** Anthropic counts them apart; they were sent all the same. */
+const CACHE_READ = "cache_read_input_tokens";
+const CACHE_WRITTEN = "cache_creation_input_tokens";
+
 /** Top level (OpenAI, Anthropic delta), `message` (Anthropic start), `response` (Responses). */
 function usageOf(value: unknown): { input: number | null; output: number | null } {
   const usage =
     field(value, "usage") ?? field(field(value, "message"), "usage") ?? field(field(value, "response"), "usage");
+  const cached = [CACHE_READ, CACHE_WRITTEN].reduce((sum, name) => sum + (count(usage, [name]) ?? 0), 0);
+  const input = count(usage, ["prompt_tokens", "input_tokens"]);
   return {
-    input: count(usage, ["prompt_tokens", "input_tokens"]),
+    input: input === null ? null : input + cached,
     output: count(usage, ["completion_tokens", "output_tokens"]),
   };
 }

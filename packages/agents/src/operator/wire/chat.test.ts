@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
-import { AnswerBuilder, chatBody, refusal } from "./chat-wire.ts";
-import { fitted } from "./conversation.ts";
+import { fitted } from "../conversation.ts";
+import { chatWire } from "./chat.ts";
 import { SseReader } from "./sse.ts";
+import { refusal } from "./wire.ts";
 
 const fold = (...chunks: unknown[]) => {
-  const builder = new AnswerBuilder("slot");
+  const builder = chatWire.reader("slot");
   for (const chunk of chunks) builder.take(typeof chunk === "string" ? chunk : JSON.stringify(chunk));
   return builder.answer();
 };
@@ -93,7 +94,7 @@ test("statuses: 429 and 5xx may pass, 403 is policy, the rest is final", () => {
 
 test("broken arguments in the history are not sent back to the provider", () => {
   const toolCalls = [{ id: "a", name: "read", args: `{"pa` }];
-  const body = chatBody("slot", { messages: [{ role: "assistant", content: "", toolCalls }], tools: [] });
+  const body = chatWire.body("slot", { messages: [{ role: "assistant", content: "", toolCalls }], tools: [] });
 
   expect(JSON.parse(body)).toMatchObject({
     model: "slot",
