@@ -30,18 +30,21 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
     case "node.failed":
     case "node.cancelled":
       return [failed(event)];
-    case "scope.failed":
-      return [{ type: "note", text: `${event.error.message} — ${event.scopeId} goes on with its ${event.next}.` }];
     case "approval.opened":
       return [{ type: "node.waiting", nodeId: event.nodeId, iteration: event.iteration, reason: event.title }];
     case "wait.opened":
       return [
         { type: "node.waiting", nodeId: event.nodeId, iteration: event.iteration, reason: WAITS_ON[event.on.kind] },
       ];
-    case "run.change-accepted":
-      return [{ type: "note", text: `${event.by} accepted a changed workflow: ${event.changed.join(", ")}.` }];
     case "node.usage":
       return [used(event)];
+    case "scope.failed":
+    case "run.change-accepted":
+    case "nodes.reset":
+    case "run.forked":
+    case "vcs.restored":
+      return [{ type: "note", text: noteOf(event) }];
+    case "vcs.pointer":
     case "run.started":
     case "node.skipped":
     case "tool.started":
@@ -57,6 +60,26 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
       return [];
     default:
       return assertNever(event);
+  }
+}
+
+type Noted = Extract<
+  StoredEvent,
+  { type: "scope.failed" | "run.change-accepted" | "nodes.reset" | "run.forked" | "vcs.restored" }
+>;
+
+function noteOf(event: Noted): string {
+  switch (event.type) {
+    case "scope.failed":
+      return `${event.error.message} — ${event.scopeId} goes on with its ${event.next}.`;
+    case "run.change-accepted":
+      return `${event.by} accepted a changed workflow: ${event.changed.join(", ")}.`;
+    case "nodes.reset":
+      return `${event.by} sent the run back (${event.verb}); nodes to do again: ${event.nodes.length}.`;
+    case "run.forked":
+      return `${event.by} forked this run from ${event.from} at frame ${event.atSeq}.`;
+    case "vcs.restored":
+      return `${event.by} put the files of ${event.root} back.`;
   }
 }
 

@@ -36,6 +36,11 @@ const toolCall = { ...attempt, call: z.int().positive(), tool: z.string() };
 /** The scorer's name in the task's map, and its own id. */
 const scorer = { scorer: z.string(), scorerId: z.string() };
 
+const ScopeFailure = z.object({ next: z.enum(["catch", "finally"]), error: ErrorInfo, completed: z.array(z.string()) });
+
+/** Whose results no longer hold. `attempt`: the last one made, so that the next has a higher number; 0 where none was. */
+const resetNode = z.object({ ...node, attempt: z.int().nonnegative() });
+
 export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("run.started"), workflow: z.string() }),
   /** Another owner continues: attempts that ran under the old one are lost. */
@@ -111,6 +116,35 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("memory.recalled"), ...attempt, namespace: z.string(), keys: z.array(z.string()) }),
   z.object({ type: z.literal("memory.remembered"), ...node }),
   z.object({ type: z.literal("memory.failed"), ...node, during: z.enum(["recall", "remember"]), error: ErrorInfo }),
+  /** Somebody sent the run back: these nodes are pending again, these loops at that pass (null: before their first), these
+   *  scopes where they were. */
+  z.object({
+    type: z.literal("nodes.reset"),
+    verb: z.enum(["retry-task", "timetravel", "rewind", "fork"]),
+    by: z.string(),
+    nodes: z.array(resetNode),
+    loops: z.array(z.object({ loopId: z.string(), iteration: z.int().nullable() })),
+    /** Null: it has not failed yet. */
+    scopes: z.array(z.object({ scopeId: z.string(), failed: ScopeFailure.nullable() })),
+  }),
+  /** The events before this one are those of the run it was forked from, up to `atSeq`. */
+  z.object({
+    type: z.literal("run.forked"),
+    from: z.string(),
+    atSeq: z.int(),
+    label: z.string().nullable(),
+    by: z.string(),
+  }),
+  /** The files as they were right before and right after an attempt; `pointer` is the version control's own name for them. */
+  z.object({
+    type: z.literal("vcs.pointer"),
+    ...attempt,
+    when: z.enum(["start", "end"]),
+    root: z.string(),
+    pointer: z.string(),
+  }),
+  /** Files of the run were put back. */
+  z.object({ type: z.literal("vcs.restored"), root: z.string(), pointer: z.string(), by: z.string() }),
 ]);
 export type RunEventBody = z.infer<typeof RunEventBody>;
 

@@ -4,11 +4,9 @@
 import type { Clock, Ids, Log, Random } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import { FrameLog } from "../frames/frame-log.ts";
-import { stateKey } from "../graph/identity.ts";
 import type { MemoryStore } from "../memory/port.ts";
 import type { JsonValue } from "../outputs/json.ts";
-import { deepFreeze, OutputRows } from "../outputs/rows.ts";
-import { decodeRow } from "../outputs/table.ts";
+import { OutputRows } from "../outputs/rows.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { JudgeModel } from "../scorers/scorer.ts";
 import type { Owner, RunRow, RunStore } from "../store/port.ts";
@@ -18,10 +16,11 @@ import type { Claimed } from "./control.ts";
 import { parseInput } from "./input.ts";
 import { checkMetadata, type RunMetadata } from "./metadata.ts";
 import { mayClaim, type OwnerCheck } from "./ownership.ts";
+import { replay } from "./replay.ts";
 import type { RunResult } from "./result.ts";
 import type { AroundBody } from "../task/tool-log.ts";
 import { RunLoop } from "./run-loop.ts";
-import { applyEvent, emptyState, type RunState } from "./state.ts";
+import { emptyState } from "./state.ts";
 
 export interface EngineDeps {
   readonly store: RunStore;
@@ -207,29 +206,6 @@ const shared = ({
   memory: memory ?? null,
   judges: judges ?? null,
 });
-
-/** The log and the rows, folded. */
-async function replay(
-  store: RunStore,
-  workflow: WorkflowDefinition,
-  runId: string,
-): Promise<{ state: RunState; rows: OutputRows; heartbeats: Map<string, JsonValue>; seenSeq: number }> {
-  const state = emptyState();
-  const finishedAt = new Map<string, number>();
-  let seenSeq = 0;
-  for (const event of await store.events(runId, 0)) {
-    seenSeq = event.seq;
-    applyEvent(state, event);
-    if (event.type === "node.finished") finishedAt.set(stateKey(event), event.seq);
-  }
-  const rows = new OutputRows();
-  const cells = (await Promise.all(workflow.registry.tables.map((table) => store.outputs(runId, table)))).flat();
-  const seqOf = (key: string): number => finishedAt.get(key) ?? 0;
-  for (const output of cells.toSorted((a, b) => seqOf(stateKey(a)) - seqOf(stateKey(b))))
-    rows.add(output.table.name, output, deepFreeze(decodeRow(output.table, output.cells)));
-  const heartbeats = new Map((await store.heartbeats(runId)).map((beat) => [stateKey(beat), beat.payload]));
-  return { state, rows, heartbeats, seenSeq };
-}
 
 function drive(runId: string, loop: RunLoop, signal: AbortSignal | undefined): RunHandle {
   const cancel = (): void => loop.stop({ status: "cancelled" });

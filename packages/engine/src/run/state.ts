@@ -65,33 +65,18 @@ export const triesOf = (state: NodeState | undefined): Tries => (state && "attem
 export function applyEvent(state: RunState, event: RunEventBody): void {
   switch (event.type) {
     case "node.started":
-      put(state, stateKey(event), {
-        kind: "running",
-        attempt: event.attempt,
-        failures: triesOf(state.nodes.get(stateKey(event))).failures,
-      });
-      return;
     case "node.finished":
-      put(state, stateKey(event), { kind: "finished" });
-      return;
     case "node.failed":
-      put(state, stateKey(event), failedState(event, triesOf(state.nodes.get(stateKey(event))).failures));
-      return;
-    case "node.usage":
-      state.usage.set(stateKey(event), addUsage(event, state.usage.get(stateKey(event))));
-      return;
     case "node.skipped":
-      put(state, stateKey(event), { kind: "skipped", cascades: event.cascades });
-      return;
     case "node.cancelled":
-      put(state, stateKey(event), { kind: "cancelled" });
-      return;
     case "approval.opened":
-      put(state, stateKey(event), { kind: "waiting", on: { kind: "approval", dueMs: null } });
-      return;
+      return put(state, stateKey(event), nodeState(event, state.nodes.get(stateKey(event))));
     case "wait.opened":
       put(state, stateKey(event), { kind: "waiting", on: event.on });
       if (event.on.kind === "timer") state.timers.set(event.nodeId, event.on.dueMs);
+      return;
+    case "node.usage":
+      state.usage.set(stateKey(event), addUsage(event, state.usage.get(stateKey(event))));
       return;
     case "tool.started":
       return noteCall(state.tools, event);
@@ -102,8 +87,9 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
       state.scopes.set(event.scopeId, { at: event.next, error: event.error, completed: event.completed });
       return;
     case "run.claimed":
-      interrupt(state);
-      return;
+      return interrupt(state);
+    case "nodes.reset":
+      return reset(state, event);
     case "aftermath.due":
     case "score.recorded":
     case "score.failed":
@@ -115,10 +101,36 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
     case "tool.finished":
     case "run.started":
     case "run.change-accepted":
+    case "run.forked":
+    case "vcs.pointer":
+    case "vcs.restored":
     case "run.status":
       return;
     default:
       assertNever(event);
+  }
+}
+
+type NodeChange = Extract<
+  RunEventBody,
+  { type: "node.started" | "node.finished" | "node.failed" | "node.skipped" | "node.cancelled" | "approval.opened" }
+>;
+
+function nodeState(event: NodeChange, before: NodeState | undefined): NodeState {
+  const { failures } = triesOf(before);
+  switch (event.type) {
+    case "node.started":
+      return { kind: "running", attempt: event.attempt, failures };
+    case "node.finished":
+      return { kind: "finished" };
+    case "node.failed":
+      return failedState(event, failures);
+    case "node.skipped":
+      return { kind: "skipped", cascades: event.cascades };
+    case "node.cancelled":
+      return { kind: "cancelled" };
+    case "approval.opened":
+      return { kind: "waiting", on: { kind: "approval", dueMs: null } };
   }
 }
 
@@ -132,6 +144,26 @@ const failedState = (event: Extract<RunEventBody, { type: "node.failed" }>, fail
   event.retryAtMs === null
     ? { kind: "failed", error: event.error }
     : { kind: "backing-off", attempt: event.attempt, failures: failures + 1, dueMs: event.retryAtMs };
+
+/** Pending again. Where attempts were made, their number is kept: the next one is higher. */
+function reset(state: RunState, { nodes, loops, scopes }: Extract<RunEventBody, { type: "nodes.reset" }>): void {
+  for (const node of nodes) {
+    const key = stateKey(node);
+    state.aftermath.delete(key);
+    state.waiting.delete(key);
+    state.timers.delete(node.nodeId);
+    if (node.attempt === 0) state.nodes.delete(key);
+    else state.nodes.set(key, { kind: "interrupted", attempt: node.attempt, failures: 0 });
+  }
+  for (const { loopId, iteration } of loops) {
+    if (iteration === null) state.loops.delete(loopId);
+    else state.loops.set(loopId, iteration);
+  }
+  for (const { scopeId, failed } of scopes) {
+    if (failed === null) state.scopes.delete(scopeId);
+    else state.scopes.set(scopeId, { at: failed.next, error: failed.error, completed: failed.completed });
+  }
+}
 
 function interrupt(state: RunState): void {
   for (const [key, node] of state.nodes)

@@ -17,56 +17,39 @@ import type {
   RunRow,
   RunStore,
 } from "./port.ts";
-import { NO_METADATA } from "../run/metadata.ts";
 import { claimEvents } from "./port.ts";
-import { watchers } from "./watchers.ts";
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-interface Run {
-  readonly row: Mutable<RunRow>;
-  readonly events: StoredEvent[];
-  readonly outputs: Map<string, OutputCells>;
-  readonly approvals: Map<string, Mutable<ApprovalRow>>;
-  readonly heartbeats: Map<string, Heartbeat>;
-  readonly frames: FrameRow[];
-}
+import { appendTo, newRun, type MemoryRun, type Mutable } from "./memory-run.ts";
+import { memoryTravel } from "./memory-travel.ts";
+import type { TravelStore } from "./travel-port.ts";
+import { watchers, type Watchers } from "./watchers.ts";
 
 const OVER = new Set(["finished", "failed", "cancelled", "continued"]);
 
-export const openMemoryStore = (): RunStore => new MemoryStore();
+export function openMemoryStore(): RunStore {
+  const runs = new Map<string, MemoryRun>();
+  const listeners = watchers();
+  return Object.assign(new MemoryStore(runs, listeners), memoryTravel(runs, listeners.notify));
+}
 
-class MemoryStore implements RunStore {
-  readonly #runs = new Map<string, Run>();
+class MemoryStore implements Omit<RunStore, keyof TravelStore> {
+  readonly #runs: Map<string, MemoryRun>;
   readonly #cache = new Map<string, CacheEntry>();
-  readonly #watchers = watchers();
-  readonly watch = this.#watchers.watch;
+  readonly #watchers: Watchers;
+  readonly watch: Watchers["watch"];
+
+  constructor(runs: Map<string, MemoryRun>, listeners: Watchers) {
+    this.#runs = runs;
+    this.#watchers = listeners;
+    this.watch = listeners.watch;
+  }
 
   async defineOutputs(): Promise<void> {}
 
-  async create({ atMs, metadata = NO_METADATA, ...run }: NewRun): Promise<"created" | "exists"> {
+  async create(run: NewRun): Promise<"created" | "exists"> {
     if (this.#runs.has(run.runId)) return "exists";
-    const fresh = {
-      status: "running",
-      error: null,
-      epoch: 1,
-      heartbeatAtMs: atMs,
-      lastSeq: 0,
-      cancelRequestedBy: null,
-      wakeAtMs: null,
-      createdAtMs: atMs,
-      updatedAtMs: atMs,
-    } as const;
-    const created: Run = {
-      row: { ...run, metadata, ...fresh },
-      events: [],
-      outputs: new Map(),
-      approvals: new Map(),
-      heartbeats: new Map(),
-      frames: [],
-    };
+    const created = newRun({ ...run, status: "running", forkedFrom: null });
     this.#runs.set(run.runId, created);
-    append(created, [{ type: "run.started", workflow: run.workflow }], atMs);
+    appendTo(created, [{ type: "run.started", workflow: run.workflow }], run.atMs);
     return "created";
   }
 
@@ -75,7 +58,7 @@ class MemoryStore implements RunStore {
     if (!run || run.row.epoch !== epoch) return null;
     Object.assign(run.row, { epoch: epoch + 1, owner, heartbeatAtMs: atMs, status: "running", wakeAtMs: null });
     if (accepted) run.row.metadata = accepted.metadata;
-    append(run, claimEvents(epoch + 1, accepted), atMs);
+    appendTo(run, claimEvents(epoch + 1, accepted), atMs);
     this.#watchers.notify(runId);
     return epoch + 1;
   }
@@ -108,11 +91,12 @@ class MemoryStore implements RunStore {
     return run ? { ...run.row } : null;
   }
 
-  async runs({ status, dueAtMs, limit = Infinity }: RunFilter): Promise<readonly RunRow[]> {
+  async runs({ status, dueAtMs, forkedFrom, limit = Infinity }: RunFilter): Promise<readonly RunRow[]> {
     const rows = [...this.#runs.values()].map(({ row }) => ({ ...row }));
     return rows
       .filter((row) => !status || status.includes(row.status))
       .filter(({ wakeAtMs }) => dueAtMs === undefined || (wakeAtMs !== null && wakeAtMs <= dueAtMs))
+      .filter((row) => forkedFrom === undefined || row.forkedFrom?.runId === forkedFrom)
       .toReversed()
       .slice(0, limit);
   }
@@ -169,19 +153,19 @@ class MemoryStore implements RunStore {
     run.row.cancelRequestedBy = by;
     if (run.row.owner) return "requested";
     Object.assign(run.row, { status: "cancelled", epoch: run.row.epoch + 1 });
-    append(run, [{ type: "run.status", status: "cancelled" }], atMs);
+    appendTo(run, [{ type: "run.status", status: "cancelled" }], atMs);
     run.row.wakeAtMs = null;
     voidApprovals(run, () => true);
     return "cancelled";
   }
 
-  #owned(runId: string, epoch: number): Run | undefined {
+  #owned(runId: string, epoch: number): MemoryRun | undefined {
     const run = this.#runs.get(runId);
     return run?.row.epoch === epoch && run.row.owner ? run : undefined;
   }
 }
 
-function settle(run: Run, row: Mutable<ApprovalRow>, decided: NonNullable<ApprovalRow["decided"]>): DecideResult {
+function settle(run: MemoryRun, row: Mutable<ApprovalRow>, decided: NonNullable<ApprovalRow["decided"]>): DecideResult {
   if (row.voided) return { kind: "void" };
   if (row.decided) return { kind: "already-decided", by: row.decided.by, atMs: row.decided.atMs };
   row.decided = decided;
@@ -192,9 +176,9 @@ function settle(run: Run, row: Mutable<ApprovalRow>, decided: NonNullable<Approv
 
 const refOf = ({ nodeId, iteration }: NodeRef): NodeRef => ({ nodeId, iteration });
 
-function write(run: Run, batch: Batch): CommitResult {
+function write(run: MemoryRun, batch: Batch): CommitResult {
   const firstSeq = run.row.lastSeq + 1;
-  append(run, batch.events, batch.atMs);
+  appendTo(run, batch.events, batch.atMs);
   run.row.heartbeatAtMs = batch.atMs;
   for (const cells of batch.outputs) if (!run.outputs.has(stateKey(cells))) run.outputs.set(stateKey(cells), cells);
   for (const approval of batch.approvals)
@@ -217,17 +201,12 @@ function write(run: Run, batch: Batch): CommitResult {
   return { kind: "committed", firstSeq };
 }
 
-function voidApprovals(run: Run, which: (row: ApprovalRow) => boolean): void {
+function voidApprovals(run: MemoryRun, which: (row: ApprovalRow) => boolean): void {
   for (const row of run.approvals.values()) if (!row.decided && which(row)) row.voided = true;
 }
 
 /** S6 */
-function appendOutside(run: Run, event: RunEventBody, atMs: number): void {
-  append(run, [event], atMs);
+function appendOutside(run: MemoryRun, event: RunEventBody, atMs: number): void {
+  appendTo(run, [event], atMs);
   if (!run.row.owner) run.row.wakeAtMs = atMs;
-}
-
-function append(run: Run, events: readonly RunEventBody[], atMs: number): void {
-  for (const event of events) run.events.push({ ...event, runId: run.row.runId, seq: (run.row.lastSeq += 1), atMs });
-  run.row.updatedAtMs = atMs;
 }

@@ -16,6 +16,7 @@ import type { JsonValue } from "../outputs/json.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import type { Acceptance, RunMetadata } from "../run/metadata.ts";
 import type { ErrorInfo, RunEventBody, RunStatus, StoredEvent } from "../run/events.ts";
+import type { ForkedFrom, TravelStore } from "./travel-port.ts";
 
 /** Which process owns a run. */
 export interface Owner {
@@ -43,6 +44,7 @@ export interface RunRow {
   readonly cancelRequestedBy: string | null;
   /** A suspended run that should be taken up when this time comes; null: not by time alone. */
   readonly wakeAtMs: number | null;
+  readonly forkedFrom: ForkedFrom | null;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
 }
@@ -129,10 +131,12 @@ export interface RunFilter {
   readonly status?: readonly RunStatus[] | undefined;
   /** Only runs whose `wakeAtMs` has come at this time. */
   readonly dueAtMs?: number | undefined;
+  /** Only forks of this run. */
+  readonly forkedFrom?: string | undefined;
   readonly limit?: number | undefined;
 }
 
-export interface RunStore extends CacheStore {
+export interface RunStore extends CacheStore, TravelStore {
   /** Creates or widens the output tables. Throws DB_MISSING_COLUMNS when a table cannot hold the schema. */
   defineOutputs(tables: readonly OutputTable[]): Promise<void>;
 

@@ -7,6 +7,7 @@ import type { OutputTable } from "../outputs/table.ts";
 import { RunEventBody, RunStatus, type StoredEvent } from "../run/events.ts";
 import type { RunMetadata } from "../run/metadata.ts";
 import type { ApprovalRow, OutputCells, Owner, RunRow } from "./port.ts";
+import type { ArchivedOutput, TravelRow } from "./travel-port.ts";
 
 export const json = (cell: SqlValue | undefined): JsonValue =>
   typeof cell === "string" ? (JSON.parse(cell) as JsonValue) : null;
@@ -30,8 +31,34 @@ export const runRow = (row: SqlRow): RunRow => ({
   lastSeq: Number(row["last_seq"]),
   cancelRequestedBy: textOf(row["cancel_requested_by"]),
   wakeAtMs: row["wake_at_ms"] === null ? null : Number(row["wake_at_ms"]),
+  forkedFrom: forkedFrom(row),
   createdAtMs: Number(row["created_at_ms"]),
   updatedAtMs: Number(row["updated_at_ms"]),
+});
+
+const forkedFrom = (row: SqlRow): RunRow["forkedFrom"] =>
+  typeof row["from_run"] === "string"
+    ? { runId: row["from_run"], atSeq: Number(row["at_seq"]), label: textOf(row["fork_label"]) }
+    : null;
+
+export const archivedOutput = (row: SqlRow): ArchivedOutput => ({
+  ...nodeRef(row),
+  table: String(row["output"]),
+  cells: json(row["cells"]) as ArchivedOutput["cells"],
+  untilSeq: Number(row["until_seq"]),
+});
+
+export const travelRow = (row: SqlRow): TravelRow => ({
+  travelId: String(row["travel_id"]),
+  runId: String(row["run_id"]),
+  verb: String(row["verb"]) as TravelRow["verb"],
+  by: String(row["by"]),
+  toSeq: Number(row["to_seq"]),
+  atMs: Number(row["at_ms"]),
+  owner: json(row["owner"]) as unknown as Owner,
+  result: String(row["result"]) as TravelRow["result"],
+  detail: textOf(row["detail"]),
+  undo: json(row["undo"]) as TravelRow["undo"],
 });
 
 export const storedEvent = (runId: string, row: SqlRow): StoredEvent => ({

@@ -4,8 +4,10 @@ import { z } from "zod";
 import { outputTable } from "../outputs/table.ts";
 import { openSqliteStore } from "./sqlite.ts";
 import { runStoreContract } from "./store.contract.ts";
+import { travelContract } from "./travel.contract.ts";
 
 describe("SQLite store", () => runStoreContract(() => openSqliteStore(openSqlite(":memory:"))));
+describe("SQLite store: time travel", () => travelContract(() => openSqliteStore(openSqlite(":memory:"))));
 
 test("a schema that gained a field widens its table; one that changed a field is refused by name", async () => {
   const store = openSqliteStore(openSqlite(":memory:"));

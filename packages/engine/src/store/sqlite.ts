@@ -1,14 +1,14 @@
 /** Runs in one SQLite file.
  *  Q1. New runs and batches that arrive in one tick share one transaction: one sync for all of them.
  *  Q2. A stale batch is refused alone; the others of its transaction are written. */
-import type { Sql, SqlValue } from "@smooth/platform/ports";
-import type { FrameRow, NewFrame } from "../frames/frame-log.ts";
+import type { Sql } from "@smooth/platform/ports";
 import { CACHE_TABLE, readCache, writeCache } from "../cache/sqlite.ts";
 import type { CacheEntry } from "../cache/port.ts";
+import type { FrameRow } from "../frames/frame-log.ts";
 import type { NodeRef } from "../graph/identity.ts";
 import type { OutputTable } from "../outputs/table.ts";
-import type { RunEventBody, StoredEvent } from "../run/events.ts";
-import { NO_METADATA, type RunMetadata } from "../run/metadata.ts";
+import type { StoredEvent } from "../run/events.ts";
+import { NO_METADATA } from "../run/metadata.ts";
 import type {
   ApprovalRow,
   Batch,
@@ -25,14 +25,17 @@ import type {
 import { claimEvents } from "./port.ts";
 import { approvalRow, frameRow, json, nodeRef, outputCells, runRow, storedEvent } from "./rows.ts";
 import { defineEngineTables, defineOutputTable, quoted } from "./sqlite-schema.ts";
-import { watchers } from "./watchers.ts";
+import { appendOutside, insertEvent, insertFrame, insertOutput, writeMetadata } from "./sqlite-rows.ts";
+import { sqliteTravel } from "./sqlite-travel.ts";
+import type { TravelStore } from "./travel-port.ts";
+import { watchers, type Watchers } from "./watchers.ts";
 
 /** How many turns of the microtask queue a transaction waits for company: a turn costs 0.1 µs, a sync a thousand times more. */
 const GATHER_HOPS = { alone: 4, inCompany: 100 };
 const OVER = "('finished', 'failed', 'cancelled', 'continued')";
 
-const RUN_ROWS =
-  "SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) LEFT JOIN _smithers_metadata USING (run_id)";
+const RUN_ROWS = `SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) LEFT JOIN _smithers_metadata USING (run_id)
+  LEFT JOIN _smithers_forks USING (run_id)`;
 
 type Claim = Parameters<RunStore["claim"]>[0];
 
@@ -44,19 +47,24 @@ interface Waiting {
 }
 
 /** The caller opens and closes `sql`. */
-export const openSqliteStore = (sql: Sql): RunStore => new SqliteStore(sql);
+export function openSqliteStore(sql: Sql): RunStore {
+  const listeners = watchers();
+  return Object.assign(new SqliteStore(sql, listeners), sqliteTravel(sql, listeners.notify));
+}
 
-class SqliteStore implements RunStore {
+class SqliteStore implements Omit<RunStore, keyof TravelStore> {
   readonly #sql: Sql;
-  readonly #watchers = watchers();
+  readonly #watchers: Watchers;
   /** Runs that were created or claimed here and not released yet. */
   readonly #active = new Set<string>();
   readonly #defined = new WeakSet<OutputTable["columns"]>();
-  readonly watch = this.#watchers.watch;
+  readonly watch: Watchers["watch"];
   #waiting: Waiting[] = [];
 
-  constructor(sql: Sql) {
+  constructor(sql: Sql, listeners: Watchers) {
     this.#sql = sql;
+    this.#watchers = listeners;
+    this.watch = listeners.watch;
     defineEngineTables(sql);
     sql.exec(CACHE_TABLE);
   }
@@ -129,12 +137,12 @@ class SqliteStore implements RunStore {
     return row ? runRow(row) : null;
   }
 
-  async runs({ status, dueAtMs, limit = -1 }: RunFilter): Promise<readonly RunRow[]> {
-    const text = `${RUN_ROWS}
-      WHERE (?1 IS NULL OR status IN (SELECT value FROM json_each(?1))) ${dueAtMs === undefined ? "" : "AND wake_at_ms <= ?3"}
-      ORDER BY created_at_ms DESC, run_id DESC LIMIT ?2`;
+  async runs({ status, dueAtMs, forkedFrom, limit = -1 }: RunFilter): Promise<readonly RunRow[]> {
+    const text = `${RUN_ROWS} WHERE (?1 IS NULL OR status IN (SELECT value FROM json_each(?1)))
+      AND (?2 IS NULL OR from_run = ?2) ${dueAtMs === undefined ? "" : "AND wake_at_ms <= ?4"}
+      ORDER BY created_at_ms DESC, run_id DESC LIMIT ?3`;
     const due = dueAtMs === undefined ? [] : [dueAtMs];
-    return this.#sql.all(text, [status ? JSON.stringify(status) : null, limit, ...due]).map(runRow);
+    return this.#sql.all(text, [status ? JSON.stringify(status) : null, forkedFrom ?? null, limit, ...due]).map(runRow);
   }
 
   async events(runId: string, afterSeq: number, limit = -1): Promise<readonly StoredEvent[]> {
@@ -246,13 +254,6 @@ function create(
   return "created";
 }
 
-/** No row for nothing: most runs of a test have neither files nor a repository. */
-function writeMetadata(sql: Sql, runId: string, { source, vcsRoot }: RunMetadata): void {
-  if (source === null && vcsRoot === null) return;
-  const text = "INSERT OR REPLACE INTO _smithers_metadata (run_id, source, vcs_root) VALUES (?, ?, ?)";
-  sql.run(text, [runId, source && JSON.stringify(source), vcsRoot]);
-}
-
 function takeOver(sql: Sql, { runId, epoch, owner, atMs, accepted }: Claim): boolean {
   const { changes } = sql.run(
     "UPDATE _smithers_runs SET epoch = epoch + 1, owner = ?, heartbeat_at_ms = ?, status = 'running', wake_at_ms = NULL WHERE run_id = ? AND epoch = ?",
@@ -263,19 +264,6 @@ function takeOver(sql: Sql, { runId, epoch, owner, atMs, accepted }: Claim): boo
   for (const event of claimEvents(epoch + 1, accepted)) appendOutside(sql, { runId, atMs }, event);
   return true;
 }
-
-/** One event that is not part of an owner's batch (S6). */
-function appendOutside(sql: Sql, { runId, atMs }: { runId: string; atMs: number }, event: RunEventBody): void {
-  const row = sql.get(
-    `UPDATE _smithers_runs SET last_seq = last_seq + 1, updated_at_ms = ?1,
-       wake_at_ms = CASE WHEN owner IS NULL THEN ?1 ELSE wake_at_ms END WHERE run_id = ?2 RETURNING last_seq`,
-    [atMs, runId],
-  );
-  insertEvent(sql, [runId, Number(row?.["last_seq"]), atMs], event);
-}
-
-const insertEvent = (sql: Sql, key: readonly SqlValue[], event: RunEventBody): void =>
-  void sql.run("INSERT INTO _smithers_events VALUES (?, ?, ?, ?)", [...key, JSON.stringify(event)]);
 
 function write(sql: Sql, batch: Batch): CommitResult {
   const { runId, epoch, atMs, events, status } = batch;
@@ -314,20 +302,4 @@ function write(sql: Sql, batch: Batch): CommitResult {
     if (OVER.includes(`'${status.status}'`)) voidApprovals(sql, runId); // S7
   }
   return { kind: "committed", firstSeq };
-}
-
-const insertFrame = (sql: Sql, key: readonly SqlValue[], { full, delta }: NewFrame): void =>
-  void sql.run("INSERT INTO _smithers_frames VALUES (?, ?, ?, ?)", [...key, Number(full), JSON.stringify(delta)]);
-
-/** The text per table, so that a hot path builds no strings. */
-const INSERTS = new WeakMap<OutputTable["columns"], string>();
-
-function insertOutput(sql: Sql, runId: string, { table, nodeId, iteration, cells }: OutputCells): void {
-  let text = INSERTS.get(table.columns);
-  if (text === undefined) {
-    const names = ["run_id", "node_id", "iteration", ...table.columns.map((column) => column.name)].map(quoted);
-    text = `INSERT INTO ${quoted(table.name)} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")}) ON CONFLICT DO NOTHING`;
-    INSERTS.set(table.columns, text);
-  }
-  sql.run(text, [runId, nodeId, iteration, ...cells]);
 }

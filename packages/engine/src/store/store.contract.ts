@@ -79,6 +79,7 @@ export function runStoreContract(open: () => RunStore): void {
       lastSeq: 1,
       cancelRequestedBy: null,
       wakeAtMs: null,
+      forkedFrom: null,
       createdAtMs: 1,
       updatedAtMs: 1,
     });

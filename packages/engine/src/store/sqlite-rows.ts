@@ -1,0 +1,48 @@
+/** Writing rows: what every part of the SQLite store shares. All of it runs inside the caller's transaction. */
+import type { Sql, SqlValue } from "@smooth/platform/ports";
+import type { NewFrame } from "../frames/frame-log.ts";
+import type { OutputTable } from "../outputs/table.ts";
+import type { RunEventBody } from "../run/events.ts";
+import type { RunMetadata } from "../run/metadata.ts";
+import type { OutputCells } from "./port.ts";
+import { quoted } from "./sqlite-schema.ts";
+
+/** No row for nothing: most runs of a test have neither files nor a repository. */
+export function writeMetadata(sql: Sql, runId: string, { source, vcsRoot }: RunMetadata): void {
+  if (source === null && vcsRoot === null) return;
+  const text = "INSERT OR REPLACE INTO _smithers_metadata (run_id, source, vcs_root) VALUES (?, ?, ?)";
+  sql.run(text, [runId, source && JSON.stringify(source), vcsRoot]);
+}
+
+/** One event that is not part of an owner's batch (S6). */
+export function appendOutside(sql: Sql, { runId, atMs }: { runId: string; atMs: number }, event: RunEventBody): void {
+  const row = sql.get(
+    `UPDATE _smithers_runs SET last_seq = last_seq + 1, updated_at_ms = ?1,
+       wake_at_ms = CASE WHEN owner IS NULL THEN ?1 ELSE wake_at_ms END WHERE run_id = ?2 RETURNING last_seq`,
+    [atMs, runId],
+  );
+  insertEvent(sql, [runId, Number(row?.["last_seq"]), atMs], event);
+}
+
+export const insertEvent = (sql: Sql, key: readonly SqlValue[], event: RunEventBody): void =>
+  void sql.run("INSERT INTO _smithers_events VALUES (?, ?, ?, ?)", [...key, JSON.stringify(event)]);
+
+export const insertFrame = (
+  sql: Sql,
+  key: readonly SqlValue[],
+  { full, delta }: Pick<NewFrame, "full" | "delta">,
+): void =>
+  void sql.run("INSERT INTO _smithers_frames VALUES (?, ?, ?, ?)", [...key, Number(full), JSON.stringify(delta)]);
+
+/** The text per table, so that a hot path builds no strings. */
+const INSERTS = new WeakMap<OutputTable["columns"], string>();
+
+export function insertOutput(sql: Sql, runId: string, { table, nodeId, iteration, cells }: OutputCells): void {
+  let text = INSERTS.get(table.columns);
+  if (text === undefined) {
+    const names = ["run_id", "node_id", "iteration", ...table.columns.map((column) => column.name)].map(quoted);
+    text = `INSERT INTO ${quoted(table.name)} (${names.join(", ")}) VALUES (${names.map(() => "?").join(", ")}) ON CONFLICT DO NOTHING`;
+    INSERTS.set(table.columns, text);
+  }
+  sql.run(text, [runId, nodeId, iteration, ...cells]);
+}

@@ -1,0 +1,96 @@
+/** Time travel in one SQLite file: see `travel-port.ts` for what must hold. */
+import type { Sql, SqlValue } from "@smooth/platform/ports";
+import type { OutputCells } from "./port.ts";
+import { archivedOutput, travelRow } from "./rows.ts";
+import { insertEvent, insertFrame, insertOutput, writeMetadata } from "./sqlite-rows.ts";
+import { quoted } from "./sqlite-schema.ts";
+import type { NewFork, ResetRun, TravelRow, TravelStore } from "./travel-port.ts";
+
+/** `notify`: tells a live owner in this process to look. */
+export const sqliteTravel = (sql: Sql, notify: (runId: string) => void): TravelStore => ({
+  async reset(reset) {
+    const done = sql.transaction(() => resetRun(sql, reset));
+    if (done) notify(reset.runId);
+    return done ? "reset" : "stale";
+  },
+  fork: async (fork) => sql.transaction(() => insertFork(sql, fork)),
+  async archived(runId) {
+    const text = "SELECT * FROM _smithers_archive WHERE run_id = ? ORDER BY until_seq, node_id, iteration";
+    return sql.all(text, [runId]).map(archivedOutput);
+  },
+  beginTravel: async (row) => sql.transaction(() => beginTravel(sql, row)),
+  async updateTravel(travelId, { result, detail, undo }) {
+    const set = "result = coalesce(?, result), detail = coalesce(?, detail), undo = CASE WHEN ? THEN ? ELSE undo END";
+    const undoCells = [Number(undo !== undefined), undo ? JSON.stringify(undo) : null];
+    sql.run(`UPDATE _smithers_travels SET ${set} WHERE travel_id = ?`, [
+      result ?? null,
+      detail ?? null,
+      ...undoCells,
+      travelId,
+    ]);
+  },
+  travels: async (runId) => travelsOf(sql, runId),
+});
+
+/** The tables that hold rows per node; output tables come with the rows they lose. */
+const PER_NODE = ["_smithers_approvals", "_smithers_heartbeats"];
+
+/** Y1 */
+function resetRun(sql: Sql, { runId, epoch, atMs, events, nodes, archive, status }: ResetRun): boolean {
+  const row = sql.get(
+    `UPDATE _smithers_runs SET epoch = epoch + 1, owner = NULL, status = ?, error = NULL, cancel_requested_by = NULL,
+     wake_at_ms = NULL, last_seq = last_seq + ?, updated_at_ms = ? WHERE run_id = ? AND epoch = ? RETURNING last_seq`,
+    [status, events.length, atMs, runId, epoch],
+  );
+  if (!row) return false;
+  const firstSeq = Number(row["last_seq"]) - events.length + 1;
+  for (const output of archive) archiveOutput(sql, [runId, firstSeq], output);
+  for (const node of nodes) for (const table of PER_NODE) deleteNode(sql, table, [runId, node.nodeId, node.iteration]);
+  for (const [at, event] of events.entries()) insertEvent(sql, [runId, firstSeq + at, atMs], event);
+  return true;
+}
+
+/** Y2 */
+function archiveOutput(sql: Sql, key: readonly SqlValue[], { table, nodeId, iteration, cells }: OutputCells): void {
+  const named = Object.fromEntries(table.columns.map((column, at) => [column.name, cells[at] ?? null]));
+  const row = [...key, nodeId, iteration, table.name, JSON.stringify(named)];
+  sql.run("INSERT INTO _smithers_archive VALUES (?, ?, ?, ?, ?, ?)", row);
+  deleteNode(sql, table.name, [key[0] ?? null, nodeId, iteration]);
+}
+
+const deleteNode = (sql: Sql, table: string, key: readonly SqlValue[]): void =>
+  void sql.run(`DELETE FROM ${quoted(table)} WHERE run_id = ? AND node_id = ? AND iteration = ?`, key);
+
+function insertFork(sql: Sql, fork: NewFork): "created" | "exists" {
+  const { runId, workflow, input, auth, metadata, from, atMs, copied, events, outputs, frames } = fork;
+  const { changes } = sql.run(
+    `INSERT INTO _smithers_runs (run_id, workflow, status, owner, epoch, heartbeat_at_ms, last_seq, created_at_ms, updated_at_ms)
+     VALUES (?, ?, 'paused', NULL, 1, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+    [runId, workflow, atMs, copied.length + events.length, atMs, atMs],
+  );
+  if (changes === 0) return "exists";
+  sql.run("INSERT INTO _smithers_inputs VALUES (?, ?, ?)", [runId, JSON.stringify(input), JSON.stringify(auth)]);
+  sql.run("INSERT INTO _smithers_forks VALUES (?, ?, ?, ?)", [runId, from.runId, from.atSeq, from.label]);
+  writeMetadata(sql, runId, metadata);
+  for (const { runId: _source, seq, atMs: thenMs, ...event } of copied) insertEvent(sql, [runId, seq, thenMs], event);
+  for (const output of outputs) insertOutput(sql, runId, output);
+  for (const frame of frames) insertFrame(sql, [runId, frame.seq], frame);
+  for (const [at, event] of events.entries()) insertEvent(sql, [runId, copied.length + at + 1, atMs], event);
+  return "created";
+}
+
+/** Y3: the unique index says no when another one is in progress. */
+function beginTravel(sql: Sql, row: TravelRow): TravelRow | null {
+  const { travelId, runId, verb, by, toSeq, atMs, owner, result, detail, undo } = row;
+  const key: SqlValue[] = [travelId, runId, verb, by, toSeq, atMs, JSON.stringify(owner)];
+  const { changes } = sql.run(
+    "INSERT INTO _smithers_travels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    key.concat([result, detail, undo && JSON.stringify(undo)]),
+  );
+  return changes === 1 ? null : (travelsOf(sql, runId).find((other) => other.result === "in-progress") ?? null);
+}
+
+const travelsOf = (sql: Sql, runId: string): readonly TravelRow[] =>
+  sql
+    .all("SELECT * FROM _smithers_travels WHERE run_id = ? ORDER BY at_ms DESC, travel_id DESC", [runId])
+    .map(travelRow);
