@@ -137,13 +137,19 @@ class World {
     };
   }
 
-  /** The store as one owner sees it: when the owner is dead its calls never return. */
+  /** The store as one owner sees it: when the owner is dead its calls never return; one that was replaced hears no news of it,
+   *  so that only the epoch of its own writes can stop it. */
   #mortal(generation: number): RunStore {
     const store = this.#store;
     const never = new Promise<never>(() => {});
     return new Proxy(store, {
       get: (_target, name: keyof RunStore) => {
         const method = store[name] as unknown as (...args: readonly unknown[]) => unknown;
+        if (name === "watch")
+          return (runId: string, listener: () => void) =>
+            store.watch(runId, () => {
+              if (generation === this.#generation) listener();
+            });
         return (...args: readonly unknown[]) => {
           const dies = name === "commit" && generation === this.#generation ? this.#dying : null;
           if (dies !== null) this.#deadUpTo = generation;
