@@ -14,12 +14,14 @@ export { Parallel, type ParallelProps } from "@smooth/workflow/components/parall
 export { Saga, SagaStep, type SagaProps, type SagaStepDef, type SagaStepProps } from "@smooth/workflow/components/saga";
 export { Sequence, type SequenceProps } from "@smooth/workflow/components/sequence";
 export { Task, type TaskProps } from "@smooth/workflow/components/task";
+export { Signal, type SignalProps } from "@smooth/workflow/components/signal";
 export { Timer, type TimerProps } from "@smooth/workflow/components/timer";
 export {
   TryCatchFinally,
   type CaughtError,
   type TryCatchFinallyProps,
 } from "@smooth/workflow/components/try-catch-finally";
+export { WaitForEvent, type WaitForEventProps } from "@smooth/workflow/components/wait-for-event";
 export { Workflow, type WorkflowProps } from "@smooth/workflow/components/workflow";
 export { useWorkflowContext as useCtx } from "@smooth/engine/scope";
 export { runWorkflow } from "@smooth/workflow/run-workflow";

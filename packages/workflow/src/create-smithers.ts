@@ -12,9 +12,11 @@ import { MergeQueue } from "./components/merge-queue.ts";
 import { Parallel } from "./components/parallel.ts";
 import { Saga } from "./components/saga.ts";
 import { Sequence } from "./components/sequence.ts";
+import { Signal } from "./components/signal.ts";
 import { Task } from "./components/task.ts";
 import { Timer } from "./components/timer.ts";
 import { TryCatchFinally } from "./components/try-catch-finally.ts";
+import { WaitForEvent } from "./components/wait-for-event.ts";
 import { Workflow } from "./components/workflow.ts";
 
 export interface WorkflowOptions {
@@ -35,6 +37,8 @@ export interface Smithers<S extends Schemas> {
   readonly Saga: typeof Saga;
   readonly TryCatchFinally: typeof TryCatchFinally;
   readonly Timer: typeof Timer;
+  readonly Signal: typeof Signal;
+  readonly WaitForEvent: typeof WaitForEvent;
   /** Typed refs, one per schema; `input` is the input's schema and not an output. */
   readonly outputs: { readonly [K in Exclude<keyof S, "input">]: S[K] };
   useCtx(): WorkflowContext<S>;
@@ -58,6 +62,8 @@ export function createSmithers<S extends Schemas>(schemas: S): Smithers<S> {
     Saga,
     TryCatchFinally,
     Timer,
+    Signal,
+    WaitForEvent,
     outputs: refs as Smithers<S>["outputs"],
     useCtx: () => useWorkflowContext() as unknown as WorkflowContext<S>,
     smithers: (build, { name = "workflow" } = {}) => ({

@@ -6,25 +6,11 @@ import type { StoredEvent } from "@smooth/engine/events";
 export function peopleSee(event: StoredEvent): RunEventBody[] {
   switch (event.type) {
     case "run.status":
-      return [
-        {
-          type: "run.status",
-          status: STATUS[event.status],
-          reason: event.error?.message ?? WAITS[event.status] ?? null,
-        },
-      ];
+      return [statusOf(event)];
     case "run.claimed":
       return [{ type: "run.status", status: "running", reason: "The host continues this run." }];
     case "node.started":
-      return [
-        {
-          type: "node.started",
-          nodeId: event.nodeId,
-          iteration: event.iteration,
-          attempt: event.attempt,
-          label: event.label,
-        },
-      ];
+      return [started(event)];
     case "node.finished":
       return [{ type: "node.finished", nodeId: event.nodeId, iteration: event.iteration, attempt: 1 }];
     case "node.failed":
@@ -38,6 +24,8 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
       ];
     case "node.usage":
       return [used(event)];
+    case "signal.received":
+    case "signal.rejected":
     case "scope.failed":
     case "run.change-accepted":
     case "nodes.reset":
@@ -45,6 +33,7 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
     case "vcs.restored":
       return [{ type: "note", text: noteOf(event) }];
     case "vcs.pointer":
+    case "signal.used":
     case "run.started":
     case "node.skipped":
     case "tool.started":
@@ -63,13 +52,37 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
   }
 }
 
+const statusOf = ({ status, error }: Extract<StoredEvent, { type: "run.status" }>): RunEventBody => ({
+  type: "run.status",
+  status: STATUS[status],
+  reason: error?.message ?? WAITS[status] ?? null,
+});
+
+function started(event: Extract<StoredEvent, { type: "node.started" }>): RunEventBody {
+  const { type, nodeId, iteration, attempt, label } = event;
+  return { type, nodeId, iteration, attempt, label };
+}
+
 type Noted = Extract<
   StoredEvent,
-  { type: "scope.failed" | "run.change-accepted" | "nodes.reset" | "run.forked" | "vcs.restored" }
+  {
+    type:
+      | "signal.received"
+      | "signal.rejected"
+      | "scope.failed"
+      | "run.change-accepted"
+      | "nodes.reset"
+      | "run.forked"
+      | "vcs.restored";
+  }
 >;
 
 function noteOf(event: Noted): string {
   switch (event.type) {
+    case "signal.received":
+      return `${event.by} sent the signal ${event.name}.`;
+    case "signal.rejected":
+      return event.error.message;
     case "scope.failed":
       return `${event.error.message} — ${event.scopeId} goes on with its ${event.next}.`;
     case "run.change-accepted":
@@ -133,6 +146,7 @@ const STATUS: Readonly<Record<EngineStatus, RunStatus>> = {
 
 const WAITS_ON: Readonly<Record<WaitKind, string>> = {
   approval: "Waits for a decision.",
+  signal: "Waits for a signal.",
   timer: "Waits for its time.",
 };
 

@@ -6,6 +6,7 @@ import type { HostElement, HostNode } from "../render/renderer.ts";
 import { loopKey, resolveRef, stateKey } from "./identity.ts";
 import { readApproval } from "./leaves/approval.ts";
 import type { DraftLeaf } from "./leaves/common.ts";
+import { readSignal } from "./leaves/signal.ts";
 import { readTask } from "./leaves/task.ts";
 import { readTimer } from "./leaves/timer.ts";
 import type { Plan, PlanGroup, PlanLeaf, PlanLoop, PlanNode } from "./plan.ts";
@@ -59,6 +60,8 @@ function read(element: HostElement, place: Place, walk: Walk): PlanNode {
       return leaf(readTask(element, { ...walk, ...place }), walk);
     case HOST.approval:
       return approval(element, place, walk);
+    case HOST.waitForEvent:
+      return leaf(readSignal(element, { ...walk, ...place }), walk);
     case HOST.timer:
       return leaf(readTimer(element, { ...walk, ...place }), walk);
     case HOST.sequence:

@@ -119,8 +119,23 @@ export interface TimerLeaf extends LeafBase {
   readonly when: { readonly kind: "after" | "at" | "every"; readonly ms: number };
 }
 
+/** Takes one signal of this name and correlation; its payload is the row. */
+export interface SignalLeaf extends LeafBase {
+  readonly type: "signal";
+  readonly output: OutputTable;
+  readonly event: string;
+  readonly correlationId: string | null;
+  /** Of the payload, for those who send it. */
+  readonly schema: JsonValue;
+  readonly timeoutMs: number | null;
+  readonly onTimeout: OnTimeout;
+}
+
+/** `skip` skips what depends on it too; `continue` goes on without a row. */
+export type OnTimeout = "fail" | "skip" | "continue";
+
 /** A leaf that runs no body: it is a row until somebody or something settles it. */
-export type WaitLeaf = ApprovalLeaf | TimerLeaf;
+export type WaitLeaf = ApprovalLeaf | SignalLeaf | TimerLeaf;
 
 export type PlanLeaf = TaskLeaf | WaitLeaf;
 

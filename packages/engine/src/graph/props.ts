@@ -20,6 +20,7 @@ export const HOST = {
   finally: "smithers:finally",
   compensation: "smithers:compensation",
   timer: "smithers:timer",
+  waitForEvent: "smithers:wait-for-event",
 } as const;
 
 export const componentName = (tag: string): string =>

@@ -2,6 +2,10 @@
 import { SmoothError } from "@smooth/protocol/errors";
 import type { NodeRef } from "../graph/identity.ts";
 import type { ApprovalDecision, ApprovalRow, Owner, RunRow, RunStore } from "../store/port.ts";
+import type { JsonValue } from "../outputs/json.ts";
+import { foldEvents } from "./state.ts";
+import { misfit } from "../outputs/fit.ts";
+import { waitersOf } from "./waits/signal.ts";
 import { mayClaim, type OwnerCheck } from "./ownership.ts";
 
 export interface Decide extends NodeRef {
@@ -58,6 +62,46 @@ function checkChoice({ mode, request, nodeId }: ApprovalRow, decision: ApprovalD
       "INVALID_INPUT",
       `approval ${nodeId} needs ${mode === "select" ? "one" : "a ranking"} of ${[...known].join(", ")}`,
     );
+}
+
+export interface SendSignal {
+  readonly runId: string;
+  readonly name: string;
+  /** Only a waiter with the very same correlation takes it. */
+  readonly correlationId?: string | undefined;
+  readonly payload: JsonValue;
+  readonly by: string;
+  readonly atMs: number;
+}
+
+const MAX_PAYLOAD = 1024 * 1024;
+
+/** Delivers a signal, from any process. It is kept until its waiter comes; a payload that a present waiter cannot take is refused.
+ *  Throws RUN_NOT_FOUND, RUN_NOT_RESUMABLE (the run is over), INVALID_INPUT, PAYLOAD_TOO_LARGE. */
+export async function signalRun(store: RunStore, { runId, atMs, ...sent }: SendSignal): Promise<void> {
+  const { name, payload, by, correlationId = null } = sent;
+  const details = { runId, name, correlationId };
+  const size = JSON.stringify(payload).length;
+  if (size > MAX_PAYLOAD)
+    throw new SmoothError("PAYLOAD_TOO_LARGE", `signal ${name} carries ${size} characters; at most ${MAX_PAYLOAD}`, {
+      details,
+    });
+  const { waiting } = foldEvents(await store.events(runId, 0));
+  for (const { key, schema } of waitersOf(waiting, { name, correlationId })) {
+    const problem = misfit(schema, payload);
+    if (problem !== undefined)
+      throw new SmoothError("INVALID_INPUT", `signal ${name} does not fit what ${key} waits for: ${problem}`, {
+        details,
+      });
+  }
+  const posted = await store.post({
+    runId,
+    event: { type: "signal.received", name, correlationId, payload, by },
+    atMs,
+  });
+  if (posted === "not-found") throw new SmoothError("RUN_NOT_FOUND", `no run ${runId}`, { details });
+  if (posted === "over")
+    throw new SmoothError("RUN_NOT_RESUMABLE", `run ${runId} is over and takes no signals`, { details });
 }
 
 /** Asks the run's owner to stop its bodies; a suspended run is cancelled on the spot. */

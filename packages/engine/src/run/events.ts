@@ -25,6 +25,14 @@ export type ErrorInfo = z.infer<typeof ErrorInfo>;
 /** What a node waits for. `dueMs`: when time settles it; null: never. */
 export const WaitOn = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("approval"), dueMs: z.number().nullable() }),
+  z.object({
+    kind: z.literal("signal"),
+    name: z.string(),
+    correlationId: z.string().nullable(),
+    dueMs: z.number().nullable(),
+    /** JSON Schema of the payload. */
+    schema: z.custom<JsonValue>(),
+  }),
   z.object({ kind: z.literal("timer"), dueMs: z.number() }),
 ]);
 export type WaitOn = z.infer<typeof WaitOn>;
@@ -80,6 +88,16 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("approval.opened"), ...node, title: z.string() }),
   z.object({ type: z.literal("approval.decided"), ...node, verdict: z.enum(["approve", "deny"]), by: z.string() }),
   z.object({ type: z.literal("wait.opened"), ...node, on: WaitOn }),
+  /** Signals are numbered from 0 in the order they are received. */
+  z.object({
+    type: z.literal("signal.received"),
+    name: z.string(),
+    correlationId: z.string().nullable(),
+    payload: z.custom<JsonValue>(),
+    by: z.string(),
+  }),
+  z.object({ type: z.literal("signal.used"), ...node, signal: z.int() }),
+  z.object({ type: z.literal("signal.rejected"), ...node, signal: z.int(), error: ErrorInfo }),
   z.object({ type: z.literal("loop.advanced"), loopId: z.string(), iteration: z.int() }),
   /** A part of a try or a saga failed and is given up; `next` runs once its bodies have stopped. `completed`: the saga steps that
    *  were done then, in order. */

@@ -34,7 +34,7 @@ import { Recorder } from "./recorder.ts";
 import type { RunResult, Stop } from "./result.ts";
 import { applyEvent, triesOf, type RunState } from "./state.ts";
 import { tend } from "./tend.ts";
-import type { Settled } from "./waits/wait.ts";
+import type { Settled } from "./waits/outcome.ts";
 import { Waits } from "./waits/waits.ts";
 
 export interface RunPorts {
@@ -276,6 +276,7 @@ export class RunLoop {
   }
 
   #settle(leaf: WaitLeaf, outcome: Settled): void {
+    for (const event of outcome.also ?? []) this.#emit(event);
     switch (outcome.kind) {
       case "waiting":
         return;

@@ -5,6 +5,7 @@ import { rememberCall, type ToolHistory } from "../task/tool-log.ts";
 import { addUsage, type UsageTotals } from "../task/usage.ts";
 import { applyAftermath, type Aftermaths } from "./aftermath-state.ts";
 import type { ErrorInfo, RunEventBody, WaitOn } from "./events.ts";
+import { applySignal, type Signals } from "./waits/signal.ts";
 
 /** `failures` counts attempts that failed; an attempt cut off by a crash is not one of them. */
 interface Tries {
@@ -44,6 +45,7 @@ export interface RunState {
   readonly tools: Map<string, ToolHistory>;
   /** Results that are not scored and remembered yet, by state key. */
   readonly aftermath: Aftermaths;
+  readonly signals: Signals;
   /** The last due time of each timer node: where the next beat of an `every` counts from. */
   readonly timers: Map<string, number>;
 }
@@ -56,6 +58,7 @@ export const emptyState = (): RunState => ({
   scopes: new Map(),
   tools: new Map(),
   aftermath: new Map(),
+  signals: { received: [], used: new Set() },
   timers: new Map(),
 });
 
@@ -90,6 +93,10 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
       return interrupt(state);
     case "nodes.reset":
       return reset(state, event);
+    case "signal.received":
+    case "signal.used":
+    case "signal.rejected":
+      return applySignal(state.signals, event);
     case "aftermath.due":
     case "score.recorded":
     case "score.failed":
@@ -109,6 +116,13 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
     default:
       assertNever(event);
   }
+}
+
+/** The state as the log tells it. */
+export function foldEvents(events: Iterable<RunEventBody>): RunState {
+  const state = emptyState();
+  for (const event of events) applyEvent(state, event);
+  return state;
 }
 
 type NodeChange = Extract<

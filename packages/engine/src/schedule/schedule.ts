@@ -56,6 +56,8 @@ export class Schedule {
   readonly #steps: { readonly order: number; readonly step: Step }[] = [];
   /** Leaves of a given-up part that still run, and the scope that waits for them (D5). */
   readonly #draining = new Map<string, ScopeCell>();
+  /** They run, and have left the tree. */
+  readonly #gone = new Set<string>();
   #running = 0;
 
   constructor(input: ScheduleInput) {
@@ -65,7 +67,10 @@ export class Schedule {
       if (state.kind !== "running") continue;
       const cell = this.#tree.leaves.get(key);
       if (cell) this.#occupy(cell);
-      else this.#running += 1;
+      else {
+        this.#gone.add(key);
+        this.#running += 1;
+      }
     }
     this.#activate(this.#tree.root);
   }
@@ -85,7 +90,7 @@ export class Schedule {
     const cell = this.#tree.leaves.get(key);
     const state = this.#in.states.get(key);
     if (cell && state?.kind !== "running") this.#vacate(cell);
-    else if (!cell && state?.kind !== "running") this.#running -= 1; // it had left the tree while it ran
+    else if (state?.kind !== "running" && this.#gone.delete(key)) this.#running -= 1;
     if (cell?.phase === "open") this.#activateLeaf(cell);
     this.#drained(key);
     const waiting = this.#parked.get(key) ?? [];

@@ -142,6 +142,15 @@ class MemoryStore implements Omit<RunStore, keyof TravelStore> {
     return result;
   }
 
+  async post({ runId, event, atMs }: Parameters<RunStore["post"]>[0]): ReturnType<RunStore["post"]> {
+    const run = this.#runs.get(runId);
+    if (!run) return "not-found";
+    if (OVER.has(run.row.status)) return "over";
+    appendOutside(run, event, atMs);
+    this.#watchers.notify(runId);
+    return "posted";
+  }
+
   async requestCancel({
     runId,
     by,

@@ -127,6 +127,9 @@ export type DecideResult =
   | { readonly kind: "void" }
   | { readonly kind: "not-found" };
 
+/** Events that somebody else than the owner writes. */
+export type OutsideEvent = Extract<RunEventBody, { type: "signal.received" }>;
+
 export interface RunFilter {
   readonly status?: readonly RunStatus[] | undefined;
   /** Only runs whose `wakeAtMs` has come at this time. */
@@ -186,6 +189,12 @@ export interface RunStore extends CacheStore, TravelStore {
       readonly atMs: number;
     },
   ): Promise<DecideResult>;
+  /** Records what came from outside, for the owner to act on. */
+  post(post: {
+    readonly runId: string;
+    readonly event: OutsideEvent;
+    readonly atMs: number;
+  }): Promise<"posted" | "over" | "not-found">;
   /** Asks the owner to stop. A run without an owner is cancelled on the spot. */
   requestCancel(cancel: {
     readonly runId: string;

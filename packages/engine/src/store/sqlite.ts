@@ -183,6 +183,20 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
     return result;
   }
 
+  async post(post: Parameters<RunStore["post"]>[0]): ReturnType<RunStore["post"]> {
+    const posted = this.#sql.transaction(() => {
+      const row = this.#sql.get(`SELECT status IN ${OVER} AS is_over FROM _smithers_runs WHERE run_id = ?`, [
+        post.runId,
+      ]);
+      if (!row) return "not-found";
+      if (row["is_over"] === 1) return "over";
+      appendOutside(this.#sql, post, post.event);
+      return "posted";
+    });
+    this.#watchers.notify(post.runId);
+    return posted;
+  }
+
   async requestCancel(
     cancel: Parameters<RunStore["requestCancel"]>[0],
   ): Promise<"requested" | "cancelled" | "not-running"> {

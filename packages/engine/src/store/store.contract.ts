@@ -264,6 +264,32 @@ export function runStoreContract(open: () => RunStore): void {
     expect((await store.approvals({ runId: "run-1" })).map((row) => row.nodeId)).toEqual(["ask", "other"]);
   });
 
+  test("what is posted from outside is an event, and makes a suspended run due; a run that is over takes no more", async () => {
+    const post = (runId: string) =>
+      store.post({
+        runId,
+        event: { type: "signal.received", name: "go", correlationId: null, payload: { x: [1] }, by: "ann" },
+        atMs: 20,
+      });
+    expect(await post("nobody")).toBe("not-found");
+    expect(await post("run-1")).toBe("posted");
+    expect((await store.run("run-1"))?.wakeAtMs).toBeNull();
+    await store.commit(batch({ status: { ...ended("waiting-event"), seenSeq: 2 } }));
+    expect((await store.run("run-1"))?.wakeAtMs).toBeNull();
+
+    await post("run-1");
+
+    expect(await store.run("run-1")).toMatchObject({ wakeAtMs: 20, lastSeq: 3 });
+    expect((await store.events("run-1", 2))[0]).toMatchObject({
+      type: "signal.received",
+      payload: { x: [1] },
+      atMs: 20,
+    });
+    await store.claim({ runId: "run-1", epoch: 1, owner: OTHER, atMs: 21 });
+    await store.commit(batch({ epoch: 2, status: { ...ended("finished"), seenSeq: 4 } }));
+    expect(await post("run-1")).toBe("over");
+  });
+
   test("S7: a voided approval is not open and takes no decision, and the end of a run voids all that are open", async () => {
     const decide = (nodeId: string) =>
       store.decide({ runId: "run-1", nodeId, iteration: 0, decision: { verdict: "deny" }, by: "ann", atMs: 20 });

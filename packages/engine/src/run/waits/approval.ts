@@ -2,7 +2,8 @@
 import type { ApprovalLeaf } from "../../graph/plan.ts";
 import type { Row } from "../../outputs/table.ts";
 import type { ApprovalRow } from "../../store/port.ts";
-import type { Opened, Settled } from "./wait.ts";
+import { fit } from "../../outputs/fit.ts";
+import type { Opened, Settled } from "./outcome.ts";
 
 export const openApproval = ({ nodeId, iteration, request, mode }: ApprovalLeaf): Opened => ({
   approvals: [{ nodeId, iteration, request, mode }],
@@ -36,12 +37,9 @@ function rowOf({ mode }: ApprovalLeaf, { decision, by, atMs }: NonNullable<Appro
 }
 
 function recorded(leaf: ApprovalLeaf, row: Row): Settled {
-  const parsed = leaf.output.schema.safeParse(row);
-  if (parsed.success) return { kind: "row", row: parsed.data, table: leaf.output };
-  const error = {
-    code: "INVALID_OUTPUT",
-    message: `the decision does not fit the output of approval ${leaf.id}`,
-    nodeId: leaf.nodeId,
-  };
+  const fitted = fit(leaf.output, row);
+  if (fitted.kind === "row") return fitted;
+  const message = `the decision does not fit the output of approval ${leaf.id}: ${fitted.problem}`;
+  const error = { code: "INVALID_OUTPUT", message, nodeId: leaf.nodeId };
   return { kind: "fail", error };
 }

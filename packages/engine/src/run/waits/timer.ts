@@ -3,7 +3,7 @@
 import type { TimerLeaf } from "../../graph/plan.ts";
 import type { WaitOn } from "../events.ts";
 import type { RunState } from "../state.ts";
-import type { Opened, Settled } from "./wait.ts";
+import type { Opened, Settled } from "./outcome.ts";
 
 export function openTimer(
   { nodeId, iteration, when }: TimerLeaf,

@@ -5,7 +5,8 @@ import type { Plan, WaitLeaf } from "../../graph/plan.ts";
 import type { RunStore } from "../../store/port.ts";
 import type { WaitOn } from "../events.ts";
 import type { RunState } from "../state.ts";
-import { openWait, settleWait, waitStatus, type Opened, type Settled, type WaitRows, type WaitStatus } from "./wait.ts";
+import type { Opened, Settled, WaitRows } from "./outcome.ts";
+import { openWait, settleWait, waitStatus, type WaitStatus } from "./wait.ts";
 
 export interface WaitsInput {
   readonly runId: string;
@@ -41,10 +42,10 @@ export class Waits {
   /** Reads what people and other processes wrote. */
   async look(): Promise<void> {
     const { store, runId } = this.#in;
+    this.#stirred = true;
     if (!this.#reasons().some((on) => on.kind === "approval")) return;
     const approvals = await store.approvals({ runId });
     this.#rows = { approvals: new Map(approvals.map((approval) => [stateKey(approval), approval])) };
-    this.#stirred = true;
   }
 
   open(leaf: WaitLeaf): Opened {
@@ -60,8 +61,8 @@ export class Waits {
     return [...this.#in.state.waiting].flatMap(([key, on]) => {
       const leaf = leaves.get(key);
       if (!leaf || leaf.type === "task") return [];
-      const outcome = settleWait(leaf, on, { rows: this.#rows, nowMs });
-      return outcome.kind === "waiting" ? [] : [{ leaf, outcome }];
+      const outcome = settleWait(leaf, on, { rows: this.#rows, state: this.#in.state, nowMs });
+      return outcome.kind === "waiting" && !outcome.also?.length ? [] : [{ leaf, outcome }];
     });
   }
 
