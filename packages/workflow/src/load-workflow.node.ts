@@ -1,4 +1,4 @@
-/** Loads workflow files (.tsx, .ts, .jsx) into this process.
+/** Loads workflow files (.tsx, .ts, .jsx) and their prompts (.mdx) into this process.
  *  W1. `smithers-orchestrator` and React are always this workspace's, so a file from anywhere shares the engine's copies.
  *  W2. Other packages resolve from the file's own project first, then from here (zod, mostly).
  *  W3. Relative imports may leave the extension out, or say .js for a .ts file, as bundlers allow.
@@ -14,6 +14,7 @@ import { SmoothError } from "@smooth/protocol/errors";
 import type { WorkflowSource } from "@smooth/engine/metadata";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { importGraph } from "./import-graph.node.ts";
+import { mdxToJsx } from "./mdx/compile.node.ts";
 
 /** The file's default export. Throws NOT_FOUND or INVALID_INPUT with what is wrong and which file. */
 export async function loadWorkflow(path: string): Promise<WorkflowDefinition> {
@@ -74,7 +75,8 @@ const LOADERS: Readonly<Record<string, "ts" | "tsx" | "jsx">> = {
 
 const graph = importGraph();
 let hooked = false;
-function hookOnce(): void {
+/** From now on this process can import workflow files and prompts. */
+export function hookOnce(): void {
   if (hooked) return;
   hooked = true;
   registerHooks({
@@ -89,10 +91,12 @@ function hookOnce(): void {
     load(url, context, next) {
       if (isOwnFile(url) || !url.startsWith("file:")) return next(url, context);
       graph.loaded(url);
-      const loader = LOADERS[extname(new URL(url).pathname)];
-      if (!loader) return next(url, context);
       const sourcefile = fileURLToPath(url);
-      const { code } = transformSync(readFileSync(sourcefile, "utf8"), {
+      const isPrompt = extname(sourcefile) === ".mdx";
+      const loader = isPrompt ? "jsx" : LOADERS[extname(sourcefile)];
+      if (!loader) return next(url, context);
+      const text = readFileSync(sourcefile, "utf8");
+      const { code } = transformSync(isPrompt ? mdxToJsx(text, sourcefile) : text, {
         loader,
         sourcefile,
         format: "esm",

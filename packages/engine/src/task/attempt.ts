@@ -9,6 +9,8 @@ import type { TaskLeaf } from "../graph/plan.ts";
 import type { Recalled } from "../memory/recall.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { Row } from "../outputs/table.ts";
+import { elementText, withSchema } from "../render/element-text.ts";
+import { React } from "../render/react.ts";
 import type { ErrorInfo } from "../run/events.ts";
 import type { AgentLike, TaskContext } from "./body.ts";
 import { describe, peek } from "./peek.ts";
@@ -124,6 +126,7 @@ function promptOf({ leaf, deps }: AttemptInput, context: TaskContext): string | 
   const { prompt } = leaf.body;
   const text: unknown = typeof prompt === "function" ? prompt({ ...context, ...deps } as never) : prompt;
   if (typeof text === "string") return text;
+  if (React.isValidElement(text)) return elementText(withSchema(text, leaf.output.schema));
   throw new SmoothError("INVALID_INPUT", `the function child of task ${leaf.id} must return the prompt as text`);
 }
 

@@ -1,9 +1,12 @@
 import type { ReactElement, ReactNode } from "react";
-import type { z } from "zod";
+import { z } from "zod";
+import { withSchema } from "@smooth/engine/element-text";
 import { HOST } from "@smooth/engine/elements";
 import type { TaskMemoryConfig } from "@smooth/engine/memory/recall";
 import type { WorkflowContext } from "@smooth/engine/ctx";
+import { React } from "@smooth/engine/react";
 import type { RetryPolicy } from "@smooth/engine/retry";
+import { FrameScope } from "@smooth/engine/scope";
 import type { ScorersMap } from "@smooth/engine/scorers";
 import type { AgentLike, TaskContext } from "@smooth/engine/task";
 import { host, type NodeProps, type OutputTarget } from "./host.ts";
@@ -14,7 +17,9 @@ type DepRows<D> = {
 };
 
 /** A function child: the task's context, and the rows of its `deps` by name. It answers the row; with an agent, the prompt. */
-type ComputeBody<O, D> = (context: TaskContext & DepRows<D>) => OutputValue<O> | Promise<OutputValue<O>> | string;
+type ComputeBody<O, D> = (
+  context: TaskContext & DepRows<D>,
+) => OutputValue<O> | Promise<OutputValue<O>> | string | ReactElement;
 
 interface AttemptProps {
   readonly timeoutMs?: number;
@@ -57,7 +62,10 @@ export function Task<O extends OutputTarget, D extends Readonly<Record<string, O
   children,
   ...props
 }: TaskProps<O, D>): ReactElement {
-  if (props.agent !== undefined && typeof children !== "function" && typeof children !== "string")
-    return host(HOST.task, props, children as ReactNode);
+  const frame = React.useContext(FrameScope);
+  if (props.agent !== undefined && typeof children !== "function" && typeof children !== "string") {
+    const schema = props.outputSchema ?? frame?.registry.find(props.output).schema ?? z.object();
+    return host(HOST.task, props, withSchema(children as ReactNode, schema));
+  }
   return host(HOST.task, { ...props, body: children });
 }

@@ -2,7 +2,8 @@
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
 import type { CachePolicy } from "../../cache/policy.ts";
-import type { HostElement, HostNode } from "../../render/renderer.ts";
+import { promptText } from "../../render/markdown.ts";
+import type { HostElement } from "../../render/renderer.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "../../schedule/retry.ts";
 import type { AgentLike, ComputeFn } from "../../task/body.ts";
 import type { TaskBody, TaskLeaf } from "../plan.ts";
@@ -89,7 +90,7 @@ function readBody(element: HostElement): TaskBody {
   const agents = [element.props["agent"], element.props["fallbackAgent"]].flat().filter(isAgent);
   if (agents.length > 0) {
     if (typeof body === "function") return { mode: "agent", agents, prompt: body as ComputeFn };
-    return { mode: "agent", agents, prompt: typeof body === "string" ? body : textOf(element.children) };
+    return { mode: "agent", agents, prompt: typeof body === "string" ? body : promptText(element.children) };
   }
   if (element.props["agent"] !== undefined)
     throw badProp(element, "agent", "an object with generate(), or an array of them");
@@ -107,8 +108,3 @@ function readBody(element: HostElement): TaskBody {
 
 const isAgent = (value: unknown): value is AgentLike =>
   typeof value === "object" && value !== null && typeof (value as { generate?: unknown }).generate === "function";
-
-/** A prompt written as elements: their text, in order. */
-function textOf(nodes: readonly HostNode[]): string {
-  return nodes.map((node) => (node.kind === "text" ? node.text : textOf(node.children))).join("");
-}
