@@ -1,57 +1,51 @@
 import { constants, realpathSync } from "node:fs";
-import { lstat, mkdir, open, readdir, realpath } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { lstat, open, readdir, realpath } from "node:fs/promises";
+import { findBeneath } from "./beneath.node.ts";
+import { networkWall } from "./network-wall.node.ts";
 import { killMarked, runCommand } from "./node-run.node.ts";
-import { pathInRoot, type Access, type Command, type Exit, type Workspace } from "./workspace.ts";
+import type { Access, Command, Exit, Workspace } from "./workspace.ts";
 
-/** The Workspace on a real folder. Containment is checked twice: on the words of the path, then on where the links lead (R1).
- *  Final components are opened without following links, so a link swapped in after the check is refused too. */
+/** The Workspace on a real folder. Places are found as `beneath` says (R1); final components are opened without following links. */
 
 export interface NodeWorkspaceOptions {
   /** The whole environment of started processes. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Unique on this machine: marks every process started here, so that those who leave their group are found (R2). */
   readonly marker: string;
+  /** `none`: commands run behind a wall (see network-wall), or not at all where there is none. Default `open`. */
+  readonly network?: "open" | "none" | undefined;
 }
 
 export function openNodeWorkspace(folder: string, options: NodeWorkspaceOptions): Workspace {
   const root = realpathSync(folder);
   return {
     root,
-    read: (path, maxBytes) => within(root, path, (place) => readRegular(place, maxBytes)),
-    write: (path, bytes) => within(root, path, (place) => writeRegular(place, bytes)),
-    list: (path) => within(root, path, listFolder),
+    read: (path, maxBytes) => within({ root, path }, (place) => readRegular(place, maxBytes)),
+    write: (path, bytes) => within({ root, path, create: true }, (place) => writeRegular(place, bytes)),
+    list: (path) => within({ root, path }, listFolder),
     run: (command) => runInside(root, command, options),
     [Symbol.asyncDispose]: () => killMarked(options.marker),
   };
 }
 
-async function within<T>(root: string, path: string, act: (place: string) => Promise<Access<T>>): Promise<Access<T>> {
+interface Wanted {
+  readonly root: string;
+  readonly path: string;
+  readonly create?: boolean;
+}
+
+async function within<T>(
+  { root, path, create = false }: Wanted,
+  act: (place: string) => Promise<Access<T>>,
+): Promise<Access<T>> {
   try {
-    const place = await locate(root, path);
-    return place === null ? refuse("outside", `${path} is outside the workspace ${root}`) : await act(place);
+    await using spot = await findBeneath(root, path, create);
+    if (spot === null) return refuse("outside", `${path} is outside the workspace ${root}`);
+    const result = await act(spot.path);
+    return result.kind === "ok" ? result : { ...result, message: result.message.replaceAll(spot.path, path) };
   } catch (error) {
     return explain(path, error);
   }
-}
-
-/** The real path, with links in existing parts followed; null when it is outside (R1). */
-async function locate(root: string, path: string): Promise<string | null> {
-  const inner = pathInRoot(root, path);
-  if (inner === null) return null;
-  const place = await followExisting(join(root, inner));
-  return pathInRoot(root, place) === null ? null : place;
-}
-
-async function followExisting(path: string): Promise<string> {
-  const found = await realpath(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return null;
-    throw error;
-  });
-  if (found !== null) return found;
-  if ((await lstat(path).catch(() => null)) !== null)
-    throw Object.assign(new Error("a link that leads nowhere"), { code: "ELOOP" });
-  return join(await followExisting(dirname(path)), basename(path));
 }
 
 async function readRegular(place: string, maxBytes: number): Promise<Access<Uint8Array>> {
@@ -65,7 +59,6 @@ async function readRegular(place: string, maxBytes: number): Promise<Access<Uint
 async function writeRegular(place: string, bytes: Uint8Array): Promise<Access<null>> {
   const before = await lstat(place).catch(() => null);
   if (before && !before.isFile()) return refuse("not-a-file", `${place} is not a regular file`);
-  await mkdir(dirname(place), { recursive: true });
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
   await using file = await open(place, flags, 0o644);
   await file.writeFile(bytes);
@@ -81,10 +74,17 @@ async function listFolder(place: string): Promise<Access<readonly string[]>> {
 }
 
 async function runInside(root: string, command: Command, options: NodeWorkspaceOptions): Promise<Exit> {
-  const cwd = await within(root, command.cwd ?? ".", async (value) => ({ kind: "ok" as const, value }));
+  const path = command.cwd ?? ".";
+  const cwd = await within({ root, path }, async (place) => ({ kind: "ok" as const, value: await realpath(place) }));
   if (cwd.kind === "refused") return { kind: "not-started", message: cwd.message };
-  return runCommand(command, { ...options, cwd: cwd.value });
+  if (options.network !== "none") return runCommand(command, { ...options, cwd: cwd.value });
+  const wall = await networkWall();
+  if (!wall) return { kind: "not-started", message: NO_WALL };
+  return runCommand({ ...command, argv: wall.around(command.argv, cwd.value) }, { ...options, cwd: cwd.value });
 }
+
+export const NO_WALL =
+  "commands must run without network here, and neither bubblewrap nor unshare can make a network namespace: install bubblewrap, allow user namespaces, or allow the network";
 
 const REASONS = { ENOENT: "missing", ENOTDIR: "not-a-folder", EISDIR: "not-a-file", ELOOP: "outside" } as const;
 
