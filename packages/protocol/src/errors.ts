@@ -48,6 +48,16 @@ export const ERRORS = {
   RALPH_MAX_REACHED: { http: 500, exit: 1, about: "A loop used up maxIterations and its onMaxReached is fail." },
   OPENAPI_SPEC_LOAD_FAILED: { http: 400, exit: 4, about: "An OpenAPI document cannot be read, or is not one." },
   OPENAPI_OPERATION_NOT_FOUND: { http: 404, exit: 4, about: "The OpenAPI document has no such operation." },
+  CONTINUATION_STATE_TOO_LARGE: {
+    http: 413,
+    exit: 4,
+    about: "The state to continue as new with is over 10 MB of JSON.",
+  },
+  INVALID_CONTINUATION_STATE: {
+    http: 400,
+    exit: 4,
+    about: "The state to continue as new with cannot be written as JSON.",
+  },
   DB_MISSING_COLUMNS: { http: 500, exit: 4, about: "An output table no longer fits its schema." },
   RUN_OWNER_ALIVE: { http: 409, exit: 1, about: "Another living process owns the run." },
   RUN_CLAIM_LOST: { http: 409, exit: 1, about: "Another process took the run over; this one may not record." },

@@ -43,7 +43,9 @@ function recordedKeys(folder: string): string[] {
   const sql = openSqlite(join(folder, "runs.db"));
   const there = sql.get("SELECT 1 FROM sqlite_master WHERE name = 'value'");
   const keys = there
-    ? sql.all("SELECT node_id, iteration FROM value").map((row) => `${row["node_id"]}::${row["iteration"]}`)
+    ? sql
+        .all("SELECT run_id, node_id, iteration FROM value")
+        .map((row) => `${row["run_id"]} ${row["node_id"]}::${row["iteration"]}`)
     : [];
   sql.close();
   return keys;
@@ -53,15 +55,17 @@ function recordedKeys(folder: string): string[] {
 function failedKeys(folder: string): string[] {
   const sql = openSqlite(join(folder, "runs.db"));
   const there = sql.get("SELECT 1 FROM sqlite_master WHERE name = '_smithers_events'");
-  const rows = there ? sql.all("SELECT body FROM _smithers_events WHERE body LIKE '%node.failed%'") : [];
+  const rows = there ? sql.all("SELECT run_id, body FROM _smithers_events WHERE body LIKE '%node.failed%'") : [];
   sql.close();
-  return rows.map(({ body }) => JSON.parse(String(body))).map(({ nodeId, iteration }) => `${nodeId}::${iteration}`);
+  return rows
+    .map(({ run_id, body }) => ({ runId: run_id, ...JSON.parse(String(body)) }))
+    .map(({ runId, nodeId, iteration }) => `${runId} ${nodeId}::${iteration}`);
 }
 
 const comparable = (recorded: [string, unknown][]) =>
-  recorded.filter(([key]) => !key.startsWith("merge")).toSorted(([a], [b]) => a.localeCompare(b));
+  recorded.filter(([key]) => !key.includes(" merge")).toSorted(([a], [b]) => a.localeCompare(b));
 
-describe.each(["chain", "fan", "operator", "undo"])("%s, killed at every commit", (workflow) => {
+describe.each(["chain", "fan", "operator", "undo", "pages"])("%s, killed at every commit", (workflow) => {
   const whole = child(newFolder(), workflow);
   if (whole.kind !== "done") throw new Error("the undisturbed run was killed");
   // Before and after every third commit, and every one of the first three.

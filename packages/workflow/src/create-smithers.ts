@@ -7,6 +7,7 @@ import { useWorkflowContext } from "@smooth/engine/scope";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { Approval } from "./components/approval.ts";
 import { Branch } from "./components/branch.ts";
+import { ContinueAsNew, continueAsNew } from "./components/continue-as-new.ts";
 import { Loop, Ralph } from "./components/loop.ts";
 import { MergeQueue } from "./components/merge-queue.ts";
 import { Parallel } from "./components/parallel.ts";
@@ -33,6 +34,8 @@ export interface Smithers<S extends Schemas> {
   readonly Loop: typeof Loop;
   readonly Ralph: typeof Ralph;
   readonly Approval: typeof Approval;
+  readonly ContinueAsNew: typeof ContinueAsNew;
+  readonly continueAsNew: typeof continueAsNew;
   readonly MergeQueue: typeof MergeQueue;
   readonly Saga: typeof Saga;
   readonly TryCatchFinally: typeof TryCatchFinally;
@@ -58,6 +61,8 @@ export function createSmithers<S extends Schemas>(schemas: S): Smithers<S> {
     Loop,
     Ralph,
     Approval,
+    ContinueAsNew,
+    continueAsNew,
     MergeQueue,
     Saga,
     TryCatchFinally,

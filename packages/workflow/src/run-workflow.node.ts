@@ -10,7 +10,7 @@ import type { MemoryStore } from "@smooth/engine/memory";
 import { sqliteMemoryBackend } from "@smooth/engine/memory/sqlite";
 import { memoryStore } from "@smooth/engine/memory/store";
 import { isOwnerAlive, processOwner } from "@smooth/engine/process-owner";
-import { resumeRun, startRun } from "@smooth/engine/run";
+import { lastResult, resumeRun, startRun } from "@smooth/engine/run";
 import type { JudgeModel } from "@smooth/engine/scorers";
 import { openSqliteStore } from "@smooth/engine/store/sqlite";
 import type { AgentLike } from "@smooth/engine/task";
@@ -91,7 +91,7 @@ export async function runWorkflow(
           isAlive: isOwnerAlive,
         })
       : await startRun({ ...deps, runId, ids: systemIds });
-    const result = await handle.result;
+    const result = await lastResult(handle);
     return {
       runId: result.runId,
       status: result.status,

@@ -201,6 +201,8 @@ export class Runs implements RunService, AsyncDisposable {
       const result = await handle.result;
       if (result.status === "finished" || result.status === "failed" || result.status === "cancelled")
         this.#finish(runId);
+      const next = await handle.next;
+      if (next) await this.#drive(RunId.parse(next.runId), null, async () => next);
     } catch (error) {
       engine.log.error("run.store-failed", { runId, error: toSmoothError(error).message });
       runLog.append(runId, {
@@ -231,11 +233,18 @@ export class Runs implements RunService, AsyncDisposable {
   }
 
   readonly #record = (event: StoredEvent): void => {
+    if (event.type === "run.status" && event.nextRunId !== undefined) this.#openNext(event.runId, event.nextRunId);
     const staysPaused = event.type === "run.claimed" && this.#summary(RunId.parse(event.runId)).status === "paused"; // R4
     const seen = staysPaused ? [] : peopleSee(event);
     if (seen.length > 0) this.#deps.runLog.append(event.runId, ...seen);
     if (event.type === "approval.opened") this.#deps.onApproval(event);
   };
+
+  /** A run that continues as a new one. */
+  #openNext(runId: string, nextRunId: string): void {
+    const { title, workflow, pearlId, demo } = this.#summary(RunId.parse(runId));
+    this.#deps.runLog.open({ runId: RunId.parse(nextRunId), title, workflow, pearlId, demo });
+  }
 
   #summary(runId: RunId): RunSummary {
     const summary = this.#deps.runLog.summary(runId);

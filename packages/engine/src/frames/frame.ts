@@ -74,4 +74,4 @@ function nest(walk: Walk, id: string, chain: LoopChain): FrameNode {
   return { id, kind, label, nodeId, iteration, state: GROUPS.has(kind) ? null : (own ?? "pending"), children };
 }
 
-const GROUPS = new Set(["workflow", "sequence", "parallel", "loop", "try", "saga"]);
+const GROUPS = new Set(["workflow", "sequence", "parallel", "loop", "try", "saga", "continue"]);

@@ -3,7 +3,7 @@
  *  V2. A change of k nodes makes a delta of O(k): a node names its parent and the sibling before it, so nobody lists children.
  *  V3. What follows from the events (states, iterations) is not in the tree: it is folded from the log (`frame.ts`). */
 import { localId } from "../graph/identity.ts";
-import type { Plan, PlanGroup, PlanNode, PlanScope } from "../graph/plan.ts";
+import type { Plan, PlanContinue, PlanGroup, PlanNode, PlanScope } from "../graph/plan.ts";
 
 /** The label is left out where it is the id. */
 export type TreeNode = readonly [kind: string, parent: string, after: string | null, label?: string];
@@ -50,9 +50,9 @@ function addParts(tree: Map<string, TreeNode>, scope: string, parts: PlanScope):
   }
 }
 
-const hasId = (child: PlanNode): child is Exclude<PlanNode, PlanGroup> =>
-  child.kind !== "sequence" && child.kind !== "parallel";
-const idOf = (child: Exclude<PlanNode, PlanGroup>): string =>
+const hasId = (child: PlanNode): child is Exclude<PlanNode, PlanGroup | PlanContinue> =>
+  child.kind !== "sequence" && child.kind !== "parallel" && child.kind !== "continue";
+const idOf = (child: Exclude<PlanNode, PlanGroup | PlanContinue>): string =>
   child.kind === "loop" ? localId(child.loopId) : child.id;
 
 /** An author may call a task `>0`, too. */
@@ -61,6 +61,7 @@ const free = (tree: Tree, id: string): string => (tree.has(id) ? free(tree, `${i
 function face(child: PlanNode): { kind: string; label?: string; members?: readonly PlanNode[] } {
   if (child.kind === "leaf") return { kind: child.type, label: child.label };
   if (child.kind === "scope") return { kind: child.type };
+  if (child.kind === "continue") return { kind: child.kind };
   return { kind: child.kind, members: child.kind === "loop" ? child.body.children : child.children };
 }
 

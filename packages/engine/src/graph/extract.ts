@@ -86,6 +86,9 @@ function read(element: HostElement, place: Place, walk: Walk): PlanNode {
       return loop(element, place, walk);
     case HOST.tryCatchFinally:
       return readTry(element, place, walk);
+    case HOST.continueAsNew:
+      onlyKnown(element, ["state"]);
+      return { kind: "continue", state: element.props["state"] ?? null };
     case HOST.saga:
       return readSaga(element, place, walk);
     case HOST.sagaStep:
@@ -130,7 +133,7 @@ function approval(element: HostElement, place: Place, walk: Walk): PlanNode {
 }
 
 function loop(element: HostElement, place: Place, walk: Walk): PlanLoop {
-  onlyKnown(element, ["id", "until", "maxIterations", "onMaxReached"]);
+  onlyKnown(element, ["id", "until", "maxIterations", "onMaxReached", "continueAsNewEvery"]);
   const { chain, within, path } = place;
   const id = idOrPlace(element, place, walk);
   const loopId = loopKey(id, chain, walk.loops);
@@ -144,6 +147,11 @@ function loop(element: HostElement, place: Place, walk: Walk): PlanLoop {
     until: optional(element, "until", aBoolean) ?? false,
     maxIterations: optional(element, "maxIterations", aNumber) ?? 5,
     onMaxReached: optional(element, "onMaxReached", oneOf("return-last", "fail")) ?? "return-last",
+    continueEvery: cap(optional(element, "continueAsNewEvery", aNumber)),
+    around: chain.map((outer, depth) => {
+      const key = loopKey(outer, chain.slice(0, depth), walk.loops);
+      return { loopId: key, iteration: walk.loops.get(key) ?? 0 };
+    }),
     within,
     body: group("parallel", Infinity, members),
   };
@@ -169,6 +177,8 @@ function swapLeaves(node: PlanGroup, leaves: ReadonlyMap<string, PlanLeaf>): Pla
     switch (child.kind) {
       case "leaf":
         return leaves.get(child.key) ?? child;
+      case "continue":
+        return child;
       case "loop":
         return { ...child, body: within(child.body) };
       case "scope":

@@ -8,7 +8,7 @@ import type { RetryPolicy } from "../schedule/retry.ts";
 import type { ScorersMap } from "../scorers/scorer.ts";
 import type { LoopChain, NodeRef } from "./identity.ts";
 
-export type PlanNode = PlanGroup | PlanLoop | PlanScope | PlanLeaf;
+export type PlanNode = PlanGroup | PlanLoop | PlanScope | PlanContinue | PlanLeaf;
 
 export interface PlanGroup {
   readonly kind: "sequence" | "parallel";
@@ -17,6 +17,12 @@ export interface PlanGroup {
   /** Set on the steps of a saga: what `scope.failed` calls a step that is done. */
   readonly stepId?: string;
   readonly children: readonly PlanNode[];
+}
+
+/** Where the run ends and its successor begins, once it is reached. */
+export interface PlanContinue {
+  readonly kind: "continue";
+  readonly state: unknown;
 }
 
 /** A try or a saga: where a failure below it stops. */
@@ -58,6 +64,10 @@ export interface PlanLoop {
   readonly until: boolean;
   readonly maxIterations: number;
   readonly onMaxReached: "return-last" | "fail";
+  /** Continue as new after so many iterations; Infinity: never. */
+  readonly continueEvery: number;
+  /** The loops around it, outermost first. */
+  readonly around: readonly { readonly loopId: string; readonly iteration: number }[];
   readonly within: ScopePart | null;
   readonly body: PlanGroup;
 }
@@ -165,3 +175,22 @@ export interface Plan {
   readonly handles: ReadonlyMap<object, string>;
   readonly warnings: readonly string[];
 }
+
+/** What a node is made of, in source order. */
+export function membersOf(node: PlanNode): readonly PlanNode[] {
+  switch (node.kind) {
+    case "leaf":
+    case "continue":
+      return [];
+    case "loop":
+      return [node.body];
+    case "scope":
+      return [node.body, node.catch, node.finally].filter((part) => part !== null);
+    case "sequence":
+    case "parallel":
+      return node.children;
+  }
+}
+
+export const leavesBelow = (node: PlanNode): readonly PlanLeaf[] =>
+  node.kind === "leaf" ? [node] : membersOf(node).flatMap(leavesBelow);

@@ -12,6 +12,7 @@ export const HOST = {
   approval: "smithers:approval",
   mergeQueue: "smithers:merge-queue",
   tryCatchFinally: "smithers:try-catch-finally",
+  continueAsNew: "smithers:continue-as-new",
   saga: "smithers:saga",
   sagaStep: "smithers:saga-step",
   /** Parts of a scope; made by its component, never by authors. */

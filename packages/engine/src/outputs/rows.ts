@@ -28,6 +28,12 @@ export class OutputRows {
     return (this.#byTable.get(table) ?? []).map((stored) => stored.row);
   }
 
+  /** The row of the highest iteration of exactly this node. */
+  last(table: string, nodeId: string): { readonly iteration: number; readonly row: Row } | undefined {
+    const own = (this.#byTable.get(table) ?? []).filter((stored) => stored.nodeId === nodeId);
+    return own.toSorted((a, b) => a.iteration - b.iteration).at(-1);
+  }
+
   /** Rows of one node (or of every node with this local id), oldest iteration first. */
   ofNode(table: string, id: string): readonly Row[] {
     const rows = this.#byTable.get(table) ?? [];

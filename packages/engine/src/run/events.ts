@@ -55,7 +55,13 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("run.claimed"), epoch: z.int() }),
   /** Somebody agreed to go on although the workflow, or the folder it works in, is not what the run was started with. */
   z.object({ type: z.literal("run.change-accepted"), changed: z.array(z.string()), by: z.string() }),
-  z.object({ type: z.literal("run.status"), status: RunStatus, error: ErrorInfo.optional() }),
+  /** `nextRunId`: of a run that continued as new. */
+  z.object({
+    type: z.literal("run.status"),
+    status: RunStatus,
+    error: ErrorInfo.optional(),
+    nextRunId: z.string().optional(),
+  }),
   z.object({ type: z.literal("node.started"), ...attempt, label: z.string() }),
   /** `output` null: it has no row (a timer). `cached`: the row was kept from an earlier execution; the body did not run. */
   z.object({

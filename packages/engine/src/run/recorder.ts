@@ -5,7 +5,7 @@
 import type { Clock } from "@smooth/platform/ports";
 import type { FrameLog } from "../frames/frame-log.ts";
 import type { Plan } from "../graph/plan.ts";
-import type { Batch, RunStore, StatusChange } from "../store/port.ts";
+import type { Batch, RunStore, StatusChange, Successor } from "../store/port.ts";
 import type { RunEventBody, StoredEvent } from "./events.ts";
 
 type Draft = {
@@ -33,6 +33,8 @@ export class Recorder {
   #deliveredSeq: number;
   #seenSeq: number;
   draft = emptyDraft();
+  /** Created with the flush that ends this run. */
+  successor: Successor | undefined;
 
   /** `onForeign` hears each event that somebody else wrote (R3). */
   constructor(input: RecorderInput, onForeign: (event: StoredEvent) => void) {
@@ -61,7 +63,7 @@ export class Recorder {
     const atMs = clock.now();
     const frames = draft.events.length > 0 ? this.#in.frameLog.take() : [];
     const status = end && { ...end, seenSeq: this.#seenSeq };
-    const result = await store.commit({ runId, epoch, atMs, ...draft, frames, status });
+    const result = await store.commit({ runId, epoch, atMs, ...draft, frames, successor: this.successor, status });
     if (result.kind === "stale") return "stale";
     await this.#deliver(result.firstSeq, draft.events, atMs);
     return "recorded";

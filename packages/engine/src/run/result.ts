@@ -14,6 +14,8 @@ export type RunResult =
       readonly failedChildren: readonly ErrorInfo[];
     }
   | { readonly status: "cancelled"; readonly runId: string }
+  /** This one is over; its work goes on in another run, which this process holds already. */
+  | { readonly status: "continued"; readonly runId: string; readonly nextRunId: string }
   /** Let go by this process on purpose; `findResumable` lists it. */
   | { readonly status: "released"; readonly runId: string }
   /** Another owner took it over. */

@@ -4,69 +4,41 @@
  *  L3. A frame is rendered when something the last frames read has changed, and the run ends only on such a stable frame.
  *  L4. A failure outside continueOnFail stops the innermost scope that contains it, else the run, at once: siblings are aborted,
  *      drained, and their results kept.
- *  L5. A run for which only waits are left is a row, not a process: it suspends, and its row says when it is due. */
-import type { Clock, Log, Random } from "@smooth/platform/ports";
+ *  L5. A run for which only waits are left is a row, not a process: it suspends, and its row says when it is due.
+ *  L6. A run that continues as new starts nothing more, lets what runs end, and creates its successor with its own last commit. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { stateKey, type NodeRef } from "../graph/identity.ts";
-import type { FrameLog } from "../frames/frame-log.ts";
-import type { Plan, PlanLeaf, PlanScope, ScopePart, TaskLeaf, WaitLeaf } from "../graph/plan.ts";
-import type { MemoryStore } from "../memory/port.ts";
-import type { JsonValue } from "../outputs/json.ts";
-import type { OutputRows } from "../outputs/rows.ts";
+import type {
+  Plan,
+  PlanContinue,
+  PlanLeaf,
+  PlanLoop,
+  PlanScope,
+  ScopePart,
+  TaskLeaf,
+  WaitLeaf,
+} from "../graph/plan.ts";
 import { decodeRow, encodeRow, rowToJson, type OutputTable, type Row } from "../outputs/table.ts";
 import type { WorkflowContext } from "../render/ctx.ts";
-import type { WorkflowDefinition } from "../render/workflow.ts";
 import { contain, isGivenUp } from "../schedule/contain.ts";
 import { Schedule, type Step } from "../schedule/schedule.ts";
-import type { JudgeModel } from "../scorers/scorer.ts";
-import type { RunStore, StatusChange } from "../store/port.ts";
-import { parseRow, unwritable, type Failure, type Success } from "../task/attempt.ts";
-import type { AroundBody } from "../task/tool-log.ts";
+import type { StatusChange } from "../store/port.ts";
+import { staticRow, unwritable, type Failure, type Success } from "../task/attempt.ts";
 import { peekText } from "../task/peek.ts";
-import type { AgentLike } from "../task/body.ts";
 import { Aftermath, aftermathOf, type Origin } from "./aftermath.ts";
 import { Bodies, DRAIN_MS, type Body } from "./bodies.ts";
+import { carriedBy, successorOf } from "./continuation.ts";
 import { Doorbell } from "./doorbell.ts";
 import type { ErrorInfo, RunEventBody, RunStatus, StoredEvent } from "./events.ts";
 import { deadlock, errorInfo, exhausted } from "./failure.ts";
 import { Frames } from "./frames.ts";
 import { Recorder } from "./recorder.ts";
+import type { LoopInput } from "./loop-input.ts";
 import type { RunResult, Stop } from "./result.ts";
-import { applyEvent, triesOf, type RunState } from "./state.ts";
+import { applyEvent, triesOf } from "./state.ts";
 import { tend } from "./tend.ts";
 import type { Settled } from "./waits/outcome.ts";
 import { Waits } from "./waits/waits.ts";
-
-export interface RunPorts {
-  readonly store: RunStore;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-}
-
-export interface LoopInput extends RunPorts {
-  readonly workflow: WorkflowDefinition;
-  readonly runId: string;
-  readonly epoch: number;
-  readonly input: unknown;
-  readonly auth: JsonValue;
-  /** What the log says so far. */
-  readonly state: RunState;
-  readonly rows: OutputRows;
-  readonly heartbeats: Map<string, JsonValue>;
-  readonly deliveredSeq: number;
-  readonly frameLog: FrameLog;
-  readonly seenSeq: number;
-  readonly maxConcurrency: number;
-  /** `always`: every tick renders anew; same plan and events, only slower (a check of L3). */
-  readonly render: "tracked" | "always";
-  readonly around: AroundBody;
-  readonly onEvent: (event: StoredEvent) => void;
-  /** What tasks remember across runs; without one, `memory` props fail visibly. */
-  readonly memory: MemoryStore | null;
-  /** Which agent judges under a model's name, for scorers. */
-  readonly judges: ((model: JudgeModel) => AgentLike | undefined) | null;
-}
 
 interface Recorded {
   readonly row: Row;
@@ -91,6 +63,8 @@ export class RunLoop {
   #lookAtStore = true;
   #stop: Stop | undefined;
   #drained = false;
+  /** L6 */
+  #continuing: PlanContinue | PlanLoop | undefined;
 
   constructor(input: LoopInput) {
     this.#in = input;
@@ -126,7 +100,7 @@ export class RunLoop {
       for (;;) {
         const result = await this.#tick();
         if (result) return result;
-        await this.#bell.wait(this.#stop ? null : this.#dueMs());
+        await this.#bell.wait(this.#stop || this.#continuing ? null : this.#dueMs());
       }
     } finally {
       unwatch();
@@ -140,7 +114,7 @@ export class RunLoop {
     if (!this.#plan) this.#firstFrame();
     if (this.#lookAtStore) await this.#readStore();
     this.#collect();
-    const starts = this.#stop ? [] : this.#advance();
+    const starts = this.#stop || this.#continuing ? [] : this.#advance();
     const result = this.#isIdle(starts) || this.#drained ? this.#conclude() : undefined;
     if (!(await this.#flush(result))) return { status: "lost", runId: this.#in.runId }; // L2
     if (result) return result;
@@ -246,6 +220,12 @@ export class RunLoop {
     this.#dirty = true;
     const given = (leaf: PlanLeaf): boolean => isGivenUp(leaf.within, state.scopes);
     this.#bodies.giveUp(given, new SmoothError("TASK_ABORTED", `${scopeId} handles a failure: ${error.message}`));
+    this.#withdraw(given);
+  }
+
+  /** What waits, or was about to start, does so no more. */
+  #withdraw(given: (leaf: PlanLeaf) => boolean): void {
+    const { state } = this.#in;
     const launched = new Set(this.#bodies.live.map((body) => body.leaf.key));
     for (const leaf of this.#plan?.leaves.values() ?? []) {
       const node = state.nodes.get(leaf.key);
@@ -314,7 +294,8 @@ export class RunLoop {
         const schedule = this.#frame();
         if (this.#plan && this.#settleWaits(this.#plan)) continue;
         const steps = schedule.next(this.#in.clock.now());
-        if (steps.length === 0 && !this.#dirty) return starts.filter(({ leaf }) => this.#isRunning(leaf));
+        if (this.#continuing || (steps.length === 0 && !this.#dirty))
+          return starts.filter(({ leaf }) => this.#isRunning(leaf));
         for (const step of steps) this.#perform(step, starts);
         if (this.#stop) return this.#undoStarts(starts);
       }
@@ -375,6 +356,9 @@ export class RunLoop {
         return;
       case "exhausted":
         return this.#contain(step.loop.within, exhausted(step.loop));
+      case "continue":
+        this.#continuing ??= step.from;
+        return;
       case "rethrow":
         return this.#rethrow(step.scope);
     }
@@ -417,7 +401,12 @@ export class RunLoop {
     const status: RunStatus = end.status === "released" || end.status === "lost" ? "running" : end.status;
     const error = this.#stop?.status === "failed" ? this.#stop.error : null;
     if (status !== "running")
-      this.#recorder.draft.events.push({ type: "run.status", status, ...(error ? { error } : {}) });
+      this.#recorder.draft.events.push({
+        type: "run.status",
+        status,
+        ...(error ? { error } : {}),
+        ...("nextRunId" in end ? { nextRunId: end.nextRunId } : {}),
+      });
     return { status, error, wakeAtMs: "wakeAtMs" in end ? end.wakeAtMs : null };
   }
 
@@ -427,6 +416,7 @@ export class RunLoop {
   #conclude(): RunResult | undefined {
     const { runId, rows, workflow } = this.#in;
     if (this.#stop) return this.#stopped(this.#stop);
+    if (this.#continuing) return this.#continue(this.#continuing);
     if (this.#schedule?.dueMs() !== null) return undefined;
     const rest = this.#schedule.rest();
     if (rest.waiting.length > 0) {
@@ -439,6 +429,25 @@ export class RunLoop {
     }
     this.stop({ status: "failed", error: deadlock(rest.blocked, this.#in.state) });
     return this.#stop === undefined ? undefined : this.#stopped(this.#stop);
+  }
+
+  /** L6 */
+  #continue(from: PlanContinue | PlanLoop): RunResult {
+    const { runId, origin, rows, workflow, clock } = this.#in;
+    const next = { inputSchema: workflow.inputSchema, atMs: clock.now() };
+    try {
+      const successor =
+        from.kind === "loop"
+          ? successorOf(origin, { ...next, carried: carriedBy(from, rows) })
+          : successorOf(origin, { ...next, state: from.state });
+      this.#withdraw(() => true);
+      this.#recorder.successor = successor;
+      return { status: "continued", runId, nextRunId: successor.run.runId };
+    } catch (error) {
+      const failed = { status: "failed", error: errorInfo(error) } as const;
+      this.stop(failed);
+      return this.#stopped(failed);
+    }
   }
 
   #stopped(stop: Stop): RunResult {
@@ -458,13 +467,3 @@ export class RunLoop {
 }
 
 const refOf = ({ nodeId, iteration }: NodeRef): NodeRef => ({ nodeId, iteration });
-
-/** A static row is recorded with its start, unless its schema needs a promise or refuses it: then it goes the long way. */
-function staticRow(leaf: TaskLeaf, value: unknown): Row | undefined {
-  try {
-    const row = parseRow(leaf.output.schema, value);
-    return row instanceof Promise ? undefined : row;
-  } catch {
-    return undefined; // the attempt will report it
-  }
-}

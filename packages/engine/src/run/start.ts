@@ -14,6 +14,7 @@ import type { AgentLike } from "../task/body.ts";
 import type { StoredEvent } from "./events.ts";
 import type { Claimed } from "./control.ts";
 import { parseInput } from "./input.ts";
+import type { RunOrigin } from "./continuation.ts";
 import { checkMetadata, type RunMetadata } from "./metadata.ts";
 import { mayClaim, type OwnerCheck } from "./ownership.ts";
 import { replay } from "./replay.ts";
@@ -74,6 +75,9 @@ export interface RunHandle {
   readonly runId: string;
   /** Rejects only when the store fails. */
   readonly result: Promise<RunResult>;
+  /** The run this one continues as, taken up by this process; null when it ends otherwise. Rejects only when the store fails. */
+  readonly next: Promise<RunHandle | null>;
+  /** This run and whatever it continues as. */
   cancel(): void;
   /** Stop working on the run and leave it resumable: for a process that goes down in good order. */
   release(): void;
@@ -85,15 +89,15 @@ export async function startRun(options: StartRun): Promise<RunHandle> {
   const input = parseInput(workflow.inputSchema, options.input);
   const runId = options.runId ?? options.ids.next("run");
   await store.defineOutputs(workflow.registry.tables);
-  const created = await store.create({
+  const origin: RunOrigin = {
     runId,
     workflow: workflow.name,
     input: options.input,
     auth: options.auth ?? null,
     metadata: metadataOf(options),
     owner,
-    atMs: clock.now(),
-  });
+  };
+  const created = await store.create({ ...origin, atMs: clock.now() });
   if (created === "exists")
     throw new SmoothError("CONFLICT", `run ${runId} exists already; resume it or take another id`, {
       details: { runId },
@@ -101,8 +105,9 @@ export async function startRun(options: StartRun): Promise<RunHandle> {
   const loop = new RunLoop({
     ...shared(options),
     runId,
+    origin,
     input,
-    auth: options.auth ?? null,
+    auth: origin.auth,
     epoch: 1,
     state: emptyState(),
     rows: new OutputRows(),
@@ -111,7 +116,14 @@ export async function startRun(options: StartRun): Promise<RunHandle> {
     deliveredSeq: 0,
     seenSeq: 1,
   });
-  return drive(runId, loop, options.signal);
+  return drive(runId, loop, options);
+}
+
+/** How a run ended, however often it continued as new. */
+export async function lastResult(handle: RunHandle): Promise<RunResult> {
+  const result = await handle.result;
+  const next = await handle.next;
+  return next ? lastResult(next) : result;
 }
 
 /** Throws RUN_NOT_FOUND, RUN_NOT_RESUMABLE, RUN_OWNER_ALIVE, RUN_CLAIM_LOST, RESUME_METADATA_MISMATCH. */
@@ -132,7 +144,7 @@ export async function resumeRun(options: ResumeRun): Promise<RunHandle> {
     held = await store.claim({ runId, epoch: row.epoch, owner, atMs: clock.now(), accepted });
     if (held === null)
       throw new SmoothError("RUN_CLAIM_LOST", `another process claimed run ${runId} first`, { details: { runId } });
-    return drive(runId, await takenUp(options, row, held), options.signal);
+    return drive(runId, await takenUp(options, { ...row, epoch: held }), options);
   } catch (error) {
     if (held !== null) await letGo(store, { run: claimed?.run ?? row, epoch: held, atMs: clock.now() });
     throw error;
@@ -150,14 +162,20 @@ async function letGo(
   await store.commit({ runId: run.runId, epoch, atMs, ...nothing, status });
 }
 
-async function takenUp(options: ResumeRun, row: RunRow, epoch: number): Promise<RunLoop> {
-  const { workflow, store } = options;
+type Taking = RunOptions &
+  Omit<EngineDeps, "ids"> & { readonly workflow: WorkflowDefinition; readonly eventsAfterSeq?: number | undefined };
+
+/** A run that this process holds at the row's epoch. */
+async function takenUp(options: Taking, row: RunRow): Promise<RunLoop> {
+  const { workflow, store, owner } = options;
+  const { runId, input, auth, metadata } = row;
   return new RunLoop({
     ...shared(options),
-    runId: row.runId,
-    input: parseInput(workflow.inputSchema, row.input),
-    auth: row.auth,
-    epoch,
+    runId,
+    origin: { runId, workflow: row.workflow, input, auth, metadata, owner },
+    input: parseInput(workflow.inputSchema, input),
+    auth,
+    epoch: row.epoch,
     ...(await replay(store, workflow, row.runId)),
     frameLog: new FrameLog(await store.frames(row.runId)),
     deliveredSeq: options.eventsAfterSeq ?? row.lastSeq,
@@ -207,10 +225,37 @@ const shared = ({
   judges: judges ?? null,
 });
 
-function drive(runId: string, loop: RunLoop, signal: AbortSignal | undefined): RunHandle {
-  const cancel = (): void => loop.stop({ status: "cancelled" });
+/** The run, and after it the one it continues as: that one belongs to this process from its first row (P1). */
+function drive(runId: string, loop: RunLoop, options: Taking): RunHandle {
+  const { signal } = options;
+  let asked: "cancelled" | "released" | undefined;
+  let following: RunHandle | undefined;
+  const cancel = (): void => {
+    asked ??= "cancelled";
+    loop.stop({ status: "cancelled" });
+    following?.cancel();
+  };
+  const release = (): void => {
+    asked ??= "released";
+    loop.stop({ status: "released" });
+    following?.release();
+  };
   signal?.addEventListener("abort", cancel, { once: true });
   if (signal?.aborted) cancel();
   const result = loop.drive().finally(() => signal?.removeEventListener("abort", cancel));
-  return { runId, result, cancel, release: () => loop.stop({ status: "released" }) };
+  const next = result.then(async (end) => {
+    if (end.status !== "continued") return null;
+    following = await takeUpSuccessor(options, end.nextRunId);
+    if (asked === "cancelled") following?.cancel();
+    if (asked === "released") following?.release();
+    return following ?? null;
+  });
+  next.catch(() => {}); // whoever waits for it hears it
+  return { runId, result, next, cancel, release };
+}
+
+async function takeUpSuccessor(options: Taking, runId: string): Promise<RunHandle | undefined> {
+  const row = await options.store.run(runId);
+  if (row?.epoch !== 1) return undefined; // somebody else has taken it over already
+  return drive(runId, await takenUp({ ...options, eventsAfterSeq: 0 }, row), options);
 }

@@ -59,7 +59,7 @@ export function buildCells(plan: Plan): CellTree {
       const body = add(node.body);
       const parts = { body, catch: node.catch && add(node.catch), finally: node.finally && add(node.finally) };
       scopes.set(node.scopeId, Object.assign(cell, { parts }) as ScopeCell);
-    } else for (const child of node.children) add(child);
+    } else if (node.kind !== "continue") for (const child of node.children) add(child);
     return cell;
   };
   return { root: build(plan.root, null, newPool(Infinity)), leaves, scopes };
@@ -83,7 +83,7 @@ export const leavesBelow = (cell: Cell): readonly LeafCell[] =>
 export function completedSteps(cell: Cell): readonly string[] {
   const { node, phase } = cell;
   if (node.kind === "leaf" || node.kind === "scope") return [];
-  if (node.kind !== "loop" && node.stepId !== undefined) return phase === "done" ? [node.stepId] : [];
+  if ("stepId" in node && node.stepId !== undefined) return phase === "done" ? [node.stepId] : [];
   return cell.children.flatMap(completedSteps);
 }
 

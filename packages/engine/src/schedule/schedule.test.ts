@@ -2,7 +2,16 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { resolveRef, stateKey } from "../graph/identity.ts";
-import type { Plan, PlanGroup, PlanLeaf, PlanNode, PlanScope, ScopeHandler, ScopePart } from "../graph/plan.ts";
+import {
+  leavesBelow,
+  type Plan,
+  type PlanGroup,
+  type PlanLeaf,
+  type PlanNode,
+  type PlanScope,
+  type ScopeHandler,
+  type ScopePart,
+} from "../graph/plan.ts";
 import { outputTable } from "../outputs/table.ts";
 import type { NodeState, ScopeState } from "../run/state.ts";
 import { contain } from "./contain.ts";
@@ -39,16 +48,10 @@ const group = (kind: PlanGroup["kind"], children: readonly PlanNode[], cap = Inf
   cap,
   children,
 });
-const membersOf = (node: PlanNode): readonly PlanNode[] => {
-  if (node.kind === "leaf") return [];
-  if (node.kind === "loop") return [node.body];
-  return node.kind === "scope" ? [node.body, node.catch, node.finally].filter((part) => part !== null) : node.children;
-};
-const leavesOf = (node: PlanNode): PlanLeaf[] => (node.kind === "leaf" ? [node] : membersOf(node).flatMap(leavesOf));
 const planOf = (root: PlanGroup): Plan => ({
   name: "p",
   root,
-  leaves: new Map(leavesOf(root).map((each) => [each.key, each])),
+  leaves: new Map(leavesBelow(root).map((each) => [each.key, each])),
   chains: new Map(),
   handles: new Map(),
   warnings: [],
@@ -130,7 +133,9 @@ test("D: keeping up to date gives what asking from scratch gives", () => {
             continueOnFail: node.continueOnFail,
             after: count > 2 && count % 3 === 0 ? [`t${count - 2}::0`] : [],
           });
-        return node.kind === "loop" || node.kind === "scope" ? node : { ...node, children: node.children.map(name) };
+        return node.kind !== "sequence" && node.kind !== "parallel"
+          ? node
+          : { ...node, children: node.children.map(name) };
       };
       const plan = planOf(group("sequence", children.map(name)));
       const states = new Map<string, NodeState>();

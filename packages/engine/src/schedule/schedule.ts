@@ -7,7 +7,7 @@
  *  D4. A dependency that ended otherwise than finished blocks its dependents; `rest()` names both.
  *  D5. What handles a failure starts when the bodies of the part it takes over from have stopped; that part starts nothing more.
  *  D6. `until` is asked before a pass and after it: a pass that has begun is finished. */
-import type { Plan, PlanLeaf, PlanLoop, PlanScope, TaskLeaf, WaitLeaf } from "../graph/plan.ts";
+import type { Plan, PlanContinue, PlanLeaf, PlanLoop, PlanScope, TaskLeaf, WaitLeaf } from "../graph/plan.ts";
 import { triesOf, type NodeState, type ScopeState } from "../run/state.ts";
 import {
   buildCells,
@@ -27,6 +27,8 @@ export type Step =
   | { readonly kind: "wait"; readonly leaf: WaitLeaf }
   | { readonly kind: "advance"; readonly loop: PlanLoop }
   | { readonly kind: "exhausted"; readonly loop: PlanLoop }
+  /** The run goes on as a new one: with a state, or at the next iteration of a loop. */
+  | { readonly kind: "continue"; readonly from: PlanContinue | PlanLoop }
   /** A scope has done what it does about its failure; now the failure goes on outward. */
   | { readonly kind: "rethrow"; readonly scope: PlanScope };
 
@@ -127,6 +129,7 @@ export class Schedule {
     const { node } = cell;
     if (node.kind === "leaf") return this.#activateLeaf(cell as LeafCell);
     if (node.kind === "sequence") return this.#stepSequence(cell);
+    if (node.kind === "continue") return this.#give(cell, { kind: "continue", from: node });
     if (node.kind === "scope") return this.#openScope(cell as ScopeCell);
     if (node.kind === "loop" && node.until && !hasBegun(cell, this.#in)) return this.#finish(cell); // D6
     cell.at = cell.children.length;
@@ -208,7 +211,7 @@ export class Schedule {
 
   #bodyDone(cell: Cell, loop: PlanLoop): void {
     if (loop.until) this.#finish(cell);
-    else if (loop.iteration + 1 < loop.maxIterations) this.#give(cell, { kind: "advance", loop });
+    else if (loop.iteration + 1 < loop.maxIterations) this.#give(cell, nextPass(loop));
     else if (loop.onMaxReached === "fail") this.#give(cell, { kind: "exhausted", loop });
     else this.#finish(cell);
   }
@@ -289,6 +292,9 @@ export class Schedule {
     }
   }
 }
+
+const nextPass = (loop: PlanLoop): Step =>
+  (loop.iteration + 1) % loop.continueEvery === 0 ? { kind: "continue", from: loop } : { kind: "advance", loop };
 
 /** D2 */
 function isTerminal(leaf: PlanLeaf, state: NodeState | undefined): boolean {

@@ -20,11 +20,13 @@ export interface MemoryRun {
 export const newRun = ({
   atMs,
   metadata = NO_METADATA,
+  parent = null,
   ...run
 }: Omit<NewRun, "owner"> & Pick<RunRow, "owner" | "status" | "forkedFrom">): MemoryRun => ({
   row: {
     ...run,
     metadata,
+    parent,
     error: null,
     epoch: 1,
     heartbeatAtMs: atMs,

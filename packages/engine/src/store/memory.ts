@@ -16,6 +16,7 @@ import type {
   RunFilter,
   RunRow,
   RunStore,
+  Successor,
 } from "./port.ts";
 import { claimEvents } from "./port.ts";
 import { appendTo, newRun, type MemoryRun, type Mutable } from "./memory-run.ts";
@@ -46,11 +47,15 @@ class MemoryStore implements Omit<RunStore, keyof TravelStore> {
   async defineOutputs(): Promise<void> {}
 
   async create(run: NewRun): Promise<"created" | "exists"> {
-    if (this.#runs.has(run.runId)) return "exists";
+    return this.#create(run) ? "created" : "exists";
+  }
+
+  #create(run: NewRun): MemoryRun | undefined {
+    if (this.#runs.has(run.runId)) return undefined;
     const created = newRun({ ...run, status: "running", forkedFrom: null });
     this.#runs.set(run.runId, created);
     appendTo(created, [{ type: "run.started", workflow: run.workflow }], run.atMs);
-    return "created";
+    return created;
   }
 
   async claim({ runId, epoch, owner, atMs, accepted }: Parameters<RunStore["claim"]>[0]): Promise<number | null> {
@@ -77,7 +82,16 @@ class MemoryStore implements Omit<RunStore, keyof TravelStore> {
     const run = this.#owned(batch.runId, batch.epoch);
     if (!run) return { kind: "stale" };
     for (const entry of batch.cached) this.#cache.set(entry.key, { ...entry, runId: batch.runId, atMs: batch.atMs });
+    if (batch.successor) this.#createSuccessor(batch.successor);
     return write(run, batch);
+  }
+
+  /** S8 */
+  #createSuccessor({ run, events, outputs }: Successor): void {
+    const created = this.#create(run);
+    if (!created) return;
+    appendTo(created, events, run.atMs);
+    for (const cells of outputs) created.outputs.set(stateKey(cells), cells);
   }
 
   async beat({ runId, epoch, atMs }: Parameters<RunStore["beat"]>[0]): Promise<boolean> {
@@ -91,10 +105,11 @@ class MemoryStore implements Omit<RunStore, keyof TravelStore> {
     return run ? { ...run.row } : null;
   }
 
-  async runs({ status, dueAtMs, forkedFrom, limit = Infinity }: RunFilter): Promise<readonly RunRow[]> {
+  async runs({ status, dueAtMs, forkedFrom, parentRunId, limit = Infinity }: RunFilter): Promise<readonly RunRow[]> {
     const rows = [...this.#runs.values()].map(({ row }) => ({ ...row }));
     return rows
       .filter((row) => !status || status.includes(row.status))
+      .filter((row) => parentRunId === undefined || row.parent?.runId === parentRunId)
       .filter(({ wakeAtMs }) => dueAtMs === undefined || (wakeAtMs !== null && wakeAtMs <= dueAtMs))
       .filter((row) => forkedFrom === undefined || row.forkedFrom?.runId === forkedFrom)
       .toReversed()

@@ -6,7 +6,8 @@
  *  S5. When a commit's promise resolves as committed, it survives what the implementation promises to survive (power loss, for SQLite with FULL).
  *  S6. No wake-up is lost: whoever changes a suspended run from outside makes it due at once, and an owner that suspends it without
  *      having seen all its events (`seenSeq`) leaves it due at once.
- *  S7. When a run is over, nobody is asked anything about it any more. */
+ *  S7. When a run is over, nobody is asked anything about it any more.
+ *  S8. A successor is created in the transaction that ends its predecessor. */
 import type { SqlValue } from "@smooth/platform/ports";
 import type { FrameRow, NewFrame } from "../frames/frame-log.ts";
 import type { CacheStore, NewCacheEntry } from "../cache/port.ts";
@@ -36,6 +37,7 @@ export interface RunRow {
   readonly input: JsonValue;
   readonly auth: JsonValue;
   readonly metadata: RunMetadata;
+  readonly parent: RunParent | null;
   readonly error: ErrorInfo | null;
   readonly owner: Owner | null;
   readonly epoch: number;
@@ -51,12 +53,20 @@ export interface RunRow {
 
 export type RunEpoch = Pick<RunRow, "runId" | "epoch">;
 
+/** Where a run comes from: it goes on for one that continued as new, or it is a subflow, of the node with this state key. */
+export interface RunParent {
+  readonly runId: string;
+  readonly as: "continuation" | "subflow";
+  readonly key: string | null;
+}
+
 export interface NewRun {
   readonly runId: string;
   readonly workflow: string;
   readonly input: JsonValue;
   readonly auth: JsonValue;
   readonly metadata?: RunMetadata | undefined;
+  readonly parent?: RunParent | null | undefined;
   readonly owner: Owner;
   readonly atMs: number;
 }
@@ -92,6 +102,13 @@ export interface Heartbeat extends NodeRef {
   readonly payload: JsonValue;
 }
 
+/** A run created by another one's last flush, with what it brings along. */
+export interface Successor {
+  readonly run: NewRun;
+  readonly events: readonly RunEventBody[];
+  readonly outputs: readonly OutputCells[];
+}
+
 /** One flush of one run. */
 export interface Batch {
   readonly runId: string;
@@ -106,6 +123,8 @@ export interface Batch {
   readonly frames: readonly NewFrame[];
   /** Rows to keep for later executions. */
   readonly cached: readonly NewCacheEntry[];
+  /** S8. The run that goes on where this one ends. */
+  readonly successor?: Successor | undefined;
   readonly status: StatusChange | null;
 }
 
@@ -136,6 +155,8 @@ export interface RunFilter {
   readonly dueAtMs?: number | undefined;
   /** Only forks of this run. */
   readonly forkedFrom?: string | undefined;
+  /** Only runs that come from this one. */
+  readonly parentRunId?: string | undefined;
   readonly limit?: number | undefined;
 }
 

@@ -6,7 +6,7 @@ import type { JsonValue } from "../outputs/json.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import { RunEventBody, RunStatus, type StoredEvent } from "../run/events.ts";
 import type { RunMetadata } from "../run/metadata.ts";
-import type { ApprovalRow, OutputCells, Owner, RunRow } from "./port.ts";
+import type { ApprovalRow, OutputCells, Owner, RunParent, RunRow } from "./port.ts";
 import type { ArchivedOutput, TravelRow } from "./travel-port.ts";
 
 export const json = (cell: SqlValue | undefined): JsonValue =>
@@ -24,6 +24,7 @@ export const runRow = (row: SqlRow): RunRow => ({
   input: json(row["input"]),
   auth: json(row["auth"]),
   metadata: { source: json(row["source"]) as unknown as RunMetadata["source"], vcsRoot: textOf(row["vcs_root"]) },
+  parent: parentOf(row),
   error: json(row["error"]) as RunRow["error"],
   owner: json(row["owner"]) as Owner | null,
   epoch: Number(row["epoch"]),
@@ -60,6 +61,11 @@ export const travelRow = (row: SqlRow): TravelRow => ({
   detail: textOf(row["detail"]),
   undo: json(row["undo"]) as TravelRow["undo"],
 });
+function parentOf(row: SqlRow): RunParent | null {
+  const runId = textOf(row["parent_run_id"]);
+  if (runId === null) return null;
+  return { runId, as: String(row["parent_as"]) as RunParent["as"], key: textOf(row["parent_key"]) };
+}
 
 export const storedEvent = (runId: string, row: SqlRow): StoredEvent => ({
   ...RunEventBody.parse(json(row["body"])),

@@ -24,6 +24,9 @@ CREATE TABLE IF NOT EXISTS _smithers_travels (
   owner TEXT NOT NULL, result TEXT NOT NULL, detail TEXT, undo TEXT) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS _smithers_travels_one ON _smithers_travels (run_id) WHERE result = 'in-progress';
 CREATE INDEX IF NOT EXISTS _smithers_travels_of ON _smithers_travels (run_id, at_ms);
+CREATE TABLE IF NOT EXISTS _smithers_parents (
+  run_id TEXT PRIMARY KEY, parent_run_id TEXT NOT NULL, parent_as TEXT NOT NULL, parent_key TEXT) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS _smithers_parents_by_parent ON _smithers_parents (parent_run_id);
 CREATE TABLE IF NOT EXISTS _smithers_events (
   run_id TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run_id, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _smithers_approvals (

@@ -21,6 +21,7 @@ import type {
   RunFilter,
   RunRow,
   RunStore,
+  Successor,
 } from "./port.ts";
 import { claimEvents } from "./port.ts";
 import { approvalRow, frameRow, json, nodeRef, outputCells, runRow, storedEvent } from "./rows.ts";
@@ -35,7 +36,7 @@ const GATHER_HOPS = { alone: 4, inCompany: 100 };
 const OVER = "('finished', 'failed', 'cancelled', 'continued')";
 
 const RUN_ROWS = `SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) LEFT JOIN _smithers_metadata USING (run_id)
-  LEFT JOIN _smithers_forks USING (run_id)`;
+  LEFT JOIN _smithers_forks USING (run_id) LEFT JOIN _smithers_parents USING (run_id)`;
 
 type Claim = Parameters<RunStore["claim"]>[0];
 
@@ -100,6 +101,7 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
   }
 
   commit(batch: Batch): Promise<CommitResult> {
+    if (batch.successor) this.#active.add(batch.successor.run.runId);
     if (batch.status) this.#active.delete(batch.runId);
     return this.#inCompany(() => write(this.#sql, batch));
   }
@@ -137,12 +139,13 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
     return row ? runRow(row) : null;
   }
 
-  async runs({ status, dueAtMs, forkedFrom, limit = -1 }: RunFilter): Promise<readonly RunRow[]> {
+  async runs({ status, dueAtMs, forkedFrom, parentRunId, limit = -1 }: RunFilter): Promise<readonly RunRow[]> {
     const text = `${RUN_ROWS} WHERE (?1 IS NULL OR status IN (SELECT value FROM json_each(?1)))
-      AND (?2 IS NULL OR from_run = ?2) ${dueAtMs === undefined ? "" : "AND wake_at_ms <= ?4"}
-      ORDER BY created_at_ms DESC, run_id DESC LIMIT ?3`;
+      AND (?2 IS NULL OR from_run = ?2) AND (?3 IS NULL OR parent_run_id = ?3)
+      ${dueAtMs === undefined ? "" : "AND wake_at_ms <= ?5"} ORDER BY created_at_ms DESC, run_id DESC LIMIT ?4`;
     const due = dueAtMs === undefined ? [] : [dueAtMs];
-    return this.#sql.all(text, [status ? JSON.stringify(status) : null, forkedFrom ?? null, limit, ...due]).map(runRow);
+    const asked = [status ? JSON.stringify(status) : null, forkedFrom ?? null, parentRunId ?? null, limit];
+    return this.#sql.all(text, [...asked, ...due]).map(runRow);
   }
 
   async events(runId: string, afterSeq: number, limit = -1): Promise<readonly StoredEvent[]> {
@@ -254,7 +257,7 @@ function voidApprovals(sql: Sql, runId: string, ref?: NodeRef): void {
 
 function create(
   sql: Sql,
-  { runId, workflow, input, auth, metadata = NO_METADATA, owner, atMs }: NewRun,
+  { runId, workflow, input, auth, metadata = NO_METADATA, parent, owner, atMs }: NewRun,
 ): "created" | "exists" {
   const { changes } = sql.run(
     `INSERT INTO _smithers_runs (run_id, workflow, status, owner, epoch, heartbeat_at_ms, last_seq, created_at_ms, updated_at_ms)
@@ -264,6 +267,13 @@ function create(
   if (changes === 0) return "exists";
   sql.run("INSERT INTO _smithers_inputs VALUES (?, ?, ?)", [runId, JSON.stringify(input), JSON.stringify(auth)]);
   writeMetadata(sql, runId, metadata);
+  if (parent)
+    sql.run("INSERT INTO _smithers_parents (run_id, parent_run_id, parent_as, parent_key) VALUES (?, ?, ?, ?)", [
+      runId,
+      parent.runId,
+      parent.as,
+      parent.key,
+    ]);
   appendOutside(sql, { runId, atMs }, { type: "run.started", workflow });
   return "created";
 }
@@ -279,6 +289,13 @@ function takeOver(sql: Sql, { runId, epoch, owner, atMs, accepted }: Claim): boo
   return true;
 }
 
+/** S8 */
+function createSuccessor(sql: Sql, { run, events, outputs }: Successor): void {
+  create(sql, run);
+  for (const event of events) appendOutside(sql, run, event);
+  for (const output of outputs) insertOutput(sql, run.runId, output);
+}
+
 function write(sql: Sql, batch: Batch): CommitResult {
   const { runId, epoch, atMs, events, status } = batch;
   const row = sql.get(
@@ -289,6 +306,7 @@ function write(sql: Sql, batch: Batch): CommitResult {
   const firstSeq = Number(row["last_seq"]) - events.length + 1;
   for (const [at, event] of events.entries()) insertEvent(sql, [runId, firstSeq + at, atMs], event);
   for (const output of batch.outputs) insertOutput(sql, runId, output);
+  if (batch.successor) createSuccessor(sql, batch.successor);
   for (const { nodeId, iteration, mode, request } of batch.approvals)
     sql.run(
       "INSERT INTO _smithers_approvals (run_id, node_id, iteration, mode, request, opened_at_ms) VALUES (?, ?, ?, ?, ?, ?)",

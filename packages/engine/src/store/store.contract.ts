@@ -71,6 +71,7 @@ export function runStoreContract(open: () => RunStore): void {
       status: "running",
       input: { x: [1] },
       auth: null,
+      parent: null,
       metadata: { source: null, vcsRoot: null },
       error: null,
       owner: OWNER,
@@ -201,6 +202,35 @@ export function runStoreContract(open: () => RunStore): void {
     ]);
 
     expect(results).toEqual([{ kind: "stale" }, { kind: "committed", firstSeq: 2 }]);
+  });
+
+  test("S8: a run that continues as new ends and has its successor in one step; the successor knows where it comes from", async () => {
+    const run = { runId: "run-2", workflow: "w", input: { y: 1 }, auth: null, owner: OWNER, atMs: 10 };
+    const successor = {
+      run: { ...run, parent: { runId: "run-1", as: "continuation" as const, key: null } },
+      events: [{ type: "loop.advanced" as const, loopId: "l", iteration: 3 }, finished],
+      outputs: [{ table: TABLE, nodeId: "a", iteration: 0, cells: encodeRow(TABLE, ROW) }],
+    };
+    const ending = { successor, status: { status: "continued" as const, error: null, wakeAtMs: null, seenSeq: 1 } };
+
+    expect(await store.commit(batch({ ...ending, epoch: 9 }))).toEqual({ kind: "stale" });
+    expect(await store.run("run-2")).toBeNull();
+    await store.commit(batch(ending));
+
+    expect(await store.run("run-1")).toMatchObject({ status: "continued", owner: null });
+    expect(await store.run("run-2")).toMatchObject({
+      status: "running",
+      owner: OWNER,
+      epoch: 1,
+      parent: successor.run.parent,
+    });
+    expect((await store.events("run-2", 0)).map(({ seq, type }) => [seq, type])).toEqual([
+      [1, "run.started"],
+      [2, "loop.advanced"],
+      [3, "node.finished"],
+    ]);
+    expect(await store.outputs("run-2", TABLE)).toHaveLength(1);
+    expect((await store.runs({ parentRunId: "run-1" })).map(({ runId }) => runId)).toEqual(["run-2"]);
   });
 
   test("a released run has no owner and refuses its old owner", async () => {

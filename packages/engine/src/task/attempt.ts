@@ -130,7 +130,7 @@ function promptOf({ leaf, deps }: AttemptInput, context: TaskContext): string | 
   throw new SmoothError("INVALID_INPUT", `the function child of task ${leaf.id} must return the prompt as text`);
 }
 
-export function parseRow(schema: z.ZodObject, value: unknown): Row | Promise<Row> {
+function parseRow(schema: z.ZodObject, value: unknown): Row | Promise<Row> {
   const read = (parsed: z.ZodSafeParseResult<Row>): Row => {
     if (parsed.success) return parsed.data;
     throw new SmoothError("INVALID_OUTPUT", `the output does not match its schema: ${z.prettifyError(parsed.error)}`);
@@ -140,6 +140,16 @@ export function parseRow(schema: z.ZodObject, value: unknown): Row | Promise<Row
   } catch (error) {
     if (error instanceof z.core.$ZodAsyncError) return schema.safeParseAsync(value).then(read);
     throw error;
+  }
+}
+
+/** A static row is recorded with its start, unless its schema needs a promise or refuses it: then it goes the long way. */
+export function staticRow(leaf: TaskLeaf, value: unknown): Row | undefined {
+  try {
+    const row = parseRow(leaf.output.schema, value);
+    return row instanceof Promise ? undefined : row;
+  } catch {
+    return undefined; // the attempt will report it
   }
 }
 

@@ -3,7 +3,7 @@
  *  G2. A loop's body comes round to itself, unless the loop is around the node that is asked about: which of its passes come later is
  *      a matter of iterations (`reset.ts`). */
 import { localId } from "../graph/identity.ts";
-import type { Plan, PlanNode } from "../graph/plan.ts";
+import { membersOf, type Plan, type PlanNode } from "../graph/plan.ts";
 
 export interface PlanEdges {
   /** Local ids of all leaves, loops and scopes of the plan. */
@@ -58,7 +58,7 @@ function add(graph: Graph, node: PlanNode, span: Span): void {
   if (node.kind === "parallel") {
     join(span.from, span.to);
     for (const child of node.children) add(graph, child, span);
-  } else addInOrder(graph, node.children, span);
+  } else addInOrder(graph, membersOf(node), span);
 }
 
 function addLeaf(graph: Graph, { id, key, after }: Extract<PlanNode, { kind: "leaf" }>, { from, to }: Span): void {
@@ -81,11 +81,7 @@ function addScope(graph: Graph, scope: Extract<PlanNode, { kind: "scope" }>, { f
   const start = vertex(scope.id);
   graph.scopes.add(scope.id);
   join(from, start);
-  addInOrder(
-    graph,
-    [scope.body, scope.catch, scope.finally].filter((part) => part !== null),
-    { from: start, to },
-  );
+  addInOrder(graph, membersOf(scope), { from: start, to });
 }
 
 /** G1 */

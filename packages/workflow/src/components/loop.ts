@@ -11,6 +11,8 @@ export interface LoopProps {
   /** Default 5. */
   readonly maxIterations?: number;
   readonly onMaxReached?: "fail" | "return-last";
+  /** Go on in a new run after every so many iterations, so that no history grows without bound. */
+  readonly continueAsNewEvery?: number;
   readonly skipIf?: boolean;
   readonly children?: ReactNode;
 }

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { decideApproval } from "@smooth/engine/control";
 import { isOwnerAlive, processOwner } from "@smooth/engine/process-owner";
-import { resumeRun, startRun, type RunHandle } from "@smooth/engine/run";
+import { lineage } from "@smooth/engine/lineage";
+import { lastResult, resumeRun, startRun, type RunHandle } from "@smooth/engine/run";
 import { openSqliteStore } from "@smooth/engine/store/sqlite";
 import { openSqlite } from "@smooth/platform/node/sqlite";
 import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
@@ -42,26 +43,36 @@ const deps = {
   log: memoryLog(),
   owner: processOwner(),
 };
-const resume = (): Promise<RunHandle> => resumeRun({ ...deps, runId: "run-crash", isAlive: isOwnerAlive });
+const RUN = "run-crash";
+/** The run that the work has come to, when it continued as new. */
+const latest = async (): Promise<string> => (await lineage(store, RUN)).at(-1)?.runId ?? RUN;
+const resume = async (): Promise<RunHandle> => resumeRun({ ...deps, runId: await latest(), isAlive: isOwnerAlive });
 
-const before = await store.run("run-crash");
-if (before?.status !== "finished") {
-  const first = before ? await resume() : await startRun({ ...deps, runId: "run-crash", input: {} });
-  let result = await first.result;
-  for (; result.status === "waiting-approval"; result = await (await resume()).result) {
-    const open = await store.approvals({ runId: "run-crash", only: "open" });
-    for (const { nodeId, iteration } of open)
+const started = await store.run(RUN);
+if (!started || (await store.run(await latest()))?.status !== "finished") {
+  const first = started ? await resume() : await startRun({ ...deps, runId: RUN, input: {} });
+  let result = await lastResult(first);
+  for (; result.status === "waiting-approval"; result = await lastResult(await resume()))
+    for (const { runId, nodeId, iteration } of await store.approvals({ only: "open" }))
       await decideApproval(store, {
-        runId: "run-crash",
+        runId,
         nodeId,
         iteration,
         decision: { verdict: "approve" },
         by: "ann",
         atMs: 1,
       });
-  }
   if (result.status !== "finished") throw new Error(JSON.stringify(result));
 }
-const rows = await Promise.all(workflow.registry.tables.map((table) => store.outputs("run-crash", table)));
-const recorded = rows.flat().map(({ nodeId, iteration, cells }) => [`${nodeId}::${iteration}`, cells]);
-process.stdout.write(JSON.stringify({ recorded, points: point }));
+const runs = (await store.runs({})).map(({ runId }) => runId);
+const rows = await Promise.all(
+  runs.flatMap((runId) =>
+    workflow.registry.tables.map(async (table) =>
+      (await store.outputs(runId, table)).map(({ nodeId, iteration, cells }) => [
+        `${runId} ${nodeId}::${iteration}`,
+        cells,
+      ]),
+    ),
+  ),
+);
+process.stdout.write(JSON.stringify({ recorded: rows.flat(), points: point }));

@@ -5,6 +5,7 @@ import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { z } from "zod";
 import { Approval } from "../components/approval.ts";
 import { Branch } from "../components/branch.ts";
+import { ContinueAsNew } from "../components/continue-as-new.ts";
 import { Loop } from "../components/loop.ts";
 import { Parallel } from "../components/parallel.ts";
 import { Saga } from "../components/saga.ts";
@@ -23,8 +24,11 @@ export function crashWorkflows(bodyLog: string): Readonly<Record<string, Workflo
       key: id,
       id,
       output: outputs.value,
-      children: async ({ nodeId, iteration, attempt, idempotencyKey }: TaskContext) => {
-        appendFileSync(bodyLog, `${JSON.stringify({ key: `${nodeId}::${iteration}`, attempt, idempotencyKey })}\n`);
+      children: async ({ runId, nodeId, iteration, attempt, idempotencyKey }: TaskContext) => {
+        appendFileSync(
+          bodyLog,
+          `${JSON.stringify({ key: `${runId} ${nodeId}::${iteration}`, attempt, idempotencyKey })}\n`,
+        );
         await Promise.resolve();
         return { n };
       },
@@ -34,8 +38,11 @@ export function crashWorkflows(bodyLog: string): Readonly<Record<string, Workflo
       id,
       output: outputs.value,
       noRetry: true,
-      children: ({ nodeId, iteration, attempt, idempotencyKey }: TaskContext) => {
-        appendFileSync(bodyLog, `${JSON.stringify({ key: `${nodeId}::${iteration}`, attempt, idempotencyKey })}\n`);
+      children: ({ runId, nodeId, iteration, attempt, idempotencyKey }: TaskContext) => {
+        appendFileSync(
+          bodyLog,
+          `${JSON.stringify({ key: `${runId} ${nodeId}::${iteration}`, attempt, idempotencyKey })}\n`,
+        );
         throw new Error(`${id} broke`);
       },
     });
@@ -64,6 +71,19 @@ export function crashWorkflows(bodyLog: string): Readonly<Record<string, Workflo
         step("after", 3),
       ),
     ),
+    pages: smithers((ctx) => {
+      const page = Number(ctx.input.__smithersContinuation?.payload ?? 0);
+      return h(
+        Workflow,
+        { name: "pages" },
+        h(
+          Loop,
+          { id: "turns", maxIterations: 4, continueAsNewEvery: 2 },
+          step("turn", page * 10 + (ctx.latest(outputs.value, "turn")?.n ?? 0)),
+        ),
+        page === 0 ? h(ContinueAsNew, { state: 1 }) : null,
+      );
+    }),
     chain: smithers((ctx) => {
       const first = row(ctx, "s0");
       return h(

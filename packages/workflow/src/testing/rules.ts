@@ -11,6 +11,7 @@ export const {
   Loop,
   Approval,
   Timer,
+  ContinueAsNew,
   MergeQueue,
   Saga,
   TryCatchFinally,

@@ -1,0 +1,47 @@
+/** What a process brings to the run it drives. */
+import type { Clock, Log, Random } from "@smooth/platform/ports";
+import type { FrameLog } from "../frames/frame-log.ts";
+import type { MemoryStore } from "../memory/port.ts";
+import type { JsonValue } from "../outputs/json.ts";
+import type { OutputRows } from "../outputs/rows.ts";
+import type { WorkflowDefinition } from "../render/workflow.ts";
+import type { JudgeModel } from "../scorers/scorer.ts";
+import type { RunStore } from "../store/port.ts";
+import type { AgentLike } from "../task/body.ts";
+import type { AroundBody } from "../task/tool-log.ts";
+import type { RunOrigin } from "./continuation.ts";
+import type { StoredEvent } from "./events.ts";
+import type { RunState } from "./state.ts";
+
+interface RunPorts {
+  readonly store: RunStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface LoopInput extends RunPorts {
+  readonly workflow: WorkflowDefinition;
+  readonly runId: string;
+  /** What a successor has in common with this run. */
+  readonly origin: RunOrigin;
+  readonly epoch: number;
+  readonly input: unknown;
+  readonly auth: JsonValue;
+  /** What the log says so far. */
+  readonly state: RunState;
+  readonly rows: OutputRows;
+  readonly heartbeats: Map<string, JsonValue>;
+  readonly deliveredSeq: number;
+  readonly frameLog: FrameLog;
+  readonly seenSeq: number;
+  readonly maxConcurrency: number;
+  /** `always`: every tick renders anew; same plan and events, only slower (a check of L3). */
+  readonly render: "tracked" | "always";
+  readonly around: AroundBody;
+  readonly onEvent: (event: StoredEvent) => void;
+  /** What tasks remember across runs; without one, `memory` props fail visibly. */
+  readonly memory: MemoryStore | null;
+  /** Which agent judges under a model's name, for scorers. */
+  readonly judges: ((model: JudgeModel) => AgentLike | undefined) | null;
+}

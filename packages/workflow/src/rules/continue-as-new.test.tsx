@@ -1,0 +1,202 @@
+/** @jsxImportSource @smooth/workflow */
+/** The rules of ENGINE §6 about runs that go on as new ones. */
+import { lineage } from "@smooth/engine/lineage";
+import { lastResult } from "@smooth/engine/run";
+import { settle } from "@smooth/platform/testing";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { createSmithers } from "../create-smithers.ts";
+import {
+  Approval,
+  ContinueAsNew,
+  Loop,
+  one,
+  outputs,
+  Parallel,
+  Sequence,
+  smithers,
+  Task,
+  Workflow,
+} from "../testing/rules.ts";
+import { testEngine } from "../testing/run-in-memory.ts";
+
+const pages = (ran: string[], last: number) => {
+  const own = createSmithers({
+    input: z.strictObject({ from: z.number().default(0) }),
+    n: z.object({ n: z.number() }),
+    output: z.object({ n: z.number() }),
+  });
+  return own.smithers((ctx) => {
+    const { __smithersContinuation: handedOver } = ctx.input as {
+      __smithersContinuation?: { payload: { page: number } };
+    };
+    const page = handedOver?.payload.page ?? ctx.input.from;
+    return (
+      <Workflow name="pages">
+        <Task id="fetch" output={own.outputs.n}>
+          {({ runId }) => (ran.push(`${runId} ${page}`), { n: page })}
+        </Task>
+        {page < last ? (
+          <ContinueAsNew state={{ page: page + 1 }} />
+        ) : (
+          <Task id="done" output={own.outputs.output}>
+            {{ n: page }}
+          </Task>
+        )}
+        <Task id="after" output={own.outputs.n}>
+          {() => (ran.push(`after ${page}`), { n: 0 })}
+        </Task>
+      </Workflow>
+    );
+  });
+};
+
+test("N1: the successor runs the same ids again, with the state, and nothing after the element runs", async () => {
+  const engine = testEngine();
+  const ran: string[] = [];
+
+  const handle = await engine.start(pages(ran, 7), { input: { from: 5 } });
+  const first = await handle.result;
+  const last = await lastResult(handle);
+
+  const runs = await lineage(engine.store, handle.runId);
+  const [a, b, c] = runs.map(({ runId }) => runId);
+  expect(first).toEqual({ status: "continued", runId: a, nextRunId: b });
+  expect(last).toEqual({ status: "finished", runId: c, output: { n: 7 } });
+  expect(ran).toEqual([`${a} 5`, `${b} 6`, `${c} 7`, "after 7"]);
+  expect(runs.map(({ status, workflow }) => [status, workflow])).toEqual([
+    ["continued", "workflow"],
+    ["continued", "workflow"],
+    ["finished", "workflow"],
+  ]);
+  expect(await lineage(engine.store, c!)).toEqual(runs);
+  expect(engine.events.map((event) => `${event.runId} ${event.seq}`)).toEqual([
+    ...new Set(engine.events.map((event) => `${event.runId} ${event.seq}`)),
+  ]);
+});
+
+test("what runs beside it ends first, what waits is asked no more", async () => {
+  const engine = testEngine();
+  const gate = Promise.withResolvers<{ n: number }>();
+  const workflow = smithers((ctx) => (
+    <Workflow name="beside">
+      {ctx.input.__smithersContinuation ? null : (
+        <Parallel>
+          <Task id="slow" output={outputs.n}>
+            {() => gate.promise}
+          </Task>
+          <Approval id="ask" output={outputs.decision} request={{ title: "?" }} />
+          <ContinueAsNew />
+        </Parallel>
+      )}
+    </Workflow>
+  ));
+  const handle = await engine.start(workflow);
+  await settle();
+  expect((await engine.store.run(handle.runId))?.status).toBe("running");
+  gate.resolve({ n: 1 });
+
+  expect((await lastResult(handle)).status).toBe("finished");
+  expect(engine.trace()).toContain("node.finished slow#0");
+  expect(await engine.store.approvals({ only: "open" })).toEqual([]);
+});
+
+test.each([
+  ["cannot be written as JSON", 1n, "INVALID_CONTINUATION_STATE"],
+  ["is over 10 MB", "x".repeat(10 * 1024 * 1024), "CONTINUATION_STATE_TOO_LARGE"],
+])("N3: a state that %s fails the run, and there is no successor", async (_, state, code) => {
+  const engine = testEngine();
+  const handle = await engine.start(
+    smithers(() => (
+      <Workflow name="bad">
+        <ContinueAsNew state={state} />
+      </Workflow>
+    )),
+  );
+
+  expect(await handle.result).toMatchObject({ status: "failed", error: { code } });
+  expect(await engine.store.runs({})).toHaveLength(1);
+});
+
+test("N2: a loop continues as new with its counter and the latest rows of its body, inside another loop too", async () => {
+  const engine = testEngine();
+  const seen: string[] = [];
+  const workflow = smithers((ctx) => (
+    <Workflow name="loops">
+      <Loop id="outer" maxIterations={2}>
+        <Loop id="inner" maxIterations={5} continueAsNewEvery={2}>
+          <Sequence>
+            <Task id="a" output={outputs.n}>
+              {({ iteration }) => {
+                seen.push(
+                  `${ctx.iterations["outer"] ?? 0}.${iteration} after ${ctx.latest(outputs.n, "a")?.n ?? "nothing"}`,
+                );
+                return { n: iteration };
+              }}
+            </Task>
+          </Sequence>
+        </Loop>
+      </Loop>
+    </Workflow>
+  ));
+
+  const handle = await engine.start(workflow);
+
+  expect((await lastResult(handle)).status).toBe("finished");
+  expect(await lineage(engine.store, handle.runId)).toHaveLength(5);
+  expect(seen).toEqual([
+    "0.0 after nothing",
+    "0.1 after 0",
+    "0.2 after 1",
+    "0.3 after 2",
+    "0.4 after 3",
+    "1.0 after nothing",
+    "1.1 after 0",
+    "1.2 after 1",
+    "1.3 after 2",
+    "1.4 after 3",
+  ]);
+});
+
+test("a successor that its process let go of is resumed like any run", async () => {
+  const engine = testEngine();
+  const ran: string[] = [];
+  const workflow = pages(ran, 1);
+  const handle = await engine.start(workflow, { input: {} });
+  await handle.result;
+  handle.release();
+  const next = await handle.next;
+  expect((await next?.result)?.status).toBe("released");
+
+  const resumed = await engine.resume(workflow, next!.runId);
+
+  expect((await lastResult(resumed)).status).toBe("finished");
+  expect(ran.filter((line) => line.startsWith("after"))).toEqual(["after 1"]);
+});
+
+test("cancelling the first run's handle cancels the run it continued as", async () => {
+  const engine = testEngine();
+  const workflow = smithers((ctx) => (
+    <Workflow name="cancel">
+      {ctx.input.__smithersContinuation ? (
+        <Task id="forever" output={outputs.n}>
+          {() => new Promise<{ n: number }>(() => {})}
+        </Task>
+      ) : (
+        <Sequence>
+          <Task id="a" output={outputs.n}>
+            {one}
+          </Task>
+          <ContinueAsNew state={1} />
+        </Sequence>
+      )}
+    </Workflow>
+  ));
+  const handle = await engine.start(workflow);
+  const next = await handle.next;
+  handle.cancel();
+  await engine.clock.advance(5_000);
+
+  expect(await next?.result).toMatchObject({ status: "cancelled" });
+  expect(await engine.store.run(next!.runId)).toMatchObject({ status: "cancelled", parent: { as: "continuation" } });
+});
