@@ -25,6 +25,8 @@ export {
 export { WaitForEvent, type WaitForEventProps } from "@smooth/workflow/components/wait-for-event";
 export { Workflow, type WorkflowProps } from "@smooth/workflow/components/workflow";
 export { useWorkflowContext as useCtx } from "@smooth/engine/scope";
+export { AnthropicAgent, type AnthropicAgentOptions } from "@smooth/agents/anthropic-agent";
+export { OpenAIAgent, type OpenAIAgentOptions } from "@smooth/agents/openai-agent";
 export { runWorkflow } from "@smooth/workflow/run-workflow";
 export { SmoothError as SmithersErrorInstance } from "@smooth/protocol/errors";
 export type { AgentLike } from "@smooth/engine/task";

@@ -1,28 +1,9 @@
 import type { GenerateArgs } from "@smooth/engine/task";
 import { expect, test } from "vitest";
-import { z } from "zod";
+import { asking } from "../testing/ask.ts";
 import { scriptedAgent, ScriptedReply } from "./scripted-agent.ts";
 
-const ask = (over: Partial<GenerateArgs> = {}): GenerateArgs => {
-  const signal = over.signal ?? new AbortController().signal;
-  return {
-    runId: "run-1",
-    nodeId: "write",
-    iteration: 0,
-    attempt: 1,
-    idempotencyKey: "run-1:write::0",
-    signal,
-    abortSignal: signal,
-    heartbeat: () => {},
-    lastHeartbeat: null,
-    prompt: "write",
-    outputSchema: z.object({}),
-    conversation: [],
-    allowTools: null,
-    reportUsage: () => {},
-    ...over,
-  };
-};
+const ask = (over: Partial<GenerateArgs> = {}): GenerateArgs => asking(over).args;
 
 test("a list is said one after the other, the last one again and again", async () => {
   const agent = scriptedAgent({ answers: ["a", { b: 1 }] });
@@ -46,10 +27,11 @@ test("a function answers from the ask, and may call the agent's tools", async ()
   await expect(agent.generate({ ...ask(), signal: AbortSignal.abort(new Error("stop")) })).rejects.toThrow("stop");
 });
 
-test("a tool that is not there is named", async () => {
+test("a tool that is not there, or not allowed, is named", async () => {
   const agent = scriptedAgent({ answers: async ({ callTool }) => ({ is: await callTool("fly", {}) }) });
 
   await expect(agent.generate(ask())).rejects.toThrow("no tool is called fly");
+  await expect(agent.generate(ask({ allowTools: ["walk"] }))).rejects.toThrow("does not allow the tool fly");
 });
 
 test("A1: failures are counted by the attempt, not by the object", async () => {

@@ -68,11 +68,15 @@ function spoken(answer: Exclude<ScriptedAnswer, Error>): Readonly<Record<string,
   return typeof answer === "string" ? { text: answer } : { text: JSON.stringify(answer), output: answer };
 }
 
-function toolCaller(tools: Readonly<Record<string, ScriptedTool>>, { signal, idempotencyKey }: GenerateArgs) {
+function toolCaller(
+  tools: Readonly<Record<string, ScriptedTool>>,
+  { signal, idempotencyKey, allowTools }: GenerateArgs,
+) {
   let calls = 0;
   return async (name: string, input: unknown): Promise<unknown> => {
     signal.throwIfAborted();
     const tool = tools[name];
+    if (allowTools && !allowTools.includes(name)) throw new Error(`the task does not allow the tool ${name}`);
     if (!tool?.execute) throw new Error(`no tool is called ${name}; there are: ${Object.keys(tools).join(", ")}`);
     calls += 1;
     return tool.execute(input, { toolCallId: `${idempotencyKey}:${calls}`, abortSignal: signal });

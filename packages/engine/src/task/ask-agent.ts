@@ -45,11 +45,12 @@ export async function askAgent(
 /** K2 */
 function generate(agent: AgentLike, args: GenerateArgs): Promise<unknown> {
   if (peek(agent, "version") !== "agent-v1") return agent.generate(args);
-  const { prompt, conversation, abortSignal, heartbeat, reportUsage } = args;
+  const { prompt, conversation, abortSignal, heartbeat, reportUsage, allowTools } = args;
   const spoken = conversation.flatMap(({ role, content, native }) => native ?? [{ role, content }]);
   const call = {
     messages: [...spoken, { role: "user", content: prompt }],
     abortSignal,
+    ...(allowTools && { activeTools: allowTools }),
     onStepFinish: (step: unknown) => {
       heartbeat();
       const usage = usageOf(step);

@@ -4,6 +4,8 @@ import type { z } from "zod";
 import type { JsonValue } from "../outputs/json.ts";
 import type { ReportedUsage } from "./usage.ts";
 
+export type { ReportedUsage };
+
 /** Handed to every compute body. */
 export interface TaskContext {
   readonly runId: string;

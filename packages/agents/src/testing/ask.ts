@@ -1,0 +1,27 @@
+import type { GenerateArgs, ReportedUsage } from "@smooth/engine/task";
+import { z } from "zod";
+
+/** What the engine hands to an agent, for tests that ask one without an engine. */
+export function asking(over: Partial<GenerateArgs> = {}) {
+  const usage: ReportedUsage[] = [];
+  const beats: unknown[] = [];
+  const signal = over.signal ?? new AbortController().signal;
+  const args: GenerateArgs = {
+    runId: "run-1",
+    nodeId: "write",
+    iteration: 0,
+    attempt: 1,
+    idempotencyKey: "run-1:write::0",
+    signal,
+    abortSignal: signal,
+    heartbeat: (payload) => void beats.push(payload),
+    lastHeartbeat: null,
+    prompt: "write",
+    outputSchema: z.object({ text: z.string() }),
+    conversation: [],
+    allowTools: null,
+    reportUsage: (report) => void usage.push(report),
+    ...over,
+  };
+  return { args, usage, beats };
+}
