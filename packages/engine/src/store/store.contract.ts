@@ -56,10 +56,10 @@ const started = { type: "node.started", nodeId: "a", iteration: 0, attempt: 1, l
 const finished = { type: "node.finished", nodeId: "a", iteration: 0, output: "result" } as const;
 const ask = { nodeId: "ask", iteration: 0, mode: "approve", request: { title: "Go?", allowedUsers: ["ann"] } } as const;
 
-export function runStoreContract(open: () => RunStore): void {
+export function runStoreContract(open: () => RunStore | Promise<RunStore>): void {
   let store: RunStore;
   beforeEach(async () => {
-    store = open();
+    store = await open();
     await store.defineOutputs([TABLE]);
     await store.create({ runId: "run-1", workflow: "w", input: { x: [1] }, auth: null, owner: OWNER, atMs: 1 });
   });

@@ -2,10 +2,15 @@
 export interface Watchers {
   watch(runId: string, listener: () => void): () => void;
   notify(runId: string): void;
+  notifyAll(): void;
 }
 
 export function watchers(): Watchers {
   const listeners = new Map<string, Set<() => void>>();
+  const notify = (runId: string): void => {
+    const own = listeners.get(runId);
+    if (own) queueMicrotask(() => own.forEach((listener) => listener()));
+  };
   return {
     watch(runId, listener) {
       const own = listeners.get(runId) ?? new Set();
@@ -15,9 +20,7 @@ export function watchers(): Watchers {
         if (own.size === 0 && listeners.get(runId) === own) listeners.delete(runId);
       };
     },
-    notify(runId) {
-      const own = listeners.get(runId);
-      if (own) queueMicrotask(() => own.forEach((listener) => listener()));
-    },
+    notify,
+    notifyAll: () => [...listeners.keys()].forEach(notify),
   };
 }

@@ -24,7 +24,9 @@ const types = { getTypeParser: (oid: number) => PARSERS[oid] ?? ((text: string) 
 /** `postgresql://…`. Connects when first asked. The caller closes it. */
 export function openPostgres(url: string, { maxConnections = 10 }: PostgresOptions = {}): Postgres {
   const pool = new pg.Pool({ connectionString: url, max: maxConnections, types });
-  pool.on("error", () => {}); // an idle connection was cut; the pool makes a new one when asked
+  // A connection that is cut, idle or in use, ends what was asked on it; the pool makes a new one when asked again.
+  pool.on("error", () => {});
+  pool.on("connect", (client) => client.on("error", () => {}));
   const queryOn = preparing();
   const ending = new AbortController();
   return {

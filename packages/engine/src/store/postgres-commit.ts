@@ -1,0 +1,150 @@
+/** The statement that writes a group of batches: one statement, so one transaction and one round trip, whatever it holds.
+ *  G3. Every part joins `owned`, the runs whose epoch still is the batch's: a stale batch writes nothing, and spoils no other (S2). */
+import type { PgParam } from "@smooth/platform/ports";
+import type { OutputTable } from "../outputs/table.ts";
+import type { Batch, OutputCells } from "./port.ts";
+import { PG_TYPE, toPg } from "./postgres-schema.ts";
+import { quoted } from "./sqlite-schema.ts";
+
+export interface Statement {
+  readonly text: string;
+  readonly params: readonly PgParam[];
+}
+
+/** Rows of one part, as columns: what `unnest` takes. */
+interface Part {
+  /** Where the rows are called `p`, and `owned` the runs that may be written. */
+  readonly sql: (from: string) => string;
+  readonly columns: Readonly<Record<string, string>>;
+  readonly rows: readonly (readonly PgValue[])[];
+}
+type PgValue = Exclude<PgParam, readonly unknown[]>;
+
+const OWNED = `UPDATE _smithers_runs r SET last_seq = r.last_seq + p.events, heartbeat_at_ms = p.at_ms, updated_at_ms = p.at_ms,
+  status = coalesce(p.status, r.status), error = CASE WHEN p.status IS NULL THEN r.error ELSE p.error END,
+  owner = CASE WHEN p.release THEN NULL ELSE r.owner END`;
+
+/** No run twice in one group. Answers with `run_id` and `before_seq` of the runs that were written. */
+export function commitStatement(batches: readonly Batch[]): Statement {
+  const params: PgParam[] = [];
+  const from = ({ columns, rows }: Pick<Part, "columns" | "rows">): string => {
+    const lists = Object.values(columns).map(
+      (type, at) => `$${params.push(rows.map((row) => row[at] ?? null))}::${type}[]`,
+    );
+    return `unnest(${lists.join(", ")}) AS p(${Object.keys(columns).map(quoted).join(", ")})`;
+  };
+  const owned = `${OWNED} FROM ${from(runs(batches))}
+    WHERE r.run_id = p.run_id AND r.epoch = p.epoch AND r.owner IS NOT NULL RETURNING r.run_id, r.last_seq - p.events AS before_seq`;
+  const parts = [
+    events(batches),
+    ...outputs(batches),
+    approvals(batches),
+    applied(batches),
+    heartbeats(batches),
+    frames(batches),
+  ].filter(({ rows }) => rows.length > 0);
+  const written = parts.map((part, at) => `, part_${at} AS (${part.sql(from(part))})`);
+  return { text: `WITH owned AS (${owned})${written.join("")} SELECT run_id, before_seq FROM owned`, params };
+}
+
+const runs = (batches: readonly Batch[]): Pick<Part, "columns" | "rows"> => ({
+  columns: {
+    run_id: "text",
+    epoch: "int",
+    at_ms: "bigint",
+    events: "int",
+    status: "text",
+    error: "text",
+    release: "boolean",
+  },
+  rows: batches.map(({ runId, epoch, atMs, events: { length }, status }) => [
+    runId,
+    epoch,
+    atMs,
+    length,
+    status?.status ?? null,
+    status?.error ? JSON.stringify(status.error) : null,
+    status?.release ?? false,
+  ]),
+});
+
+const events = (batches: readonly Batch[]): Part => ({
+  sql: (from) =>
+    `INSERT INTO _smithers_events SELECT run_id, before_seq + p.place, p.at_ms, p.body FROM ${from} JOIN owned USING (run_id)`,
+  columns: { run_id: "text", place: "int", at_ms: "bigint", body: "text" },
+  rows: batches.flatMap(({ runId, atMs, events: own }) =>
+    own.map((event, at) => [runId, at + 1, atMs, JSON.stringify(event)]),
+  ),
+});
+
+/** One part per output table. */
+function outputs(batches: readonly Batch[]): readonly Part[] {
+  const byTable = new Map<string, { table: OutputTable; rows: PgValue[][] }>();
+  for (const { runId, outputs: own } of batches)
+    for (const output of own) {
+      const group = byTable.get(output.table.name) ?? { table: output.table, rows: [] };
+      group.rows.push(outputRow(runId, output));
+      byTable.set(output.table.name, group);
+    }
+  return [...byTable.values()].map(({ table, rows }) => {
+    const own = Object.fromEntries(table.columns.map(({ name, kind }) => [name, PG_TYPE[kind]]));
+    const columns = { run_id: "text", node_id: "text", iteration: "int", ...own };
+    const names = Object.keys(columns).map(quoted).join(", ");
+    const values = Object.keys(columns)
+      .map((name) => `p.${quoted(name)}`)
+      .join(", ");
+    const sql = (from: string): string =>
+      `INSERT INTO ${quoted(table.name)} (${names}) SELECT ${values} FROM ${from} JOIN owned USING (run_id) ON CONFLICT DO NOTHING`;
+    return { sql, columns, rows };
+  });
+}
+
+const outputRow = (runId: string, { table, nodeId, iteration, cells }: OutputCells): PgValue[] => [
+  runId,
+  nodeId,
+  iteration,
+  ...table.columns.map((column, at) => toPg(cells[at] ?? null, column)),
+];
+
+const NODE = { run_id: "text", node_id: "text", iteration: "int" } as const;
+
+const approvals = (batches: readonly Batch[]): Part => ({
+  sql: (from) => `INSERT INTO _smithers_approvals (run_id, node_id, iteration, mode, request, opened_at_ms)
+    SELECT run_id, p.node_id, p.iteration, p.mode, p.request, p.at_ms FROM ${from} JOIN owned USING (run_id)`,
+  columns: { ...NODE, mode: "text", request: "text", at_ms: "bigint" },
+  rows: batches.flatMap(({ runId, atMs, approvals: own }) =>
+    own.map(({ nodeId, iteration, mode, request }) => [runId, nodeId, iteration, mode, JSON.stringify(request), atMs]),
+  ),
+});
+
+const applied = (batches: readonly Batch[]): Part => ({
+  sql: (from) => `UPDATE _smithers_approvals a SET applied = 1 FROM ${from} JOIN owned USING (run_id)
+    WHERE a.run_id = p.run_id AND a.node_id = p.node_id AND a.iteration = p.iteration`,
+  columns: NODE,
+  rows: batches.flatMap(({ runId, applied: own }) => own.map(({ nodeId, iteration }) => [runId, nodeId, iteration])),
+});
+
+/** A statement may touch a row once, so of two beats of a node only the last one is there. */
+const heartbeats = (batches: readonly Batch[]): Part => ({
+  sql: (from) => `INSERT INTO _smithers_heartbeats SELECT run_id, p.node_id, p.iteration, p.payload
+    FROM ${from} JOIN owned USING (run_id) ON CONFLICT (run_id, node_id, iteration) DO UPDATE SET payload = excluded.payload`,
+  columns: { ...NODE, payload: "text" },
+  rows: batches.flatMap(({ runId, heartbeats: own }) => {
+    const last = new Map(own.map((beat) => [`${beat.nodeId}::${beat.iteration}`, beat]));
+    return [...last.values()].map(({ nodeId, iteration, payload }) => [
+      runId,
+      nodeId,
+      iteration,
+      JSON.stringify(payload),
+    ]);
+  }),
+});
+
+const frames = (batches: readonly Batch[]): Part => ({
+  sql: (from) =>
+    `INSERT INTO _smithers_frames SELECT run_id, before_seq + p.place, p.is_full, p.delta FROM ${from} JOIN owned USING (run_id)`,
+  columns: { run_id: "text", place: "int", is_full: "int", delta: "text" },
+  rows: batches.flatMap(({ runId, frames: own }) =>
+    own.map(({ offset, full, delta }) => [runId, offset, Number(full), JSON.stringify(delta)]),
+  ),
+});

@@ -1,0 +1,317 @@
+/** Runs in one Postgres database, for workers on several machines.
+ *  G4. Batches that arrive in one tick, and those that arrive while a group is on its way, share one transaction.
+ *  G5. Notifications are hints: who misses one sees the row at its next look. */
+import type { PgQuery, Postgres } from "@smooth/platform/ports";
+import type { FrameRow } from "../frames/frame-log.ts";
+import type { OutputTable } from "../outputs/table.ts";
+import type { RunEventBody, StoredEvent } from "../run/events.ts";
+import { NO_METADATA, type RunMetadata } from "../run/metadata.ts";
+import {
+  claimEvents,
+  type ApprovalRow,
+  type Batch,
+  type CommitResult,
+  type DecideResult,
+  type Heartbeat,
+  type NewRun,
+  type OutputCells,
+  type RunEpoch,
+  type RunFilter,
+  type RunRow,
+  type RunStore,
+} from "./port.ts";
+import { commitStatement } from "./postgres-commit.ts";
+import { defineOutputTables, ENGINE_TABLES, fromPg } from "./postgres-schema.ts";
+import { approvalRow, frameRow, json, nodeRef, outputCells, runRow, storedEvent } from "./rows.ts";
+import { quoted } from "./sqlite-schema.ts";
+import { watchers } from "./watchers.ts";
+
+const CHANNEL = "smithers_runs";
+const OVER = "('finished', 'failed', 'cancelled', 'continued')";
+const RUNS =
+  "SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) LEFT JOIN _smithers_metadata USING (run_id)";
+/** Two workers touched the same runs in different order; this one was rolled back. */
+const DEADLOCK = "40P01";
+
+type Claim = Parameters<RunStore["claim"]>[0];
+type Decision = Parameters<RunStore["decide"]>[0];
+type Cancel = Parameters<RunStore["requestCancel"]>[0];
+
+interface Waiting {
+  readonly batch: Batch;
+  readonly resolve: (result: CommitResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The caller opens and closes `pg`. */
+export async function openPostgresStore(pg: Postgres): Promise<RunStore> {
+  await pg.exec(ENGINE_TABLES);
+  return new PostgresStore(pg);
+}
+
+class PostgresStore implements RunStore {
+  readonly #pg: Postgres;
+  readonly #watchers = watchers();
+  readonly #defined = new WeakSet<OutputTable["columns"]>();
+  #listening = false;
+  #flushing = false;
+  #waiting: Waiting[] = [];
+
+  constructor(pg: Postgres) {
+    this.#pg = pg;
+  }
+
+  async defineOutputs(tables: readonly OutputTable[]): Promise<void> {
+    const unseen = tables.filter(({ columns }) => !this.#defined.has(columns));
+    if (unseen.length > 0) await this.#pg.transaction((query) => defineOutputTables(query, unseen));
+    for (const { columns } of unseen) this.#defined.add(columns);
+  }
+
+  async create(run: NewRun): Promise<"created" | "exists"> {
+    return await this.#pg.transaction((query) => create(query, run));
+  }
+
+  async claim(claim: Claim): Promise<number | null> {
+    const claimed = await this.#pg.transaction(async (query) => {
+      const taken = await takeOver(query, claim);
+      if (taken) await this.#tell(query, claim.runId);
+      return taken;
+    });
+    if (claimed) this.#watchers.notify(claim.runId);
+    return claimed ? claim.epoch + 1 : null;
+  }
+
+  async claimSome({ runs, limit, ...by }: Parameters<RunStore["claimSome"]>[0]): Promise<readonly RunEpoch[]> {
+    const claimed = await this.#pg.transaction(async (query) => {
+      const free = await query(
+        `SELECT run_id, r.epoch FROM unnest($1::text[], $2::int[]) WITH ORDINALITY AS p(run_id, epoch, place)
+         JOIN _smithers_runs r USING (run_id) WHERE r.epoch = p.epoch ORDER BY p.place LIMIT $3 FOR UPDATE OF r SKIP LOCKED`,
+        [runs.map(({ runId }) => runId), runs.map(({ epoch }) => epoch), limit],
+      );
+      const taken = free.map((row) => ({ runId: String(row["run_id"]), epoch: Number(row["epoch"]) }));
+      for (const run of taken) {
+        await takeOver(query, { ...run, ...by });
+        await this.#tell(query, run.runId);
+      }
+      return taken;
+    });
+    for (const { runId } of claimed) this.#watchers.notify(runId);
+    return claimed.map(({ runId, epoch }) => ({ runId, epoch: epoch + 1 }));
+  }
+
+  /** G4 */
+  commit(batch: Batch): Promise<CommitResult> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ batch, resolve, reject });
+      if (!this.#flushing) void this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    this.#flushing = true;
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const group = this.#nextGroup();
+      try {
+        const firstSeqs = await this.#write(group.map(({ batch }) => batch));
+        for (const { batch, resolve } of group) {
+          const firstSeq = firstSeqs.get(batch.runId);
+          resolve(firstSeq === undefined ? { kind: "stale" } : { kind: "committed", firstSeq });
+        }
+      } catch (error) {
+        for (const { reject } of group) reject(error);
+      }
+    }
+    this.#flushing = false;
+  }
+
+  /** A run stands in a group once; its second batch waits for the next one. */
+  #nextGroup(): readonly Waiting[] {
+    const group = new Map<string, Waiting>();
+    this.#waiting = this.#waiting.filter((waiting) => {
+      if (group.has(waiting.batch.runId)) return true;
+      group.set(waiting.batch.runId, waiting);
+      return false;
+    });
+    return [...group.values()];
+  }
+
+  async #write(batches: readonly Batch[]): Promise<ReadonlyMap<string, number>> {
+    const { text, params } = commitStatement(batches);
+    try {
+      const rows = await this.#pg.query(text, params);
+      return new Map(rows.map((row) => [String(row["run_id"]), Number(row["before_seq"]) + 1]));
+    } catch (error) {
+      if ((error as { code?: unknown }).code === DEADLOCK) return await this.#write(batches);
+      throw error;
+    }
+  }
+
+  async beat({ runId, epoch, atMs }: Parameters<RunStore["beat"]>[0]): Promise<boolean> {
+    const text =
+      "UPDATE _smithers_runs SET heartbeat_at_ms = $1 WHERE run_id = $2 AND epoch = $3 AND owner IS NOT NULL RETURNING run_id";
+    return (await this.#pg.query(text, [atMs, runId, epoch])).length === 1;
+  }
+
+  async run(runId: string): Promise<RunRow | null> {
+    const [row] = await this.#pg.query(`${RUNS} WHERE run_id = $1`, [runId]);
+    return row ? runRow(row) : null;
+  }
+
+  async runs({ status, limit }: RunFilter): Promise<readonly RunRow[]> {
+    const text = `${RUNS} WHERE ($1::text[] IS NULL OR status = ANY($1)) ORDER BY created_at_ms DESC, run_id DESC LIMIT $2`;
+    return (await this.#pg.query(text, [status ? [...status] : null, limit ?? null])).map(runRow);
+  }
+
+  async events(runId: string, afterSeq: number, limit?: number): Promise<readonly StoredEvent[]> {
+    const text = "SELECT seq, at_ms, body FROM _smithers_events WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+    return (await this.#pg.query(text, [runId, afterSeq, limit ?? null])).map((row) => storedEvent(runId, row));
+  }
+
+  async outputs(runId: string, table: OutputTable): Promise<readonly OutputCells[]> {
+    const rows = await this.#pg.query(`SELECT * FROM ${quoted(table.name)} WHERE run_id = $1`, [runId]);
+    return rows.map((row) => outputCells(table, fromPg(row)));
+  }
+
+  async heartbeats(runId: string): Promise<readonly Heartbeat[]> {
+    const rows = await this.#pg.query("SELECT * FROM _smithers_heartbeats WHERE run_id = $1", [runId]);
+    return rows.map((row) => ({ ...nodeRef(row), payload: json(row["payload"]) }));
+  }
+
+  async frames(runId: string, untilSeq = Number.MAX_SAFE_INTEGER): Promise<readonly FrameRow[]> {
+    const text = `SELECT seq, is_full, delta FROM _smithers_frames WHERE run_id = $1 AND seq <= $2
+      AND seq >= (SELECT max(seq) FROM _smithers_frames WHERE run_id = $1 AND seq <= $2 AND is_full = 1) ORDER BY seq`;
+    return (await this.#pg.query(text, [runId, untilSeq])).map(frameRow);
+  }
+
+  async approvals({ runId, only }: Parameters<RunStore["approvals"]>[0]): Promise<readonly ApprovalRow[]> {
+    const text = `SELECT * FROM _smithers_approvals WHERE ($1::text IS NULL OR run_id = $1)
+      AND ($2::text IS NULL OR applied = 0 AND (decision IS NULL) = ($2 = 'open')) ORDER BY opened_at_ms, node_id COLLATE "C"`;
+    return (await this.#pg.query(text, [runId ?? null, only ?? null])).map(approvalRow);
+  }
+
+  async decide(decision: Decision): Promise<DecideResult> {
+    const result = await this.#pg.transaction(async (query) => {
+      const decided = await decide(query, decision);
+      if (decided.kind === "decided") await this.#tell(query, decision.runId);
+      return decided;
+    });
+    if (result.kind === "decided") this.#watchers.notify(decision.runId);
+    return result;
+  }
+
+  async requestCancel(cancel: Cancel): Promise<"requested" | "cancelled" | "not-running"> {
+    const result = await this.#pg.transaction(async (query) => {
+      await this.#tell(query, cancel.runId);
+      return await requestCancel(query, cancel);
+    });
+    this.#watchers.notify(cancel.runId);
+    return result;
+  }
+
+  watch(runId: string, listener: () => void): () => void {
+    if (!this.#listening) void this.#listen();
+    return this.#watchers.watch(runId, listener);
+  }
+
+  /** G5. When it cannot listen, the pulse of each run looks at its row all the same. */
+  async #listen(): Promise<void> {
+    this.#listening = true;
+    try {
+      await this.#pg.listen(CHANNEL, (payload) => {
+        if (payload === null) return this.#watchers.notifyAll();
+        const [from, ...runId] = payload.split(" ");
+        if (from !== this.#pg.name) this.#watchers.notify(runId.join(" "));
+      });
+    } catch {
+      this.#listening = false;
+    }
+  }
+
+  async #tell(query: PgQuery, runId: string): Promise<void> {
+    await query("SELECT pg_notify($1, $2)", [CHANNEL, `${this.#pg.name} ${runId}`]);
+  }
+}
+
+async function decide(
+  query: PgQuery,
+  { runId, nodeId, iteration, decision, by, atMs }: Decision,
+): Promise<DecideResult> {
+  const [row] = await query(
+    "SELECT decided_by, decided_at_ms FROM _smithers_approvals WHERE run_id = $1 AND node_id = $2 AND iteration = $3 FOR UPDATE",
+    [runId, nodeId, iteration],
+  );
+  if (!row) return { kind: "not-found" };
+  if (row["decided_by"] !== null)
+    return { kind: "already-decided", by: String(row["decided_by"]), atMs: Number(row["decided_at_ms"]) };
+  await query(
+    `UPDATE _smithers_approvals SET decision = $4, decided_by = $5, decided_at_ms = $6
+     WHERE run_id = $1 AND node_id = $2 AND iteration = $3`,
+    [runId, nodeId, iteration, JSON.stringify(decision), by, atMs],
+  );
+  await append(query, { runId, atMs }, { type: "approval.decided", nodeId, iteration, verdict: decision.verdict, by });
+  return { kind: "decided" };
+}
+
+async function requestCancel(
+  query: PgQuery,
+  { runId, by, atMs }: Cancel,
+): Promise<"requested" | "cancelled" | "not-running"> {
+  const [row] = await query(
+    `UPDATE _smithers_runs SET cancel_requested_by = $1 WHERE run_id = $2 AND status NOT IN ${OVER} RETURNING owner`,
+    [by, runId],
+  );
+  if (!row) return "not-running";
+  if (row["owner"] !== null) return "requested";
+  await query("UPDATE _smithers_runs SET status = 'cancelled', epoch = epoch + 1 WHERE run_id = $1", [runId]);
+  await append(query, { runId, atMs }, { type: "run.status", status: "cancelled" });
+  return "cancelled";
+}
+
+async function create(
+  query: PgQuery,
+  { runId, workflow, input, auth, metadata = NO_METADATA, owner, atMs }: NewRun,
+): Promise<"created" | "exists"> {
+  const created = await query(
+    `INSERT INTO _smithers_runs (run_id, workflow, status, owner, epoch, heartbeat_at_ms, last_seq, created_at_ms, updated_at_ms)
+     VALUES ($1, $2, 'running', $3, 1, $4, 0, $4, $4) ON CONFLICT DO NOTHING RETURNING run_id`,
+    [runId, workflow, JSON.stringify(owner), atMs],
+  );
+  if (created.length === 0) return "exists";
+  await query("INSERT INTO _smithers_inputs VALUES ($1, $2, $3)", [runId, JSON.stringify(input), JSON.stringify(auth)]);
+  await writeMetadata(query, runId, metadata);
+  await append(query, { runId, atMs }, { type: "run.started", workflow });
+  return "created";
+}
+
+async function writeMetadata(query: PgQuery, runId: string, { source, vcsRoot }: RunMetadata): Promise<void> {
+  if (source === null && vcsRoot === null) return;
+  const text = `INSERT INTO _smithers_metadata (run_id, source, vcs_root) VALUES ($1, $2, $3)
+    ON CONFLICT (run_id) DO UPDATE SET source = excluded.source, vcs_root = excluded.vcs_root`;
+  await query(text, [runId, source && JSON.stringify(source), vcsRoot]);
+}
+
+async function takeOver(query: PgQuery, { runId, epoch, owner, atMs, accepted }: Claim): Promise<boolean> {
+  const taken = await query(
+    `UPDATE _smithers_runs SET epoch = epoch + 1, owner = $1, heartbeat_at_ms = $2, status = 'running'
+     WHERE run_id = $3 AND epoch = $4 RETURNING run_id`,
+    [JSON.stringify(owner), atMs, runId, epoch],
+  );
+  if (taken.length === 0) return false;
+  if (accepted) await writeMetadata(query, runId, accepted.metadata);
+  for (const event of claimEvents(epoch + 1, accepted)) await append(query, { runId, atMs }, event);
+  return true;
+}
+
+/** One event that is not part of an owner's batch. */
+async function append(
+  query: PgQuery,
+  { runId, atMs }: { runId: string; atMs: number },
+  event: RunEventBody,
+): Promise<void> {
+  await query(
+    `WITH run AS (UPDATE _smithers_runs SET last_seq = last_seq + 1, updated_at_ms = $1 WHERE run_id = $2 RETURNING last_seq)
+     INSERT INTO _smithers_events SELECT $2, last_seq, $1, $3 FROM run`,
+    [atMs, runId, JSON.stringify(event)],
+  );
+}

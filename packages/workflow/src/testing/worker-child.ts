@@ -1,0 +1,36 @@
+/** One worker of several on one database: node worker-child.ts <url> <bodies file>. Says which run it claimed; ends when no run is left. */
+import process from "node:process";
+import { claimResumable } from "@smooth/engine/control";
+import { isOwnerAlive, processOwner } from "@smooth/engine/process-owner";
+import { resumeRun } from "@smooth/engine/run";
+import { openPostgresStore } from "@smooth/engine/store/postgres";
+import { openPostgres } from "@smooth/platform/node/postgres";
+import { systemClock, systemRandom } from "@smooth/platform/node/system";
+import { memoryLog } from "@smooth/platform/testing";
+import { crashWorkflows } from "./crash-workflows.ts";
+
+const [url = "", bodyLog = ""] = process.argv.slice(2);
+const workflows = crashWorkflows(bodyLog);
+const pg = openPostgres(url, { maxConnections: 3 });
+const store = await openPostgresStore(pg);
+const owner = processOwner();
+const deps = { store, clock: systemClock, random: systemRandom, log: memoryLog(), owner, isAlive: isOwnerAlive };
+
+for (;;) {
+  const unended = await store.runs({ status: ["running"] });
+  if (unended.length === 0) break;
+  const check = { isAlive: isOwnerAlive, host: owner.host, nowMs: systemClock.now() };
+  const claimed = await claimResumable(store, { ...check, owner, limit: 3 });
+  const handles = await Promise.all(
+    claimed.map((own) => {
+      const { runId, workflow: name } = own.run;
+      const workflow = workflows[name];
+      if (!workflow) throw new TypeError(`no workflow ${name}`);
+      process.stdout.write(`${runId}\n`);
+      return resumeRun({ ...deps, workflow, runId, claimed: own });
+    }),
+  );
+  await Promise.all(handles.map(({ result }) => result));
+  if (claimed.length === 0) await systemClock.sleep(20);
+}
+await pg.close();
