@@ -18,6 +18,9 @@ export const RunStatus = z.enum([
 ]);
 export type RunStatus = z.infer<typeof RunStatus>;
 
+/** Such a run is never taken up again. */
+export const OVER: ReadonlySet<RunStatus> = new Set(["finished", "failed", "cancelled", "continued"]);
+
 /** An error as data: what rows, events and results carry. */
 export const ErrorInfo = z.object({ code: z.string(), message: z.string(), nodeId: z.string().optional() });
 export type ErrorInfo = z.infer<typeof ErrorInfo>;

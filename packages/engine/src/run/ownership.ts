@@ -1,5 +1,6 @@
 /** Who may take a run over. Pure; the compare-and-swap in the store makes it safe.
  *  O1. A dead process of this host is replaced at once; a process of another host only when its lease has run out. */
+import { OVER } from "./events.ts";
 import type { Owner, RunRow } from "../store/port.ts";
 
 const LEASE_MS = 20_000;
@@ -10,8 +11,6 @@ export interface OwnerCheck {
   readonly host: string;
   readonly nowMs: number;
 }
-
-const OVER = new Set(["finished", "failed", "cancelled", "continued"]);
 
 export function mayClaim(row: RunRow, { isAlive, host, nowMs }: OwnerCheck): "yes" | "over" | "owner-alive" {
   if (OVER.has(row.status)) return "over";

@@ -3,7 +3,7 @@ import type { FrameRow } from "../frames/frame-log.ts";
 import type { CacheEntry } from "../cache/port.ts";
 import { stateKey, type NodeRef } from "../graph/identity.ts";
 import type { OutputTable } from "../outputs/table.ts";
-import type { RunEventBody, StoredEvent } from "../run/events.ts";
+import { OVER, type RunEventBody, type StoredEvent } from "../run/events.ts";
 import type {
   ApprovalRow,
   Batch,
@@ -23,8 +23,6 @@ import { appendTo, newRun, type MemoryRun, type Mutable } from "./memory-run.ts"
 import { memoryTravel } from "./memory-travel.ts";
 import type { TravelStore } from "./travel-port.ts";
 import { watchers, type Watchers } from "./watchers.ts";
-
-const OVER = new Set(["finished", "failed", "cancelled", "continued"]);
 
 export function openMemoryStore(): RunStore {
   const runs = new Map<string, MemoryRun>();

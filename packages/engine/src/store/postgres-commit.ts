@@ -1,7 +1,9 @@
 /** The statement that writes a group of batches: one statement, so one transaction and one round trip, whatever it holds.
  *  G3. Every part joins `owned`, the runs whose epoch still is the batch's: a stale batch writes nothing, and spoils no other (S2). */
 import type { PgParam } from "@smooth/platform/ports";
+import { stateKey } from "../graph/identity.ts";
 import type { OutputTable } from "../outputs/table.ts";
+import { OVER } from "../run/events.ts";
 import type { Batch, OutputCells } from "./port.ts";
 import { PG_TYPE, toPg } from "./postgres-schema.ts";
 import { quoted } from "./sqlite-schema.ts";
@@ -20,9 +22,11 @@ interface Part {
 }
 type PgValue = Exclude<PgParam, readonly unknown[]>;
 
+/** S6 is in `wake_at_ms`: an owner that has not seen all events leaves the run due. */
 const OWNED = `UPDATE _smithers_runs r SET last_seq = r.last_seq + p.events, heartbeat_at_ms = p.at_ms, updated_at_ms = p.at_ms,
   status = coalesce(p.status, r.status), error = CASE WHEN p.status IS NULL THEN r.error ELSE p.error END,
-  owner = CASE WHEN p.release THEN NULL ELSE r.owner END`;
+  owner = CASE WHEN p.status IS NULL THEN r.owner END,
+  wake_at_ms = CASE WHEN p.status IS NULL THEN r.wake_at_ms WHEN r.last_seq > p.seen_seq THEN p.at_ms ELSE p.wake_at_ms END`;
 
 /** No run twice in one group. Answers with `run_id` and `before_seq` of the runs that were written. */
 export function commitStatement(batches: readonly Batch[]): Statement {
@@ -39,8 +43,10 @@ export function commitStatement(batches: readonly Batch[]): Statement {
     events(batches),
     ...outputs(batches),
     approvals(batches),
-    applied(batches),
+    voided(batches),
+    voidedRuns(batches),
     heartbeats(batches),
+    cached(batches),
     frames(batches),
   ].filter(({ rows }) => rows.length > 0);
   const written = parts.map((part, at) => `, part_${at} AS (${part.sql(from(part))})`);
@@ -55,17 +61,14 @@ const runs = (batches: readonly Batch[]): Pick<Part, "columns" | "rows"> => ({
     events: "int",
     status: "text",
     error: "text",
-    release: "boolean",
+    wake_at_ms: "bigint",
+    seen_seq: "bigint",
   },
-  rows: batches.map(({ runId, epoch, atMs, events: { length }, status }) => [
-    runId,
-    epoch,
-    atMs,
-    length,
-    status?.status ?? null,
-    status?.error ? JSON.stringify(status.error) : null,
-    status?.release ?? false,
-  ]),
+  rows: batches.map(({ runId, epoch, atMs, events: { length }, status }) => {
+    const error = status?.error ? JSON.stringify(status.error) : null;
+    const end = [status?.status ?? null, error, status?.wakeAtMs ?? null, status?.seenSeq ?? null];
+    return [runId, epoch, atMs, length, ...end];
+  }),
 });
 
 const events = (batches: readonly Batch[]): Part => ({
@@ -108,20 +111,35 @@ const outputRow = (runId: string, { table, nodeId, iteration, cells }: OutputCel
 
 const NODE = { run_id: "text", node_id: "text", iteration: "int" } as const;
 
+/** One that is opened and given up in the same batch is void from its first row: the parts of a statement do not see each other. */
 const approvals = (batches: readonly Batch[]): Part => ({
-  sql: (from) => `INSERT INTO _smithers_approvals (run_id, node_id, iteration, mode, request, opened_at_ms)
-    SELECT run_id, p.node_id, p.iteration, p.mode, p.request, p.at_ms FROM ${from} JOIN owned USING (run_id)`,
-  columns: { ...NODE, mode: "text", request: "text", at_ms: "bigint" },
-  rows: batches.flatMap(({ runId, atMs, approvals: own }) =>
-    own.map(({ nodeId, iteration, mode, request }) => [runId, nodeId, iteration, mode, JSON.stringify(request), atMs]),
-  ),
+  sql: (from) => `INSERT INTO _smithers_approvals (run_id, node_id, iteration, mode, request, opened_at_ms, voided)
+    SELECT run_id, p.node_id, p.iteration, p.mode, p.request, p.at_ms, p.voided FROM ${from} JOIN owned USING (run_id)`,
+  columns: { ...NODE, mode: "text", request: "text", at_ms: "bigint", voided: "int" },
+  rows: batches.flatMap((batch) => {
+    const given = new Set(batch.voided.map(stateKey));
+    return batch.approvals.map(({ nodeId, iteration, mode, request }) => {
+      const isVoid = given.has(stateKey({ nodeId, iteration })) || endsRun(batch);
+      return [batch.runId, nodeId, iteration, mode, JSON.stringify(request), batch.atMs, Number(isVoid)];
+    });
+  }),
 });
 
-const applied = (batches: readonly Batch[]): Part => ({
-  sql: (from) => `UPDATE _smithers_approvals a SET applied = 1 FROM ${from} JOIN owned USING (run_id)
-    WHERE a.run_id = p.run_id AND a.node_id = p.node_id AND a.iteration = p.iteration`,
+const endsRun = ({ status }: Batch): boolean => status !== null && OVER.has(status.status);
+
+const voided = (batches: readonly Batch[]): Part => ({
+  sql: (from) => `UPDATE _smithers_approvals a SET voided = 1 FROM ${from} JOIN owned USING (run_id)
+    WHERE a.run_id = p.run_id AND a.node_id = p.node_id AND a.iteration = p.iteration AND a.decision IS NULL`,
   columns: NODE,
-  rows: batches.flatMap(({ runId, applied: own }) => own.map(({ nodeId, iteration }) => [runId, nodeId, iteration])),
+  rows: batches.flatMap(({ runId, voided: own }) => own.map(({ nodeId, iteration }) => [runId, nodeId, iteration])),
+});
+
+/** S7 */
+const voidedRuns = (batches: readonly Batch[]): Part => ({
+  sql: (from) => `UPDATE _smithers_approvals a SET voided = 1 FROM ${from} JOIN owned USING (run_id)
+    WHERE a.run_id = p.run_id AND a.decision IS NULL`,
+  columns: { run_id: "text" },
+  rows: batches.filter(endsRun).map(({ runId }) => [runId]),
 });
 
 /** A statement may touch a row once, so of two beats of a node only the last one is there. */
@@ -130,7 +148,7 @@ const heartbeats = (batches: readonly Batch[]): Part => ({
     FROM ${from} JOIN owned USING (run_id) ON CONFLICT (run_id, node_id, iteration) DO UPDATE SET payload = excluded.payload`,
   columns: { ...NODE, payload: "text" },
   rows: batches.flatMap(({ runId, heartbeats: own }) => {
-    const last = new Map(own.map((beat) => [`${beat.nodeId}::${beat.iteration}`, beat]));
+    const last = new Map(own.map((beat) => [stateKey(beat), beat]));
     return [...last.values()].map(({ nodeId, iteration, payload }) => [
       runId,
       nodeId,
@@ -138,6 +156,17 @@ const heartbeats = (batches: readonly Batch[]): Part => ({
       JSON.stringify(payload),
     ]);
   }),
+});
+
+/** K2, among the batches that are not stale. */
+const cached = (batches: readonly Batch[]): Part => ({
+  sql: (from) => `INSERT INTO _smithers_cache SELECT DISTINCT ON (p.key) p.key, run_id, p.row, p.at_ms
+    FROM ${from} JOIN owned USING (run_id) ORDER BY p.key, p.place DESC
+    ON CONFLICT (key) DO UPDATE SET run_id = excluded.run_id, row = excluded.row, at_ms = excluded.at_ms`,
+  columns: { run_id: "text", key: "text", row: "text", at_ms: "bigint", place: "int" },
+  rows: batches
+    .flatMap(({ runId, atMs, cached: own }) => own.map(({ key, row }) => [runId, key, row, atMs] as const))
+    .map((entry, place) => [...entry, place]),
 });
 
 const frames = (batches: readonly Batch[]): Part => ({

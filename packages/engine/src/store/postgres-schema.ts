@@ -15,23 +15,25 @@ SELECT pg_advisory_xact_lock(${LOCK});
 DO $$ BEGIN CREATE DOMAIN smithers_json AS text; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 CREATE TABLE IF NOT EXISTS _smithers_runs (
   run_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, status TEXT NOT NULL, error TEXT, owner TEXT, epoch INTEGER NOT NULL,
-  heartbeat_at_ms BIGINT NOT NULL, last_seq BIGINT NOT NULL, cancel_requested_by TEXT,
+  heartbeat_at_ms BIGINT NOT NULL, last_seq BIGINT NOT NULL, cancel_requested_by TEXT, wake_at_ms BIGINT,
   created_at_ms BIGINT NOT NULL, updated_at_ms BIGINT NOT NULL);
 CREATE INDEX IF NOT EXISTS _smithers_runs_by_status ON _smithers_runs (status);
+CREATE INDEX IF NOT EXISTS _smithers_runs_due ON _smithers_runs (wake_at_ms) WHERE wake_at_ms IS NOT NULL;
 CREATE TABLE IF NOT EXISTS _smithers_inputs (run_id TEXT PRIMARY KEY, input TEXT NOT NULL, auth TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS _smithers_metadata (run_id TEXT PRIMARY KEY, source TEXT, vcs_root TEXT);
 CREATE TABLE IF NOT EXISTS _smithers_events (
   run_id TEXT NOT NULL, seq BIGINT NOT NULL, at_ms BIGINT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run_id, seq));
 CREATE TABLE IF NOT EXISTS _smithers_approvals (
   run_id TEXT NOT NULL, node_id TEXT NOT NULL, iteration INTEGER NOT NULL, mode TEXT NOT NULL, request TEXT NOT NULL,
-  opened_at_ms BIGINT NOT NULL, decision TEXT, decided_by TEXT, decided_at_ms BIGINT, applied INTEGER NOT NULL DEFAULT 0,
+  opened_at_ms BIGINT NOT NULL, decision TEXT, decided_by TEXT, decided_at_ms BIGINT, voided INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (run_id, node_id, iteration));
-CREATE INDEX IF NOT EXISTS _smithers_approvals_unsettled ON _smithers_approvals (applied) WHERE applied = 0;
+CREATE INDEX IF NOT EXISTS _smithers_approvals_open ON _smithers_approvals (run_id) WHERE decision IS NULL AND voided = 0;
 CREATE TABLE IF NOT EXISTS _smithers_heartbeats (
   run_id TEXT NOT NULL, node_id TEXT NOT NULL, iteration INTEGER NOT NULL, payload TEXT NOT NULL,
   PRIMARY KEY (run_id, node_id, iteration));
 CREATE TABLE IF NOT EXISTS _smithers_frames (
   run_id TEXT NOT NULL, seq BIGINT NOT NULL, is_full INTEGER NOT NULL, delta TEXT NOT NULL, PRIMARY KEY (run_id, seq));
+CREATE TABLE IF NOT EXISTS _smithers_cache (key TEXT PRIMARY KEY, run_id TEXT NOT NULL, row TEXT NOT NULL, at_ms BIGINT NOT NULL);
 `;
 
 export const PG_TYPE = {

@@ -55,9 +55,10 @@ const emptyBatch = (runId: string): Batch => ({
   events: [],
   outputs: [],
   approvals: [],
-  applied: [],
+  voided: [],
   heartbeats: [],
   frames: [],
+  cached: [],
   status: null,
 });
 
@@ -137,12 +138,15 @@ test("G5: a worker is woken by what another one did to its run, and not by itsel
   for (const runId of ["a", "b"]) await mine.create(newRun(runId));
   const heard: string[] = [];
   let hear = (): void => {};
+  const next = () => new Promise<void>((resolve) => (hear = resolve));
+  const listening = next();
   for (const runId of ["a", "b"])
     mine.watch(runId, () => {
       heard.push(runId);
       hear();
     });
-  const next = () => new Promise<void>((resolve) => (hear = resolve));
+  await listening; // it looks once at everything when it begins to listen
+  heard.length = 0;
   await mine.requestCancel({ runId: "a", by: "me", atMs: 1 });
   expect(heard).toEqual(["a"]);
 

@@ -2,9 +2,10 @@
  *  G4. Batches that arrive in one tick, and those that arrive while a group is on its way, share one transaction.
  *  G5. Notifications are hints: who misses one sees the row at its next look. */
 import type { PgQuery, Postgres } from "@smooth/platform/ports";
+import type { CacheEntry } from "../cache/port.ts";
 import type { FrameRow } from "../frames/frame-log.ts";
 import type { OutputTable } from "../outputs/table.ts";
-import type { RunEventBody, StoredEvent } from "../run/events.ts";
+import { OVER, type RunEventBody, type StoredEvent } from "../run/events.ts";
 import { NO_METADATA, type RunMetadata } from "../run/metadata.ts";
 import {
   claimEvents,
@@ -27,7 +28,6 @@ import { quoted } from "./sqlite-schema.ts";
 import { watchers } from "./watchers.ts";
 
 const CHANNEL = "smithers_runs";
-const OVER = "('finished', 'failed', 'cancelled', 'continued')";
 const RUNS =
   "SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) LEFT JOIN _smithers_metadata USING (run_id)";
 /** Two workers touched the same runs in different order; this one was rolled back. */
@@ -158,9 +158,10 @@ class PostgresStore implements RunStore {
     return row ? runRow(row) : null;
   }
 
-  async runs({ status, limit }: RunFilter): Promise<readonly RunRow[]> {
-    const text = `${RUNS} WHERE ($1::text[] IS NULL OR status = ANY($1)) ORDER BY created_at_ms DESC, run_id DESC LIMIT $2`;
-    return (await this.#pg.query(text, [status ? [...status] : null, limit ?? null])).map(runRow);
+  async runs({ status, dueAtMs, limit }: RunFilter): Promise<readonly RunRow[]> {
+    const text = `${RUNS} WHERE ($1::text[] IS NULL OR status = ANY($1)) AND ($2::bigint IS NULL OR wake_at_ms <= $2)
+      ORDER BY created_at_ms DESC, run_id COLLATE "C" DESC LIMIT $3`;
+    return (await this.#pg.query(text, [status ? [...status] : null, dueAtMs ?? null, limit ?? null])).map(runRow);
   }
 
   async events(runId: string, afterSeq: number, limit?: number): Promise<readonly StoredEvent[]> {
@@ -186,8 +187,13 @@ class PostgresStore implements RunStore {
 
   async approvals({ runId, only }: Parameters<RunStore["approvals"]>[0]): Promise<readonly ApprovalRow[]> {
     const text = `SELECT * FROM _smithers_approvals WHERE ($1::text IS NULL OR run_id = $1)
-      AND ($2::text IS NULL OR applied = 0 AND (decision IS NULL) = ($2 = 'open')) ORDER BY opened_at_ms, node_id COLLATE "C"`;
+      AND ($2::text IS NULL OR decision IS NULL AND voided = 0) ORDER BY opened_at_ms, node_id COLLATE "C"`;
     return (await this.#pg.query(text, [runId ?? null, only ?? null])).map(approvalRow);
+  }
+
+  async cached(key: string): Promise<CacheEntry | null> {
+    const [row] = await this.#pg.query("SELECT run_id, row, at_ms FROM _smithers_cache WHERE key = $1", [key]);
+    return row ? { key, runId: String(row["run_id"]), row: String(row["row"]), atMs: Number(row["at_ms"]) } : null;
   }
 
   async decide(decision: Decision): Promise<DecideResult> {
@@ -223,6 +229,7 @@ class PostgresStore implements RunStore {
         const [from, ...runId] = payload.split(" ");
         if (from !== this.#pg.name) this.#watchers.notify(runId.join(" "));
       });
+      this.#watchers.notifyAll(); // what happened until now was not heard
     } catch {
       this.#listening = false;
     }
@@ -238,10 +245,11 @@ async function decide(
   { runId, nodeId, iteration, decision, by, atMs }: Decision,
 ): Promise<DecideResult> {
   const [row] = await query(
-    "SELECT decided_by, decided_at_ms FROM _smithers_approvals WHERE run_id = $1 AND node_id = $2 AND iteration = $3 FOR UPDATE",
+    "SELECT decided_by, decided_at_ms, voided FROM _smithers_approvals WHERE run_id = $1 AND node_id = $2 AND iteration = $3 FOR UPDATE",
     [runId, nodeId, iteration],
   );
   if (!row) return { kind: "not-found" };
+  if (row["voided"] === 1) return { kind: "void" };
   if (row["decided_by"] !== null)
     return { kind: "already-decided", by: String(row["decided_by"]), atMs: Number(row["decided_at_ms"]) };
   await query(
@@ -258,13 +266,17 @@ async function requestCancel(
   { runId, by, atMs }: Cancel,
 ): Promise<"requested" | "cancelled" | "not-running"> {
   const [row] = await query(
-    `UPDATE _smithers_runs SET cancel_requested_by = $1 WHERE run_id = $2 AND status NOT IN ${OVER} RETURNING owner`,
-    [by, runId],
+    "UPDATE _smithers_runs SET cancel_requested_by = $1 WHERE run_id = $2 AND NOT status = ANY($3) RETURNING owner",
+    [by, runId, [...OVER]],
   );
   if (!row) return "not-running";
   if (row["owner"] !== null) return "requested";
-  await query("UPDATE _smithers_runs SET status = 'cancelled', epoch = epoch + 1 WHERE run_id = $1", [runId]);
   await append(query, { runId, atMs }, { type: "run.status", status: "cancelled" });
+  await query(
+    "UPDATE _smithers_runs SET status = 'cancelled', epoch = epoch + 1, wake_at_ms = NULL WHERE run_id = $1",
+    [runId],
+  );
+  await query("UPDATE _smithers_approvals SET voided = 1 WHERE run_id = $1 AND decision IS NULL", [runId]);
   return "cancelled";
 }
 
@@ -293,7 +305,7 @@ async function writeMetadata(query: PgQuery, runId: string, { source, vcsRoot }:
 
 async function takeOver(query: PgQuery, { runId, epoch, owner, atMs, accepted }: Claim): Promise<boolean> {
   const taken = await query(
-    `UPDATE _smithers_runs SET epoch = epoch + 1, owner = $1, heartbeat_at_ms = $2, status = 'running'
+    `UPDATE _smithers_runs SET epoch = epoch + 1, owner = $1, heartbeat_at_ms = $2, status = 'running', wake_at_ms = NULL
      WHERE run_id = $3 AND epoch = $4 RETURNING run_id`,
     [JSON.stringify(owner), atMs, runId, epoch],
   );
@@ -303,14 +315,15 @@ async function takeOver(query: PgQuery, { runId, epoch, owner, atMs, accepted }:
   return true;
 }
 
-/** One event that is not part of an owner's batch. */
+/** One event that is not part of an owner's batch (S6). */
 async function append(
   query: PgQuery,
   { runId, atMs }: { runId: string; atMs: number },
   event: RunEventBody,
 ): Promise<void> {
   await query(
-    `WITH run AS (UPDATE _smithers_runs SET last_seq = last_seq + 1, updated_at_ms = $1 WHERE run_id = $2 RETURNING last_seq)
+    `WITH run AS (UPDATE _smithers_runs SET last_seq = last_seq + 1, updated_at_ms = $1,
+       wake_at_ms = CASE WHEN owner IS NULL THEN $1 ELSE wake_at_ms END WHERE run_id = $2 RETURNING last_seq)
      INSERT INTO _smithers_events SELECT $2, last_seq, $1, $3 FROM run`,
     [atMs, runId, JSON.stringify(event)],
   );
