@@ -21,6 +21,16 @@ CREATE INDEX IF NOT EXISTS _smithers_runs_by_status ON _smithers_runs (status);
 CREATE INDEX IF NOT EXISTS _smithers_runs_due ON _smithers_runs (wake_at_ms) WHERE wake_at_ms IS NOT NULL;
 CREATE TABLE IF NOT EXISTS _smithers_inputs (run_id TEXT PRIMARY KEY, input TEXT NOT NULL, auth TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS _smithers_metadata (run_id TEXT PRIMARY KEY, source TEXT, vcs_root TEXT);
+CREATE TABLE IF NOT EXISTS _smithers_forks (run_id TEXT PRIMARY KEY, from_run TEXT NOT NULL, at_seq BIGINT NOT NULL, fork_label TEXT);
+CREATE INDEX IF NOT EXISTS _smithers_forks_of ON _smithers_forks (from_run);
+CREATE TABLE IF NOT EXISTS _smithers_archive (
+  run_id TEXT NOT NULL, until_seq BIGINT NOT NULL, node_id TEXT NOT NULL, iteration INTEGER NOT NULL, output TEXT NOT NULL,
+  cells TEXT NOT NULL, PRIMARY KEY (run_id, until_seq, node_id, iteration));
+CREATE TABLE IF NOT EXISTS _smithers_travels (
+  travel_id TEXT PRIMARY KEY, run_id TEXT NOT NULL, verb TEXT NOT NULL, by TEXT NOT NULL, to_seq BIGINT NOT NULL, at_ms BIGINT NOT NULL,
+  owner TEXT NOT NULL, result TEXT NOT NULL, detail TEXT, undo TEXT);
+CREATE UNIQUE INDEX IF NOT EXISTS _smithers_travels_one ON _smithers_travels (run_id) WHERE result = 'in-progress';
+CREATE INDEX IF NOT EXISTS _smithers_travels_of ON _smithers_travels (run_id, at_ms);
 CREATE TABLE IF NOT EXISTS _smithers_events (
   run_id TEXT NOT NULL, seq BIGINT NOT NULL, at_ms BIGINT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (run_id, seq));
 CREATE TABLE IF NOT EXISTS _smithers_approvals (

@@ -11,6 +11,7 @@ import { decodeRow, encodeRow, outputTable } from "../outputs/table.ts";
 import type { Batch } from "./port.ts";
 import { openPostgresStore } from "./postgres.ts";
 import { runStoreContract } from "./store.contract.ts";
+import { travelContract } from "./travel.contract.ts";
 
 const home = mkdtempSync(join(tmpdir(), "smooth-pg-store-"));
 let server: Server;
@@ -45,6 +46,7 @@ async function freshSchema(): Promise<() => Postgres> {
 const openStore = async () => await openPostgresStore((await freshSchema())());
 
 describe("Postgres store", () => runStoreContract(openStore));
+describe("Postgres store: time travel", () => travelContract(openStore));
 
 const OWNER = { host: "h", boot: "b", pid: 1, pidStartedAt: "1" };
 const newRun = (runId: string) => ({ runId, workflow: "w", input: {}, auth: null, owner: OWNER, atMs: 1 });

@@ -5,8 +5,8 @@ import type { PgQuery, Postgres } from "@smooth/platform/ports";
 import type { CacheEntry } from "../cache/port.ts";
 import type { FrameRow } from "../frames/frame-log.ts";
 import type { OutputTable } from "../outputs/table.ts";
-import { OVER, type RunEventBody, type StoredEvent } from "../run/events.ts";
-import { NO_METADATA, type RunMetadata } from "../run/metadata.ts";
+import { OVER, RunStatus, type StoredEvent } from "../run/events.ts";
+import { NO_METADATA } from "../run/metadata.ts";
 import {
   claimEvents,
   type ApprovalRow,
@@ -22,14 +22,17 @@ import {
   type RunStore,
 } from "./port.ts";
 import { commitStatement } from "./postgres-commit.ts";
+import { append, writeMetadata } from "./postgres-rows.ts";
+import { postgresTravel } from "./postgres-travel.ts";
 import { defineOutputTables, ENGINE_TABLES, fromPg } from "./postgres-schema.ts";
 import { approvalRow, frameRow, json, nodeRef, outputCells, runRow, storedEvent } from "./rows.ts";
 import { quoted } from "./sqlite-schema.ts";
-import { watchers } from "./watchers.ts";
+import type { TravelStore } from "./travel-port.ts";
+import { watchers, type Watchers } from "./watchers.ts";
 
 const CHANNEL = "smithers_runs";
-const RUNS =
-  "SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) LEFT JOIN _smithers_metadata USING (run_id)";
+const RUNS = `SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) LEFT JOIN _smithers_metadata USING (run_id)
+  LEFT JOIN _smithers_forks USING (run_id)`;
 /** Two workers touched the same runs in different order; this one was rolled back. */
 const DEADLOCK = "40P01";
 
@@ -46,19 +49,45 @@ interface Waiting {
 /** The caller opens and closes `pg`. */
 export async function openPostgresStore(pg: Postgres): Promise<RunStore> {
   await pg.exec(ENGINE_TABLES);
-  return new PostgresStore(pg);
+  const listeners = watchers();
+  const tell = telling(pg, listeners);
+  return Object.assign(new PostgresStore({ pg, listeners, tell }), postgresTravel(pg, tell));
 }
 
-class PostgresStore implements RunStore {
+/** Does something to a run on one transaction, and wakes its owner wherever it lives when there is news. */
+export type Tell = <T>(runId: string, body: (query: PgQuery) => Promise<{ result: T; news: boolean }>) => Promise<T>;
+
+const telling =
+  (pg: Postgres, listeners: Watchers): Tell =>
+  async (runId, body) => {
+    const { result, news } = await pg.transaction(async (query) => {
+      const done = await body(query);
+      if (done.news) await query("SELECT pg_notify($1, $2)", [CHANNEL, `${pg.name} ${runId}`]);
+      return done;
+    });
+    if (news) listeners.notify(runId);
+    return result;
+  };
+
+interface Parts {
+  readonly pg: Postgres;
+  readonly listeners: Watchers;
+  readonly tell: Tell;
+}
+
+class PostgresStore implements Omit<RunStore, keyof TravelStore> {
   readonly #pg: Postgres;
-  readonly #watchers = watchers();
+  readonly #watchers: Watchers;
+  readonly #tell: Tell;
   readonly #defined = new WeakSet<OutputTable["columns"]>();
   #listening = false;
   #flushing = false;
   #waiting: Waiting[] = [];
 
-  constructor(pg: Postgres) {
+  constructor({ pg, listeners, tell }: Parts) {
     this.#pg = pg;
+    this.#watchers = listeners;
+    this.#tell = tell;
   }
 
   async defineOutputs(tables: readonly OutputTable[]): Promise<void> {
@@ -72,12 +101,10 @@ class PostgresStore implements RunStore {
   }
 
   async claim(claim: Claim): Promise<number | null> {
-    const claimed = await this.#pg.transaction(async (query) => {
+    const claimed = await this.#tell(claim.runId, async (query) => {
       const taken = await takeOver(query, claim);
-      if (taken) await this.#tell(query, claim.runId);
-      return taken;
+      return { result: taken, news: taken };
     });
-    if (claimed) this.#watchers.notify(claim.runId);
     return claimed ? claim.epoch + 1 : null;
   }
 
@@ -89,10 +116,7 @@ class PostgresStore implements RunStore {
         [runs.map(({ runId }) => runId), runs.map(({ epoch }) => epoch), limit],
       );
       const taken = free.map((row) => ({ runId: String(row["run_id"]), epoch: Number(row["epoch"]) }));
-      for (const run of taken) {
-        await takeOver(query, { ...run, ...by });
-        await this.#tell(query, run.runId);
-      }
+      for (const run of taken) await takeOver(query, { ...run, ...by });
       return taken;
     });
     for (const { runId } of claimed) this.#watchers.notify(runId);
@@ -158,10 +182,11 @@ class PostgresStore implements RunStore {
     return row ? runRow(row) : null;
   }
 
-  async runs({ status, dueAtMs, limit }: RunFilter): Promise<readonly RunRow[]> {
+  async runs({ status, dueAtMs, forkedFrom, limit }: RunFilter): Promise<readonly RunRow[]> {
     const text = `${RUNS} WHERE ($1::text[] IS NULL OR status = ANY($1)) AND ($2::bigint IS NULL OR wake_at_ms <= $2)
-      ORDER BY created_at_ms DESC, run_id COLLATE "C" DESC LIMIT $3`;
-    return (await this.#pg.query(text, [status ? [...status] : null, dueAtMs ?? null, limit ?? null])).map(runRow);
+      AND ($3::text IS NULL OR from_run = $3) ORDER BY created_at_ms DESC, run_id COLLATE "C" DESC LIMIT $4`;
+    const params = [status ? [...status] : null, dueAtMs ?? null, forkedFrom ?? null, limit ?? null];
+    return (await this.#pg.query(text, params)).map(runRow);
   }
 
   async events(runId: string, afterSeq: number, limit?: number): Promise<readonly StoredEvent[]> {
@@ -197,22 +222,27 @@ class PostgresStore implements RunStore {
   }
 
   async decide(decision: Decision): Promise<DecideResult> {
-    const result = await this.#pg.transaction(async (query) => {
-      const decided = await decide(query, decision);
-      if (decided.kind === "decided") await this.#tell(query, decision.runId);
-      return decided;
+    return await this.#tell(decision.runId, async (query) => {
+      const result = await decide(query, decision);
+      return { result, news: result.kind === "decided" };
     });
-    if (result.kind === "decided") this.#watchers.notify(decision.runId);
-    return result;
   }
 
-  async requestCancel(cancel: Cancel): Promise<"requested" | "cancelled" | "not-running"> {
-    const result = await this.#pg.transaction(async (query) => {
-      await this.#tell(query, cancel.runId);
-      return await requestCancel(query, cancel);
+  async post({ runId, event, atMs }: Parameters<RunStore["post"]>[0]): ReturnType<RunStore["post"]> {
+    return await this.#tell(runId, async (query) => {
+      const [row] = await query("SELECT status FROM _smithers_runs WHERE run_id = $1 FOR UPDATE", [runId]);
+      if (!row) return { result: "not-found", news: false };
+      if (OVER.has(RunStatus.parse(row["status"]))) return { result: "over", news: false };
+      await append(query, { runId, atMs }, event);
+      return { result: "posted", news: true };
     });
-    this.#watchers.notify(cancel.runId);
-    return result;
+  }
+
+  async requestCancel(cancel: Cancel): ReturnType<RunStore["requestCancel"]> {
+    return await this.#tell(cancel.runId, async (query) => {
+      const result = await requestCancel(query, cancel);
+      return { result, news: result !== "not-running" };
+    });
   }
 
   watch(runId: string, listener: () => void): () => void {
@@ -233,10 +263,6 @@ class PostgresStore implements RunStore {
     } catch {
       this.#listening = false;
     }
-  }
-
-  async #tell(query: PgQuery, runId: string): Promise<void> {
-    await query("SELECT pg_notify($1, $2)", [CHANNEL, `${this.#pg.name} ${runId}`]);
   }
 }
 
@@ -296,13 +322,6 @@ async function create(
   return "created";
 }
 
-async function writeMetadata(query: PgQuery, runId: string, { source, vcsRoot }: RunMetadata): Promise<void> {
-  if (source === null && vcsRoot === null) return;
-  const text = `INSERT INTO _smithers_metadata (run_id, source, vcs_root) VALUES ($1, $2, $3)
-    ON CONFLICT (run_id) DO UPDATE SET source = excluded.source, vcs_root = excluded.vcs_root`;
-  await query(text, [runId, source && JSON.stringify(source), vcsRoot]);
-}
-
 async function takeOver(query: PgQuery, { runId, epoch, owner, atMs, accepted }: Claim): Promise<boolean> {
   const taken = await query(
     `UPDATE _smithers_runs SET epoch = epoch + 1, owner = $1, heartbeat_at_ms = $2, status = 'running', wake_at_ms = NULL
@@ -313,18 +332,4 @@ async function takeOver(query: PgQuery, { runId, epoch, owner, atMs, accepted }:
   if (accepted) await writeMetadata(query, runId, accepted.metadata);
   for (const event of claimEvents(epoch + 1, accepted)) await append(query, { runId, atMs }, event);
   return true;
-}
-
-/** One event that is not part of an owner's batch (S6). */
-async function append(
-  query: PgQuery,
-  { runId, atMs }: { runId: string; atMs: number },
-  event: RunEventBody,
-): Promise<void> {
-  await query(
-    `WITH run AS (UPDATE _smithers_runs SET last_seq = last_seq + 1, updated_at_ms = $1,
-       wake_at_ms = CASE WHEN owner IS NULL THEN $1 ELSE wake_at_ms END WHERE run_id = $2 RETURNING last_seq)
-     INSERT INTO _smithers_events SELECT $2, last_seq, $1, $3 FROM run`,
-    [atMs, runId, JSON.stringify(event)],
-  );
 }

@@ -34,12 +34,12 @@ const reset = (change: Partial<ResetRun> = {}): ResetRun => ({
   ...change,
 });
 
-export function travelContract(open: () => RunStore): void {
+export function travelContract(open: () => RunStore | Promise<RunStore>): void {
   let store: RunStore;
   const numbers = async (runId = "run-1") =>
     (await store.outputs(runId, TABLE)).map((row) => [row.nodeId, decodeRow(TABLE, row.cells)["n"]]);
   beforeEach(async () => {
-    store = open();
+    store = await open();
     await store.defineOutputs([TABLE]);
     await store.create({ runId: "run-1", workflow: "w", input: {}, auth: null, owner: OWNER, atMs: 1 });
     const ask = { nodeId: "a", iteration: 0, mode: "approve", request: { title: "Go?" } } as const;

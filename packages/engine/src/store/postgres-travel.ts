@@ -1,0 +1,102 @@
+/** Time travel in Postgres: see `travel-port.ts` for what must hold. */
+import type { PgQuery, Postgres } from "@smooth/platform/ports";
+import type { OutputCells } from "./port.ts";
+import type { Tell } from "./postgres.ts";
+import { deleteNode, insertEvent, insertOutput, writeMetadata } from "./postgres-rows.ts";
+import { archivedOutput, travelRow } from "./rows.ts";
+import type { NewFork, ResetRun, TravelRow, TravelStore } from "./travel-port.ts";
+
+export const postgresTravel = (pg: Postgres, tell: Tell): TravelStore => ({
+  reset: (reset) =>
+    tell(reset.runId, async (query) => {
+      const done = await resetRun(query, reset);
+      return { result: done ? "reset" : "stale", news: done };
+    }),
+  fork: (fork) => pg.transaction((query) => insertFork(query, fork)),
+  async archived(runId) {
+    const text = `SELECT * FROM _smithers_archive WHERE run_id = $1 ORDER BY until_seq, node_id COLLATE "C", iteration`;
+    return (await pg.query(text, [runId])).map(archivedOutput);
+  },
+  beginTravel: (row) => pg.transaction((query) => beginTravel(query, row)),
+  async updateTravel(travelId, { result, detail, undo }) {
+    await pg.query(
+      `UPDATE _smithers_travels SET result = coalesce($2, result), detail = coalesce($3, detail),
+       undo = CASE WHEN $4::boolean THEN $5 ELSE undo END WHERE travel_id = $1`,
+      [travelId, result ?? null, detail ?? null, undo !== undefined, undo ? JSON.stringify(undo) : null],
+    );
+  },
+  travels: (runId) => travelsOf(pg.query, runId),
+});
+
+/** The tables that hold rows per node; output tables come with the rows they lose. */
+const PER_NODE = ["_smithers_approvals", "_smithers_heartbeats"];
+
+/** Y1 */
+async function resetRun(query: PgQuery, reset: ResetRun): Promise<boolean> {
+  const { runId, epoch, atMs, events, nodes, archive, status } = reset;
+  const [row] = await query(
+    `UPDATE _smithers_runs SET epoch = epoch + 1, owner = NULL, status = $1, error = NULL, cancel_requested_by = NULL,
+     wake_at_ms = NULL, last_seq = last_seq + $2, updated_at_ms = $3 WHERE run_id = $4 AND epoch = $5 RETURNING last_seq`,
+    [status, events.length, atMs, runId, epoch],
+  );
+  if (!row) return false;
+  const firstSeq = Number(row["last_seq"]) - events.length + 1;
+  for (const output of archive) await archiveOutput(query, [runId, firstSeq], output);
+  for (const node of nodes)
+    for (const table of PER_NODE) await deleteNode(query, table, [runId, node.nodeId, node.iteration]);
+  for (const [at, event] of events.entries()) await insertEvent(query, [runId, firstSeq + at, atMs], event);
+  return true;
+}
+
+/** Y2 */
+async function archiveOutput(
+  query: PgQuery,
+  [runId, untilSeq]: readonly [string, number],
+  { table, nodeId, iteration, cells }: OutputCells,
+): Promise<void> {
+  const named = Object.fromEntries(table.columns.map((column, at) => [column.name, cells[at] ?? null]));
+  const row = [runId, untilSeq, nodeId, iteration, table.name, JSON.stringify(named)];
+  await query("INSERT INTO _smithers_archive VALUES ($1, $2, $3, $4, $5, $6)", row);
+  await deleteNode(query, table.name, [runId, nodeId, iteration]);
+}
+
+async function insertFork(query: PgQuery, fork: NewFork): Promise<"created" | "exists"> {
+  const { runId, workflow, input, auth, metadata, from, atMs, copied, events, outputs, frames } = fork;
+  const created = await query(
+    `INSERT INTO _smithers_runs (run_id, workflow, status, owner, epoch, heartbeat_at_ms, last_seq, created_at_ms, updated_at_ms)
+     VALUES ($1, $2, 'paused', NULL, 1, $3, $4, $3, $3) ON CONFLICT DO NOTHING RETURNING run_id`,
+    [runId, workflow, atMs, copied.length + events.length],
+  );
+  if (created.length === 0) return "exists";
+  await query("INSERT INTO _smithers_inputs VALUES ($1, $2, $3)", [runId, JSON.stringify(input), JSON.stringify(auth)]);
+  await query("INSERT INTO _smithers_forks VALUES ($1, $2, $3, $4)", [runId, from.runId, from.atSeq, from.label]);
+  await writeMetadata(query, runId, metadata);
+  for (const { runId: _source, seq, atMs: thenMs, ...event } of copied)
+    await insertEvent(query, [runId, seq, thenMs], event);
+  for (const output of outputs) await insertOutput(query, runId, output);
+  for (const { seq, full, delta } of frames)
+    await query("INSERT INTO _smithers_frames VALUES ($1, $2, $3, $4)", [
+      runId,
+      seq,
+      Number(full),
+      JSON.stringify(delta),
+    ]);
+  for (const [at, event] of events.entries()) await insertEvent(query, [runId, copied.length + at + 1, atMs], event);
+  return "created";
+}
+
+/** Y3: the unique index says no when another one is in progress. */
+async function beginTravel(query: PgQuery, row: TravelRow): Promise<TravelRow | null> {
+  const { travelId, runId, verb, by, toSeq, atMs, owner, result, detail, undo } = row;
+  const written = await query(
+    "INSERT INTO _smithers_travels VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING travel_id",
+    [travelId, runId, verb, by, toSeq, atMs, JSON.stringify(owner), result, detail, undo && JSON.stringify(undo)],
+  );
+  if (written.length === 1) return null;
+  return (await travelsOf(query, runId)).find((other) => other.result === "in-progress") ?? null;
+}
+
+async function travelsOf(query: PgQuery, runId: string): Promise<readonly TravelRow[]> {
+  const text = `SELECT * FROM _smithers_travels WHERE run_id = $1 ORDER BY at_ms DESC, travel_id COLLATE "C" DESC`;
+  return (await query(text, [runId])).map(travelRow);
+}
