@@ -37,6 +37,12 @@ export const ERRORS = {
   DEPENDENCY_DEADLOCK: { http: 500, exit: 1, about: "A node waits for something that will never finish." },
   INVALID_OUTPUT: { http: 500, exit: 1, about: "A task's output does not match its schema." },
   TASK_FAILED: { http: 500, exit: 1, about: "A task's body threw." },
+  TOOL_FAILED: { http: 500, exit: 1, about: "A tool of a task refused its arguments or its work failed." },
+  TASK_RUNTIME_UNAVAILABLE: {
+    http: 500,
+    exit: 4,
+    about: "A task tool was called outside of a task, or its host binds no tools.",
+  },
   TASK_TIMEOUT: { http: 504, exit: 1, about: "A task ran longer than its timeoutMs." },
   TASK_HEARTBEAT_TIMEOUT: { http: 504, exit: 1, about: "A task was silent longer than its heartbeatTimeoutMs." },
   TASK_ABORTED: { http: 499, exit: 2, about: "A task was stopped because its run ended." },

@@ -27,6 +27,8 @@ export { Workflow, type WorkflowProps } from "@smooth/workflow/components/workfl
 export { useWorkflowContext as useCtx } from "@smooth/engine/scope";
 export { AnthropicAgent, type AnthropicAgentOptions } from "@smooth/agents/anthropic-agent";
 export { OpenAIAgent, type OpenAIAgentOptions } from "@smooth/agents/openai-agent";
+export { bash, edit, grep, read, tools, write } from "@smooth/tools/task/built-in";
+export { defineTool, type TaskTool, type TaskToolDefinition } from "@smooth/tools/task/define-tool";
 export { runWorkflow } from "@smooth/workflow/run-workflow";
 export { SmoothError as SmithersErrorInstance } from "@smooth/protocol/errors";
 export type { AgentLike } from "@smooth/engine/task";

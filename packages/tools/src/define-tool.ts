@@ -12,6 +12,8 @@ export interface ToolContext {
   readonly maxOutputBytes: number;
   /** Stable for the same call across retries and resumes. */
   readonly idempotencyKey: string;
+  /** How long a command may take when the call does not say; default one minute. */
+  readonly commandTimeoutMs?: number;
 }
 
 export interface ToolResult {

@@ -18,6 +18,7 @@ import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { openSqlite } from "@smooth/platform/node/sqlite";
 import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
 import type { Log } from "@smooth/platform/ports";
+import { bindTools } from "@smooth/tools/task/scope";
 
 export interface RunWorkflowOptions {
   readonly input: JsonValue;
@@ -27,9 +28,15 @@ export interface RunWorkflowOptions {
   readonly maxConcurrency?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (event: StoredEvent & { readonly timestampMs: number }) => void;
-  /** Holds `smithers.db`; default: the working directory. */
+  /** Holds `smithers.db`, and is what the tools of tasks work in and cannot leave; default: the working directory. */
   readonly rootDir?: string;
   readonly auth?: JsonValue;
+  /** Whether the commands of the bash tool may use the network; default false. */
+  readonly allowNetwork?: boolean;
+  /** Of one tool call; default 200,000. */
+  readonly maxOutputBytes?: number;
+  /** Of the tools bash and grep; default 60,000. */
+  readonly toolTimeoutMs?: number;
   /** With `resume`: go on although the workflow's files have changed; the consent is recorded. */
   readonly acceptWorkflowChange?: boolean;
   /** What tasks remember across runs; default: in the same `smithers.db`. */
@@ -54,6 +61,9 @@ const KNOWN = new Set([
   "onProgress",
   "rootDir",
   "auth",
+  "allowNetwork",
+  "maxOutputBytes",
+  "toolTimeoutMs",
   "acceptWorkflowChange",
   "memory",
   "judges",
@@ -80,6 +90,7 @@ export async function runWorkflow(
       log: quiet,
       owner: processOwner(),
       vcsRoot: findVcsRoot(rootDir),
+      around: bindTools({ ...options, rootDir }),
       onEvent: (event: StoredEvent) => onProgress?.({ ...event, timestampMs: event.atMs }),
     };
     const handle = resume

@@ -12,7 +12,7 @@ export const grep = defineTool({
   description:
     "Search files with a regular expression (ripgrep). Answers `file:line:text` lines; nothing when nothing matches.",
   schema: z.strictObject({ pattern: z.string().min(1), path: z.string().min(1).optional() }),
-  execute: async ({ pattern, path = "." }, { workspace, signal, maxOutputBytes }) => {
+  execute: async ({ pattern, path = "." }, { workspace, signal, maxOutputBytes, commandTimeoutMs }) => {
     const flags = [
       "-n",
       "--with-filename",
@@ -23,7 +23,7 @@ export const grep = defineTool({
     ] as const;
     const exit = await workspace.run({
       argv: ["rg", ...flags, "-e", pattern, "--", path],
-      timeoutMs: DEFAULT_TIMEOUT_MS,
+      timeoutMs: commandTimeoutMs ?? DEFAULT_TIMEOUT_MS,
       maxOutputBytes,
       signal,
     });
@@ -47,11 +47,11 @@ export const bash = defineTool({
       })
       .optional(),
   }),
-  execute: async ({ cmd, args, opts = {} }, { workspace, signal, maxOutputBytes }) => {
+  execute: async ({ cmd, args, opts = {} }, { workspace, signal, maxOutputBytes, commandTimeoutMs }) => {
     const exit = await workspace.run({
       argv: args ? [cmd, ...args] : ["bash", "-lc", cmd],
       ...(opts.cwd === undefined ? {} : { cwd: opts.cwd }),
-      timeoutMs: opts.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      timeoutMs: opts.timeoutMs ?? commandTimeoutMs ?? DEFAULT_TIMEOUT_MS,
       maxOutputBytes,
       signal,
     });
