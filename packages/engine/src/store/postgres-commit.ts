@@ -39,19 +39,24 @@ export function commitStatement(batches: readonly Batch[]): Statement {
   };
   const owned = `${OWNED} FROM ${from(runs(batches))}
     WHERE r.run_id = p.run_id AND r.epoch = p.epoch AND r.owner IS NOT NULL RETURNING r.run_id, r.last_seq - p.events AS before_seq`;
-  const parts = [
-    events(batches),
-    ...outputs(batches),
-    approvals(batches),
-    voided(batches),
-    voidedRuns(batches),
-    heartbeats(batches),
-    cached(batches),
-    frames(batches),
-  ].filter(({ rows }) => rows.length > 0);
+  const parts = Object.values(PARTS)
+    .flatMap((part) => part(batches))
+    .filter(({ rows }) => rows.length > 0);
   const written = parts.map((part, at) => `, part_${at} AS (${part.sql(from(part))})`);
   return { text: `WITH owned AS (${owned})${written.join("")} SELECT run_id, before_seq FROM owned`, params };
 }
+
+/** Every field of a batch that becomes rows: one that is missing here does not compile. */
+type Rows = Exclude<keyof Batch, "runId" | "epoch" | "atMs" | "status" | "successor">;
+const PARTS: Readonly<Record<Rows, (batches: readonly Batch[]) => readonly Part[]>> = {
+  events: (batches) => [events(batches)],
+  outputs: (batches) => outputs(batches),
+  approvals: (batches) => [approvals(batches)],
+  voided: (batches) => [voided(batches), voidedRuns(batches)],
+  heartbeats: (batches) => [heartbeats(batches)],
+  cached: (batches) => [cached(batches)],
+  frames: (batches) => [frames(batches)],
+};
 
 const runs = (batches: readonly Batch[]): Pick<Part, "columns" | "rows"> => ({
   columns: {

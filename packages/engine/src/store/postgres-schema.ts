@@ -23,6 +23,8 @@ CREATE TABLE IF NOT EXISTS _smithers_inputs (run_id TEXT PRIMARY KEY, input TEXT
 CREATE TABLE IF NOT EXISTS _smithers_metadata (run_id TEXT PRIMARY KEY, source TEXT, vcs_root TEXT);
 CREATE TABLE IF NOT EXISTS _smithers_forks (run_id TEXT PRIMARY KEY, from_run TEXT NOT NULL, at_seq BIGINT NOT NULL, fork_label TEXT);
 CREATE INDEX IF NOT EXISTS _smithers_forks_of ON _smithers_forks (from_run);
+CREATE TABLE IF NOT EXISTS _smithers_parents (run_id TEXT PRIMARY KEY, parent_run_id TEXT NOT NULL, parent_as TEXT NOT NULL, parent_key TEXT);
+CREATE INDEX IF NOT EXISTS _smithers_parents_by_parent ON _smithers_parents (parent_run_id);
 CREATE TABLE IF NOT EXISTS _smithers_archive (
   run_id TEXT NOT NULL, until_seq BIGINT NOT NULL, node_id TEXT NOT NULL, iteration INTEGER NOT NULL, output TEXT NOT NULL,
   cells TEXT NOT NULL, PRIMARY KEY (run_id, until_seq, node_id, iteration));

@@ -20,9 +20,10 @@ import {
   type RunFilter,
   type RunRow,
   type RunStore,
+  type Successor,
 } from "./port.ts";
 import { commitStatement } from "./postgres-commit.ts";
-import { append, writeMetadata } from "./postgres-rows.ts";
+import { append, insertOutput, writeMetadata } from "./postgres-rows.ts";
 import { postgresTravel } from "./postgres-travel.ts";
 import { defineOutputTables, ENGINE_TABLES, fromPg } from "./postgres-schema.ts";
 import { approvalRow, frameRow, json, nodeRef, outputCells, runRow, storedEvent } from "./rows.ts";
@@ -32,7 +33,7 @@ import { watchers, type Watchers } from "./watchers.ts";
 
 const CHANNEL = "smithers_runs";
 const RUNS = `SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) LEFT JOIN _smithers_metadata USING (run_id)
-  LEFT JOIN _smithers_forks USING (run_id)`;
+  LEFT JOIN _smithers_forks USING (run_id) LEFT JOIN _smithers_parents USING (run_id)`;
 /** Two workers touched the same runs in different order; this one was rolled back. */
 const DEADLOCK = "40P01";
 
@@ -51,6 +52,12 @@ export async function openPostgresStore(pg: Postgres): Promise<RunStore> {
   await pg.exec(ENGINE_TABLES);
   const listeners = watchers();
   const tell = telling(pg, listeners);
+  // G5
+  await pg.listen(CHANNEL, (payload) => {
+    if (payload === null) return listeners.notifyAll();
+    const [from, ...runId] = payload.split(" ");
+    if (from !== pg.name) listeners.notify(runId.join(" "));
+  });
   return Object.assign(new PostgresStore({ pg, listeners, tell }), postgresTravel(pg, tell));
 }
 
@@ -78,15 +85,16 @@ interface Parts {
 class PostgresStore implements Omit<RunStore, keyof TravelStore> {
   readonly #pg: Postgres;
   readonly #watchers: Watchers;
+  readonly watch: Watchers["watch"];
   readonly #tell: Tell;
   readonly #defined = new WeakSet<OutputTable["columns"]>();
-  #listening = false;
   #flushing = false;
   #waiting: Waiting[] = [];
 
   constructor({ pg, listeners, tell }: Parts) {
     this.#pg = pg;
     this.#watchers = listeners;
+    this.watch = listeners.watch;
     this.#tell = tell;
   }
 
@@ -161,10 +169,11 @@ class PostgresStore implements Omit<RunStore, keyof TravelStore> {
   }
 
   async #write(batches: readonly Batch[]): Promise<ReadonlyMap<string, number>> {
-    const { text, params } = commitStatement(batches);
     try {
-      const rows = await this.#pg.query(text, params);
-      return new Map(rows.map((row) => [String(row["run_id"]), Number(row["before_seq"]) + 1]));
+      const hasSuccessor = batches.some(({ successor }) => successor);
+      return hasSuccessor
+        ? await this.#pg.transaction((query) => write(query, batches))
+        : await write(this.#pg.query, batches);
     } catch (error) {
       if ((error as { code?: unknown }).code === DEADLOCK) return await this.#write(batches);
       throw error;
@@ -182,10 +191,12 @@ class PostgresStore implements Omit<RunStore, keyof TravelStore> {
     return row ? runRow(row) : null;
   }
 
-  async runs({ status, dueAtMs, forkedFrom, limit }: RunFilter): Promise<readonly RunRow[]> {
+  async runs({ status, dueAtMs, forkedFrom, parentRunId, limit }: RunFilter): Promise<readonly RunRow[]> {
     const text = `${RUNS} WHERE ($1::text[] IS NULL OR status = ANY($1)) AND ($2::bigint IS NULL OR wake_at_ms <= $2)
-      AND ($3::text IS NULL OR from_run = $3) ORDER BY created_at_ms DESC, run_id COLLATE "C" DESC LIMIT $4`;
-    const params = [status ? [...status] : null, dueAtMs ?? null, forkedFrom ?? null, limit ?? null];
+      AND ($3::text IS NULL OR from_run = $3) AND ($4::text IS NULL OR parent_run_id = $4)
+      ORDER BY created_at_ms DESC, run_id COLLATE "C" DESC LIMIT $5`;
+    const asked = [status ? [...status] : null, dueAtMs ?? null, forkedFrom ?? null, parentRunId ?? null];
+    const params = [...asked, limit ?? null];
     return (await this.#pg.query(text, params)).map(runRow);
   }
 
@@ -244,26 +255,23 @@ class PostgresStore implements Omit<RunStore, keyof TravelStore> {
       return { result, news: result !== "not-running" };
     });
   }
+}
 
-  watch(runId: string, listener: () => void): () => void {
-    if (!this.#listening) void this.#listen();
-    return this.#watchers.watch(runId, listener);
-  }
+/** By run, the seq of the first event; a stale batch is not there. */
+async function write(query: PgQuery, batches: readonly Batch[]): Promise<ReadonlyMap<string, number>> {
+  const { text, params } = commitStatement(batches);
+  const rows = await query(text, params);
+  const firstSeqs = new Map(rows.map((row) => [String(row["run_id"]), Number(row["before_seq"]) + 1]));
+  for (const { runId, successor } of batches)
+    if (successor && firstSeqs.has(runId)) await createSuccessor(query, successor);
+  return firstSeqs;
+}
 
-  /** G5. When it cannot listen, the pulse of each run looks at its row all the same. */
-  async #listen(): Promise<void> {
-    this.#listening = true;
-    try {
-      await this.#pg.listen(CHANNEL, (payload) => {
-        if (payload === null) return this.#watchers.notifyAll();
-        const [from, ...runId] = payload.split(" ");
-        if (from !== this.#pg.name) this.#watchers.notify(runId.join(" "));
-      });
-      this.#watchers.notifyAll(); // what happened until now was not heard
-    } catch {
-      this.#listening = false;
-    }
-  }
+/** S8 */
+async function createSuccessor(query: PgQuery, { run, events, outputs }: Successor): Promise<void> {
+  await create(query, run);
+  for (const event of events) await append(query, run, event);
+  for (const output of outputs) await insertOutput(query, run.runId, output);
 }
 
 async function decide(
@@ -308,7 +316,7 @@ async function requestCancel(
 
 async function create(
   query: PgQuery,
-  { runId, workflow, input, auth, metadata = NO_METADATA, owner, atMs }: NewRun,
+  { runId, workflow, input, auth, metadata = NO_METADATA, parent, owner, atMs }: NewRun,
 ): Promise<"created" | "exists"> {
   const created = await query(
     `INSERT INTO _smithers_runs (run_id, workflow, status, owner, epoch, heartbeat_at_ms, last_seq, created_at_ms, updated_at_ms)
@@ -318,6 +326,8 @@ async function create(
   if (created.length === 0) return "exists";
   await query("INSERT INTO _smithers_inputs VALUES ($1, $2, $3)", [runId, JSON.stringify(input), JSON.stringify(auth)]);
   await writeMetadata(query, runId, metadata);
+  if (parent)
+    await query("INSERT INTO _smithers_parents VALUES ($1, $2, $3, $4)", [runId, parent.runId, parent.as, parent.key]);
   await append(query, { runId, atMs }, { type: "run.started", workflow });
   return "created";
 }
