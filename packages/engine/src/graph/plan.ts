@@ -121,6 +121,11 @@ export interface ApprovalLeaf extends LeafBase {
   readonly mode: "approve" | "select" | "rank";
   readonly request: ApprovalRequest;
   readonly onDeny: "fail" | "continue" | "skip";
+  readonly timeoutMs: number | null;
+  /** How often, and how long after, it is asked again when the time is over. */
+  readonly retry: RetryPolicy;
+  /** Nobody is asked once this many people's approvals stand in a row; null: somebody always is. */
+  readonly auto: { readonly after: number; readonly audit: boolean } | null;
 }
 
 /** Fires once and records no row. */

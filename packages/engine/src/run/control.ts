@@ -5,6 +5,7 @@ import type { ApprovalDecision, ApprovalRow, Owner, RunRow, RunStore } from "../
 import type { JsonValue } from "../outputs/json.ts";
 import { foldEvents } from "./state.ts";
 import { misfit } from "../outputs/fit.ts";
+import { ENGINE } from "./waits/approval.ts";
 import { waitersOf } from "./waits/signal.ts";
 import { mayClaim, type OwnerCheck } from "./ownership.ts";
 
@@ -39,6 +40,7 @@ export async function decideApproval(store: RunStore, { scopes = [], ...decide }
 }
 
 function checkDecider({ request, nodeId }: ApprovalRow, by: string, scopes: readonly string[]): void {
+  if (by.startsWith(ENGINE)) throw new SmoothError("POLICY_DENIED", `${by} is no person; only the engine decides so`);
   const { allowedUsers, allowedScopes } = request;
   if (allowedUsers && !allowedUsers.includes(by))
     throw new SmoothError(

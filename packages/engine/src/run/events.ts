@@ -27,7 +27,8 @@ export type ErrorInfo = z.infer<typeof ErrorInfo>;
 
 /** What a node waits for. `dueMs`: when time settles it; null: never. */
 export const WaitOn = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("approval"), dueMs: z.number().nullable() }),
+  /** `again`: how many times it is asked again when the time is over; then it is denied. */
+  z.object({ kind: z.literal("approval"), dueMs: z.number().nullable(), again: z.int() }),
   z.object({
     kind: z.literal("signal"),
     name: z.string(),
@@ -94,8 +95,21 @@ export const RunEventBody = z.discriminatedUnion("type", [
   }),
   z.object({ type: z.literal("node.skipped"), ...node, reason: z.string(), cascades: z.boolean() }),
   z.object({ type: z.literal("node.cancelled"), ...attempt }),
-  z.object({ type: z.literal("approval.opened"), ...node, title: z.string() }),
-  z.object({ type: z.literal("approval.decided"), ...node, verdict: z.enum(["approve", "deny"]), by: z.string() }),
+  z.object({
+    type: z.literal("approval.opened"),
+    ...node,
+    title: z.string(),
+    dueMs: z.number().nullable().default(null),
+    again: z.int().default(0),
+  }),
+  z.object({
+    type: z.literal("approval.decided"),
+    ...node,
+    verdict: z.enum(["approve", "deny"]),
+    by: z.string(),
+    /** Why nobody was asked. */
+    audit: z.object({ manualApprovals: z.int(), after: z.int() }).optional(),
+  }),
   z.object({ type: z.literal("wait.opened"), ...node, on: WaitOn }),
   /** Signals are numbered from 0 in the order they are received. */
   z.object({

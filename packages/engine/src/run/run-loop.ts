@@ -8,16 +8,7 @@
  *  L6. A run that continues as new starts nothing more, lets what runs end, and creates its successor with its own last commit. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { stateKey, type NodeRef } from "../graph/identity.ts";
-import type {
-  Plan,
-  PlanContinue,
-  PlanLeaf,
-  PlanLoop,
-  PlanScope,
-  ScopePart,
-  TaskLeaf,
-  WaitLeaf,
-} from "../graph/plan.ts";
+import type { Plan, PlanContinue, PlanLeaf, PlanLoop, PlanScope, ScopePart, TaskLeaf } from "../graph/plan.ts";
 import { decodeRow, encodeRow, rowToJson, type OutputTable, type Row } from "../outputs/table.ts";
 import type { WorkflowContext } from "../render/ctx.ts";
 import { contain, isGivenUp } from "../schedule/contain.ts";
@@ -37,8 +28,9 @@ import type { LoopInput } from "./loop-input.ts";
 import type { RunResult, Stop } from "./result.ts";
 import { applyEvent, triesOf } from "./state.ts";
 import { tend } from "./tend.ts";
-import type { Settled } from "./waits/outcome.ts";
 import { Waits } from "./waits/waits.ts";
+
+type StartStep = Extract<Step, { kind: "start" }>;
 
 interface Recorded {
   readonly row: Row;
@@ -76,7 +68,15 @@ export class RunLoop {
     const workflow = (): string => this.#name();
     const cache = { store, clock, runId, workflow, ctxOf };
     this.#bodies = new Bodies({ ...input, cache }, this.#bell, this.#over.signal);
-    this.#waits = new Waits(input);
+    this.#waits = new Waits(
+      { ...input, workflow },
+      {
+        emit: (event) => this.#emit(event),
+        ask: (approval) => void this.#recorder.draft.approvals.push(approval),
+        finish: (leaf, recorded) => this.#finish(leaf, recorded),
+        contain: (leaf, error) => this.#contain(leaf.within, error),
+      },
+    );
     this.#aftermath = new Aftermath(input, this.#bell, AbortSignal.any([this.#over.signal, this.#givenUp.signal]));
   }
 
@@ -112,9 +112,9 @@ export class RunLoop {
 
   async #tick(): Promise<RunResult | undefined> {
     if (!this.#plan) this.#firstFrame();
-    if (this.#lookAtStore) await this.#readStore();
+    if (this.#lookAtStore || this.#waits.wantsLook) await this.#readStore();
     this.#collect();
-    const starts = this.#stop || this.#continuing ? [] : this.#advance();
+    const starts = await this.#goOn();
     const result = this.#isIdle(starts) || this.#drained ? this.#conclude() : undefined;
     if (!(await this.#flush(result))) return { status: "lost", runId: this.#in.runId }; // L2
     if (result) return result;
@@ -240,43 +240,6 @@ export class RunLoop {
     this.#emit({ type: "node.cancelled", ...refOf(leaf), attempt });
   }
 
-  // ---- waits ----
-
-  #openWait(leaf: WaitLeaf): void {
-    const { events, approvals = [] } = this.#waits.open(leaf);
-    this.#recorder.draft.approvals.push(...approvals);
-    for (const event of events) this.#emit(event);
-  }
-
-  /** True when a wait was settled. */
-  #settleWaits(plan: Plan): boolean {
-    const settled = this.#waits.settled(plan);
-    for (const { leaf, outcome } of settled) if (this.#in.state.waiting.has(leaf.key)) this.#settle(leaf, outcome);
-    return settled.length > 0;
-  }
-
-  #settle(leaf: WaitLeaf, outcome: Settled): void {
-    for (const event of outcome.also ?? []) this.#emit(event);
-    switch (outcome.kind) {
-      case "waiting":
-        return;
-      case "row":
-        return this.#finish(leaf, { row: outcome.row, table: outcome.table });
-      case "done":
-        return this.#emit({ type: "node.finished", ...refOf(leaf), output: null });
-      case "skip":
-        return this.#emit({
-          type: "node.skipped",
-          ...refOf(leaf),
-          reason: outcome.reason,
-          cascades: outcome.cascades,
-        });
-      case "fail":
-        this.#emit({ type: "node.failed", ...refOf(leaf), attempt: 1, error: outcome.error, retryAtMs: null });
-        if (!leaf.continueOnFail) this.#contain(leaf.within, outcome.error);
-    }
-  }
-
   /** When the loop must look again although nobody rings. */
   #dueMs(): number | null {
     const due = [this.#schedule?.dueMs() ?? null, this.#waits.dueMs()].filter((ms) => ms !== null);
@@ -285,14 +248,24 @@ export class RunLoop {
 
   // ---- what comes next ----
 
+  /** Approvals that depend on what was decided in other runs are opened with the rest of their frame. */
+  async #goOn(): Promise<StartStep[]> {
+    const starts = this.#stop || this.#continuing ? [] : this.#advance();
+    while (!this.#stop && !this.#continuing && this.#waits.isUnsure) {
+      for (const leaf of await this.#waits.learn()) this.#perform({ kind: "wait", leaf }, starts);
+      starts.push(...this.#advance());
+    }
+    return starts;
+  }
+
   /** Renders when needed and performs every step that needs no body; answers the bodies to start. */
-  #advance(): Extract<Step, { kind: "start" }>[] {
-    const starts: Extract<Step, { kind: "start" }>[] = [];
+  #advance(): StartStep[] {
+    const starts: StartStep[] = [];
     if (this.#in.render === "always") this.#dirty = true;
     try {
       for (;;) {
         const schedule = this.#frame();
-        if (this.#plan && this.#settleWaits(this.#plan)) continue;
+        if (this.#plan && this.#waits.settle(this.#plan)) continue;
         const steps = schedule.next(this.#in.clock.now());
         if (this.#continuing || (steps.length === 0 && !this.#dirty))
           return starts.filter(({ leaf }) => this.#isRunning(leaf));
@@ -318,7 +291,7 @@ export class RunLoop {
   }
 
   /** A run that stops in the middle of a tick starts nothing of that tick. Let go, it may start them elsewhere. */
-  #undoStarts(starts: readonly Extract<Step, { kind: "start" }>[]): [] {
+  #undoStarts(starts: readonly StartStep[]): [] {
     const over = this.#stop?.status === "failed" || this.#stop?.status === "cancelled";
     if (over) for (const start of starts) if (this.#isRunning(start.leaf)) this.#cancelled(start);
     return [];
@@ -341,7 +314,7 @@ export class RunLoop {
     }));
   }
 
-  #perform(step: Step, starts: Extract<Step, { kind: "start" }>[]): void {
+  #perform(step: Step, starts: StartStep[]): void {
     if ("leaf" in step && isGivenUp(step.leaf.within, this.#in.state.scopes)) return; // by a failure earlier in this tick
     switch (step.kind) {
       case "start":
@@ -349,7 +322,7 @@ export class RunLoop {
       case "skip":
         return this.#emit({ type: "node.skipped", ...refOf(step.leaf), reason: step.reason, cascades: step.cascades });
       case "wait":
-        return this.#openWait(step.leaf);
+        return this.#waits.open(step.leaf);
       case "advance":
         this.#emit({ type: "loop.advanced", loopId: step.loop.loopId, iteration: step.loop.iteration + 1 });
         this.#dirty = true;
@@ -369,7 +342,7 @@ export class RunLoop {
     if (failed) this.#contain(within, failed.error);
   }
 
-  #start(step: Extract<Step, { kind: "start" }>, starts: Extract<Step, { kind: "start" }>[]): void {
+  #start(step: StartStep, starts: StartStep[]): void {
     const { leaf, attempt } = step;
     this.#emit({ type: "node.started", ...refOf(leaf), attempt, label: leaf.label });
     const row = leaf.body.mode === "static" ? staticRow(leaf, leaf.body.value) : undefined;

@@ -144,7 +144,7 @@ function nodeState(event: NodeChange, before: NodeState | undefined): NodeState 
     case "node.cancelled":
       return { kind: "cancelled" };
     case "approval.opened":
-      return { kind: "waiting", on: { kind: "approval", dueMs: null } };
+      return { kind: "waiting", on: { kind: "approval", dueMs: event.dueMs, again: event.again } };
   }
 }
 

@@ -12,6 +12,7 @@ import type {
   Heartbeat,
   NewRun,
   OutputCells,
+  PastDecision,
   RunEpoch,
   RunFilter,
   RunRow,
@@ -142,6 +143,18 @@ class MemoryStore implements Omit<RunStore, keyof TravelStore> {
     return rows.filter((row) => !only || (!row.decided && !row.voided));
   }
 
+  async pastDecisions(query: Parameters<RunStore["pastDecisions"]>[0]): Promise<readonly PastDecision[]> {
+    return (await this.approvals({}))
+      .filter(
+        (row) => row.workflow === query.workflow && row.nodeId === query.nodeId && row.runId !== query.exceptRunId,
+      )
+      .flatMap(({ decided }) => decided ?? [])
+      .filter(({ by }) => by !== query.exceptBy)
+      .toSorted((a, b) => b.atMs - a.atMs)
+      .map(({ decision, by }) => ({ verdict: decision.verdict, by }))
+      .slice(0, query.limit);
+  }
+
   async cached(key: string): Promise<CacheEntry | null> {
     return this.#cache.get(key) ?? null;
   }
@@ -208,7 +221,6 @@ function write(run: MemoryRun, batch: Batch): CommitResult {
       ...approval,
       runId: batch.runId,
       openedAtMs: batch.atMs,
-      decided: null,
       voided: false,
     });
   voidApprovals(run, (row) => batch.voided.some((ref) => stateKey(ref) === stateKey(row)));

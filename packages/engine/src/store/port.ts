@@ -79,6 +79,16 @@ export interface OutputCells extends NodeRef {
 export interface NewApproval extends NodeRef {
   readonly request: ApprovalRequest;
   readonly mode: "approve" | "select" | "rank";
+  /** The workflow's name. */
+  readonly workflow: string;
+  /** Decided in the same breath, without asking anybody. */
+  readonly decided: ApprovalRow["decided"];
+}
+
+/** One decision about a node, in another run. */
+export interface PastDecision {
+  readonly verdict: ApprovalDecision["verdict"];
+  readonly by: string;
 }
 
 export type ApprovalDecision =
@@ -200,6 +210,15 @@ export interface RunStore extends CacheStore, TravelStore {
     readonly runId?: string | undefined;
     readonly only?: "open" | undefined;
   }): Promise<readonly ApprovalRow[]>;
+
+  /** What was decided about this node in other runs of a workflow, newest first. */
+  pastDecisions(query: {
+    readonly workflow: string;
+    readonly nodeId: string;
+    readonly exceptRunId: string;
+    readonly exceptBy: string;
+    readonly limit: number;
+  }): Promise<readonly PastDecision[]>;
 
   /** Writes the decision and its event. */
   decide(

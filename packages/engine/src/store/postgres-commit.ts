@@ -118,14 +118,28 @@ const NODE = { run_id: "text", node_id: "text", iteration: "int" } as const;
 
 /** One that is opened and given up in the same batch is void from its first row: the parts of a statement do not see each other. */
 const approvals = (batches: readonly Batch[]): Part => ({
-  sql: (from) => `INSERT INTO _smithers_approvals (run_id, node_id, iteration, mode, request, opened_at_ms, voided)
-    SELECT run_id, p.node_id, p.iteration, p.mode, p.request, p.at_ms, p.voided FROM ${from} JOIN owned USING (run_id)`,
-  columns: { ...NODE, mode: "text", request: "text", at_ms: "bigint", voided: "int" },
+  sql: (from) => `INSERT INTO _smithers_approvals
+      (run_id, node_id, iteration, mode, request, opened_at_ms, voided, workflow, decision, decided_by, decided_at_ms)
+    SELECT run_id, p.node_id, p.iteration, p.mode, p.request, p.at_ms, p.voided, p.workflow, p.decision, p.decided_by,
+      p.decided_at_ms FROM ${from} JOIN owned USING (run_id)`,
+  columns: {
+    ...NODE,
+    mode: "text",
+    request: "text",
+    at_ms: "bigint",
+    voided: "int",
+    workflow: "text",
+    decision: "text",
+    decided_by: "text",
+    decided_at_ms: "bigint",
+  },
   rows: batches.flatMap((batch) => {
     const given = new Set(batch.voided.map(stateKey));
-    return batch.approvals.map(({ nodeId, iteration, mode, request }) => {
-      const isVoid = given.has(stateKey({ nodeId, iteration })) || endsRun(batch);
-      return [batch.runId, nodeId, iteration, mode, JSON.stringify(request), batch.atMs, Number(isVoid)];
+    return batch.approvals.map(({ nodeId, iteration, mode, request, workflow, decided }) => {
+      const isVoid = !decided && (given.has(stateKey({ nodeId, iteration })) || endsRun(batch));
+      const decision = decided ? [JSON.stringify(decided.decision), decided.by, decided.atMs] : [null, null, null];
+      const asked = [mode, JSON.stringify(request), batch.atMs, Number(isVoid), workflow];
+      return [batch.runId, nodeId, iteration, ...asked, ...decision];
     });
   }),
 });

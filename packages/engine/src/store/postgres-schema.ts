@@ -38,8 +38,11 @@ CREATE TABLE IF NOT EXISTS _smithers_events (
 CREATE TABLE IF NOT EXISTS _smithers_approvals (
   run_id TEXT NOT NULL, node_id TEXT NOT NULL, iteration INTEGER NOT NULL, mode TEXT NOT NULL, request TEXT NOT NULL,
   opened_at_ms BIGINT NOT NULL, decision TEXT, decided_by TEXT, decided_at_ms BIGINT, voided INTEGER NOT NULL DEFAULT 0,
+  workflow TEXT NOT NULL,
   PRIMARY KEY (run_id, node_id, iteration));
 CREATE INDEX IF NOT EXISTS _smithers_approvals_open ON _smithers_approvals (run_id) WHERE decision IS NULL AND voided = 0;
+CREATE INDEX IF NOT EXISTS _smithers_approvals_past ON _smithers_approvals (workflow, node_id, decided_at_ms)
+  WHERE decision IS NOT NULL;
 CREATE TABLE IF NOT EXISTS _smithers_heartbeats (
   run_id TEXT NOT NULL, node_id TEXT NOT NULL, iteration INTEGER NOT NULL, payload TEXT NOT NULL,
   PRIMARY KEY (run_id, node_id, iteration));

@@ -123,7 +123,9 @@ test("G4: batches of one tick are one statement, whatever they hold and of how m
         epoch: at === 7 ? 2 : 1,
         events: [finished],
         outputs: [{ table, nodeId: "n", iteration: 0, cells: [at, null] }],
-        approvals: [{ nodeId: "ask", iteration: 0, mode: "approve", request: { title: "Go?" } }],
+        approvals: [
+          { nodeId: "ask", iteration: 0, mode: "approve", request: { title: "Go?" }, workflow: "w", decided: null },
+        ],
       }),
     ),
   );

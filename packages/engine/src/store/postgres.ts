@@ -16,6 +16,7 @@ import {
   type Heartbeat,
   type NewRun,
   type OutputCells,
+  type PastDecision,
   type RunEpoch,
   type RunFilter,
   type RunRow,
@@ -26,7 +27,7 @@ import { commitStatement } from "./postgres-commit.ts";
 import { append, insertOutput, writeMetadata } from "./postgres-rows.ts";
 import { postgresTravel } from "./postgres-travel.ts";
 import { defineOutputTables, ENGINE_TABLES, fromPg } from "./postgres-schema.ts";
-import { approvalRow, frameRow, json, nodeRef, outputCells, runRow, storedEvent } from "./rows.ts";
+import { approvalRow, frameRow, json, nodeRef, outputCells, pastDecision, runRow, storedEvent } from "./rows.ts";
 import { quoted } from "./sqlite-schema.ts";
 import type { TravelStore } from "./travel-port.ts";
 import { watchers, type Watchers } from "./watchers.ts";
@@ -225,6 +226,14 @@ class PostgresStore implements Omit<RunStore, keyof TravelStore> {
     const text = `SELECT * FROM _smithers_approvals WHERE ($1::text IS NULL OR run_id = $1)
       AND ($2::text IS NULL OR decision IS NULL AND voided = 0) ORDER BY opened_at_ms, node_id COLLATE "C"`;
     return (await this.#pg.query(text, [runId ?? null, only ?? null])).map(approvalRow);
+  }
+
+  async pastDecisions(query: Parameters<RunStore["pastDecisions"]>[0]): Promise<readonly PastDecision[]> {
+    const { workflow, nodeId, exceptRunId, exceptBy, limit } = query;
+    const text = `SELECT decision::json ->> 'verdict' AS verdict, decided_by FROM _smithers_approvals
+      WHERE workflow = $1 AND node_id = $2 AND decision IS NOT NULL AND run_id <> $3 AND decided_by <> $4
+      ORDER BY decided_at_ms DESC LIMIT $5`;
+    return (await this.#pg.query(text, [workflow, nodeId, exceptRunId, exceptBy, limit])).map(pastDecision);
   }
 
   async cached(key: string): Promise<CacheEntry | null> {

@@ -6,7 +6,7 @@ import type { JsonValue } from "../outputs/json.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import { RunEventBody, RunStatus, type StoredEvent } from "../run/events.ts";
 import type { RunMetadata } from "../run/metadata.ts";
-import type { ApprovalRow, OutputCells, Owner, RunParent, RunRow } from "./port.ts";
+import type { ApprovalRow, OutputCells, Owner, PastDecision, RunParent, RunRow } from "./port.ts";
 import type { ArchivedOutput, TravelRow } from "./travel-port.ts";
 
 export const json = (cell: SqlValue | undefined): JsonValue =>
@@ -100,5 +100,11 @@ export const approvalRow = (row: SqlRow): ApprovalRow => ({
           by: String(row["decided_by"]),
           atMs: Number(row["decided_at_ms"]),
         },
+  workflow: String(row["workflow"]),
   voided: Number(row["voided"]) === 1,
+});
+
+export const pastDecision = (row: SqlRow): PastDecision => ({
+  verdict: row["verdict"] === "approve" ? "approve" : "deny",
+  by: String(row["decided_by"]),
 });

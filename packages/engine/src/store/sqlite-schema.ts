@@ -32,8 +32,11 @@ CREATE TABLE IF NOT EXISTS _smithers_events (
 CREATE TABLE IF NOT EXISTS _smithers_approvals (
   run_id TEXT NOT NULL, node_id TEXT NOT NULL, iteration INTEGER NOT NULL, mode TEXT NOT NULL, request TEXT NOT NULL,
   opened_at_ms INTEGER NOT NULL, decision TEXT, decided_by TEXT, decided_at_ms INTEGER, voided INTEGER NOT NULL DEFAULT 0,
+  workflow TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (run_id, node_id, iteration)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS _smithers_approvals_open ON _smithers_approvals (run_id) WHERE decision IS NULL AND voided = 0;
+CREATE INDEX IF NOT EXISTS _smithers_approvals_past ON _smithers_approvals (workflow, node_id, decided_at_ms)
+  WHERE decision IS NOT NULL;
 CREATE TABLE IF NOT EXISTS _smithers_heartbeats (
   run_id TEXT NOT NULL, node_id TEXT NOT NULL, iteration INTEGER NOT NULL, payload TEXT NOT NULL,
   PRIMARY KEY (run_id, node_id, iteration)) WITHOUT ROWID;
@@ -50,6 +53,7 @@ const LATER_COLUMNS = [
     fill: "UPDATE _smithers_runs SET wake_at_ms = updated_at_ms WHERE status LIKE 'waiting-%'",
   },
   { table: "_smithers_approvals", column: "voided", type: "INTEGER NOT NULL DEFAULT 0", fill: "" },
+  { table: "_smithers_approvals", column: "workflow", type: "TEXT NOT NULL DEFAULT ''", fill: "" },
 ];
 
 /** Makes the engine's tables, or brings those of an older version up to this one. */

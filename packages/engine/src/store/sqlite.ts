@@ -15,7 +15,9 @@ import type {
   CommitResult,
   DecideResult,
   Heartbeat,
+  NewApproval,
   NewRun,
+  PastDecision,
   OutputCells,
   RunEpoch,
   RunFilter,
@@ -24,7 +26,7 @@ import type {
   Successor,
 } from "./port.ts";
 import { claimEvents } from "./port.ts";
-import { approvalRow, frameRow, json, nodeRef, outputCells, runRow, storedEvent } from "./rows.ts";
+import { approvalRow, frameRow, json, nodeRef, outputCells, pastDecision, runRow, storedEvent } from "./rows.ts";
 import { defineEngineTables, defineOutputTable, quoted } from "./sqlite-schema.ts";
 import { appendOutside, insertEvent, insertFrame, insertOutput, writeMetadata } from "./sqlite-rows.ts";
 import { sqliteTravel } from "./sqlite-travel.ts";
@@ -176,6 +178,14 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
     return this.#sql.all(text, [runId ?? null, only ?? null]).map(approvalRow);
   }
 
+  async pastDecisions(query: Parameters<RunStore["pastDecisions"]>[0]): Promise<readonly PastDecision[]> {
+    const { workflow, nodeId, exceptRunId, exceptBy, limit } = query;
+    const text = `SELECT decision ->> 'verdict' AS verdict, decided_by FROM _smithers_approvals
+      WHERE workflow = ? AND node_id = ? AND decision IS NOT NULL AND run_id <> ? AND decided_by <> ?
+      ORDER BY decided_at_ms DESC LIMIT ?`;
+    return this.#sql.all(text, [workflow, nodeId, exceptRunId, exceptBy, limit]).map(pastDecision);
+  }
+
   async cached(key: string): Promise<CacheEntry | null> {
     return readCache(this.#sql, key);
   }
@@ -248,6 +258,17 @@ function requestCancel(
   return "cancelled";
 }
 
+function insertApproval(sql: Sql, { runId, atMs }: { runId: string; atMs: number }, approval: NewApproval): void {
+  const { nodeId, iteration, mode, request, workflow, decided } = approval;
+  const decision = decided ? [JSON.stringify(decided.decision), decided.by, decided.atMs] : [null, null, null];
+  sql.run(
+    `INSERT INTO _smithers_approvals
+       (run_id, node_id, iteration, mode, request, opened_at_ms, workflow, decision, decided_by, decided_at_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    [runId, nodeId, iteration, mode, JSON.stringify(request), atMs, workflow, ...decision],
+  );
+}
+
 /** Of one node, or of the whole run. */
 function voidApprovals(sql: Sql, runId: string, ref?: NodeRef): void {
   const text = `UPDATE _smithers_approvals SET voided = 1 WHERE run_id = ?1 AND decision IS NULL
@@ -307,11 +328,7 @@ function write(sql: Sql, batch: Batch): CommitResult {
   for (const [at, event] of events.entries()) insertEvent(sql, [runId, firstSeq + at, atMs], event);
   for (const output of batch.outputs) insertOutput(sql, runId, output);
   if (batch.successor) createSuccessor(sql, batch.successor);
-  for (const { nodeId, iteration, mode, request } of batch.approvals)
-    sql.run(
-      "INSERT INTO _smithers_approvals (run_id, node_id, iteration, mode, request, opened_at_ms) VALUES (?, ?, ?, ?, ?, ?)",
-      [runId, nodeId, iteration, mode, JSON.stringify(request), atMs],
-    );
+  for (const approval of batch.approvals) insertApproval(sql, { runId, atMs }, approval);
   for (const ref of batch.voided) voidApprovals(sql, runId, ref);
   for (const { nodeId, iteration, payload } of batch.heartbeats)
     sql.run("INSERT OR REPLACE INTO _smithers_heartbeats VALUES (?, ?, ?, ?)", [

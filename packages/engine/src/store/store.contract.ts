@@ -54,7 +54,14 @@ const ended = (status: RunStatus): NonNullable<Batch["status"]> => ({
 });
 const started = { type: "node.started", nodeId: "a", iteration: 0, attempt: 1, label: "a" } as const;
 const finished = { type: "node.finished", nodeId: "a", iteration: 0, output: "result" } as const;
-const ask = { nodeId: "ask", iteration: 0, mode: "approve", request: { title: "Go?", allowedUsers: ["ann"] } } as const;
+const ask = {
+  nodeId: "ask",
+  iteration: 0,
+  mode: "approve",
+  request: { title: "Go?", allowedUsers: ["ann"] },
+  workflow: "w",
+  decided: null,
+} as const;
 
 export function runStoreContract(open: () => RunStore | Promise<RunStore>): void {
   let store: RunStore;
@@ -277,6 +284,30 @@ export function runStoreContract(open: () => RunStore | Promise<RunStore>): void
         atMs: 1,
       }),
     ).toEqual({ kind: "not-found" });
+  });
+
+  test("past decisions: of this node, in other runs of this workflow, newest first", async () => {
+    const past = (limit: number) =>
+      store.pastDecisions({ workflow: "w", nodeId: "ask", exceptRunId: "run-9", exceptBy: "robot", limit });
+    const rows = [
+      ["run-1", "w", "ask", "approve", "ann", 1],
+      ["run-2", "w", "ask", "deny", "bob", 3],
+      ["run-3", "w", "ask", "approve", "robot", 4],
+      ["run-4", "other", "ask", "approve", "ann", 5],
+      ["run-5", "w", "else", "approve", "ann", 6],
+      ["run-9", "w", "ask", "approve", "ann", 7],
+    ] as const;
+    for (const [runId, workflow, nodeId, verdict, by, atMs] of rows) {
+      await store.create({ runId, workflow: "f", input: {}, auth: null, owner: OWNER, atMs: 1 });
+      const decided = { decision: { verdict }, by, atMs };
+      await store.commit(batch({ runId, approvals: [{ ...ask, workflow, nodeId, decided }] }));
+    }
+
+    expect(await past(5)).toEqual([
+      { verdict: "deny", by: "bob" },
+      { verdict: "approve", by: "ann" },
+    ]);
+    expect(await past(1)).toHaveLength(1);
   });
 
   test("an approval is open until it is decided", async () => {

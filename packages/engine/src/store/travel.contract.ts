@@ -42,7 +42,14 @@ export function travelContract(open: () => RunStore | Promise<RunStore>): void {
     store = await open();
     await store.defineOutputs([TABLE]);
     await store.create({ runId: "run-1", workflow: "w", input: {}, auth: null, owner: OWNER, atMs: 1 });
-    const ask = { nodeId: "a", iteration: 0, mode: "approve", request: { title: "Go?" } } as const;
+    const ask = {
+      nodeId: "a",
+      iteration: 0,
+      mode: "approve",
+      request: { title: "Go?" },
+      workflow: "w",
+      decided: null,
+    } as const;
     await store.commit({
       runId: "run-1",
       epoch: 1,

@@ -2,7 +2,8 @@
 /** The rules of ENGINE §5 about approvals. */
 import { decideApproval, findResumable } from "@smooth/engine/control";
 import { settle } from "@smooth/platform/testing";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import type { AutoApprove } from "../components/approval.ts";
 import { Workflow, Task, Sequence, Parallel, Approval, smithers, outputs, one } from "../testing/rules.ts";
 import { OWNER, runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
@@ -159,4 +160,202 @@ test("the supervisor sees a suspended run only once its approval is decided", as
     waiting: [{ nodeId: "ask" }],
   });
   expect(await findResumable(engine.store, check)).toEqual([]);
+});
+
+describe("time", () => {
+  const timed = (props: object) =>
+    smithers(() => (
+      <Workflow name="timed">
+        <Approval id="ask" output={outputs.decision} request={{ title: "Go?" }} timeoutMs={60_000} {...props} />
+        <Task id="gated" output={outputs.n} dependsOn={["ask"]}>
+          {one}
+        </Task>
+      </Workflow>
+    ));
+
+  test.each([
+    ["fail", "failed", "TASK_TIMEOUT", ["node.failed ask#0"]],
+    ["continue", "finished", undefined, ["node.finished ask#0", "node.finished gated#0"]],
+    ["skip", "finished", undefined, ["node.skipped ask#0", "node.skipped gated#0"]],
+  ] as const)("nobody in time counts as a denial: onDeny %s ends %s", async (onDeny, status, code, ended) => {
+    const engine = testEngine();
+    const workflow = timed({ onDeny });
+    const { runId, result } = await engine.start(workflow);
+    expect(await result).toMatchObject({ status: "waiting-approval", wakeAtMs: engine.clock.now() + 60_000 });
+    await engine.clock.advance(60_000);
+
+    const end = await (await engine.resume(workflow, runId)).result;
+
+    expect(end).toMatchObject(code ? { status, error: { code } } : { status });
+    expect(engine.trace().filter((line) => /node\.(failed|finished|skipped)/.test(line))).toEqual(ended);
+    const late = { runId, nodeId: "ask", iteration: 0, by: "ann", atMs: 1 };
+    await expect(decideApproval(engine.store, { ...late, decision: { verdict: "approve" } })).rejects.toMatchObject({
+      code: "ALREADY_DECIDED",
+      details: { by: "engine:timeout" },
+    });
+  });
+
+  test("N1: a decision that comes before the engine notices wins, and nobody may sign as the engine", async () => {
+    const engine = testEngine();
+    const workflow = timed({});
+    const { runId, result } = await engine.start(workflow);
+    await result;
+    await engine.clock.advance(90_000);
+    const decide = (by: string) =>
+      decideApproval(engine.store, {
+        runId,
+        nodeId: "ask",
+        iteration: 0,
+        decision: { verdict: "approve" },
+        by,
+        atMs: 1,
+      });
+
+    await expect(decide("engine:timeout")).rejects.toMatchObject({ code: "POLICY_DENIED" });
+    await decide("ann");
+
+    expect((await (await engine.resume(workflow, runId)).result).status).toBe("finished");
+  });
+
+  test("retries ask again, each time for timeoutMs", async () => {
+    const engine = testEngine();
+    const workflow = timed({ retries: 1, retryPolicy: { initialDelayMs: 5_000 } });
+    const { runId, result } = await engine.start(workflow);
+    await result;
+    await engine.clock.advance(60_000);
+
+    const again = await (await engine.resume(workflow, runId)).result;
+    expect(again).toMatchObject({ status: "waiting-approval", wakeAtMs: engine.clock.now() + 65_000 });
+    await engine.clock.advance(65_000);
+
+    expect((await (await engine.resume(workflow, runId)).result).status).toBe("failed");
+    expect(engine.trace().filter((line) => line === "approval.opened ask#0")).toHaveLength(2);
+  });
+
+  test("it runs out in a living process too", async () => {
+    const engine = testEngine();
+    const gate = Promise.withResolvers<void>();
+    const handle = await engine.start(
+      smithers(() => (
+        <Workflow name="alive">
+          <Parallel>
+            <Task id="slow" output={outputs.n}>
+              {() => gate.promise.then(one)}
+            </Task>
+            <Approval
+              id="ask"
+              output={outputs.decision}
+              request={{ title: "Go?" }}
+              timeoutMs={60_000}
+              onDeny="continue"
+            />
+          </Parallel>
+        </Workflow>
+      )),
+    );
+    await engine.clock.advance(60_000);
+    expect(engine.trace()).toContain("node.finished ask#0");
+
+    gate.resolve();
+    expect((await handle.result).status).toBe("finished");
+  });
+});
+
+describe("autoApprove", () => {
+  const auto = (autoApprove: AutoApprove, others: readonly string[] = []) =>
+    smithers(() => (
+      <Workflow name="auto">
+        <Parallel>
+          <Approval
+            id="ask"
+            output={outputs.decision}
+            request={{ title: "Go?" }}
+            onDeny="continue"
+            autoApprove={autoApprove}
+          />
+          {others.map((id) => (
+            <Approval key={id} id={id} output={outputs.decision} request={{ title: id }} />
+          ))}
+        </Parallel>
+      </Workflow>
+    ));
+  /** Runs it; a person answers when asked. */
+  const again = async (
+    engine: ReturnType<typeof testEngine>,
+    autoApprove: AutoApprove,
+    verdict: "approve" | "deny",
+  ) => {
+    const { runId, result } = await engine.start(auto(autoApprove));
+    const asked = (await result).status === "waiting-approval";
+    const decision = { runId, nodeId: "ask", iteration: 0, decision: { verdict }, by: "ann", atMs: engine.clock.now() };
+    if (asked) await decideApproval(engine.store, decision);
+    if (asked) await (await engine.resume(auto(autoApprove), runId)).result;
+    await engine.clock.advance(1_000);
+    return asked;
+  };
+
+  test("N2: after so many approvals by people in a row nobody is asked; a denial starts the count anew", async () => {
+    const engine = testEngine();
+    const asked = [];
+    for (const verdict of ["approve", "approve", "deny", "approve", "approve"] as const)
+      asked.push(await again(engine, { after: 3 }, verdict));
+    expect(asked).toEqual([true, true, true, true, true]);
+
+    expect(await again(engine, { after: 2 }, "approve")).toBe(false);
+    expect(await again(engine, { after: 2 }, "approve")).toBe(false);
+    expect(await again(engine, { after: 3 }, "approve")).toBe(true); // its own approvals count for nothing
+  });
+
+  test("the row, the event and its grounds are recorded, and nobody sees an ask", async () => {
+    const engine = testEngine();
+    await again(engine, { after: 1 }, "approve");
+
+    const { runId, result } = await engine.start(auto({ after: 1 }));
+
+    expect((await result).status).toBe("finished");
+    expect(await engine.store.approvals({ runId })).toMatchObject([
+      { decided: { decision: { verdict: "approve" }, by: "engine:auto-approve" } },
+    ]);
+    const own = engine.events.filter((event) => event.runId === runId);
+    expect(own.map(({ type }) => type)).not.toContain("approval.opened");
+    expect(own.find(({ type }) => type === "approval.decided")).toMatchObject({
+      audit: { manualApprovals: 1, after: 1 },
+    });
+  });
+
+  test.each<[string, AutoApprove, boolean]>([
+    ["condition alone", { condition: () => true }, false],
+    ["a condition that does not hold", { after: 0, condition: () => false }, true],
+    ["revertOn", { after: 0, revertOn: (ctx) => ctx.runId !== "" }, true],
+    ["no ground at all", {}, true],
+  ])("%s", async (_name, autoApprove, asked) => expect(await again(testEngine(), autoApprove, "approve")).toBe(asked));
+
+  test("all approvals of a frame are opened in one commit, the unsure one too", async () => {
+    const engine = testEngine();
+    const { result } = await engine.start(auto({ after: 5 }, ["b", "c"]));
+    await result;
+
+    const opened = engine.events.filter((event) => event.type === "approval.opened");
+    expect(opened.map(({ nodeId }) => nodeId).toSorted()).toEqual(["ask", "b", "c"]);
+    expect(Math.max(...opened.map(({ seq }) => seq)) - Math.min(...opened.map(({ seq }) => seq))).toBe(2);
+  });
+
+  test("a choice cannot be made for a person", async () => {
+    const run = await runToEnd(
+      smithers(() => (
+        <Workflow name="choice">
+          <Approval
+            id="ask"
+            output={outputs.choice}
+            mode="select"
+            options={[{ key: "x", label: "X" }]}
+            request={{ title: "Which?" }}
+            autoApprove={{ after: 1 }}
+          />
+        </Workflow>
+      )),
+    );
+
+    expect(run.result).toMatchObject({ status: "failed", error: { code: "INVALID_INPUT" } });
+  });
 });

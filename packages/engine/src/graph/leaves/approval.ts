@@ -2,10 +2,28 @@
 import { z } from "zod";
 import type { HostElement } from "../../render/renderer.ts";
 import type { ApprovalLeaf } from "../plan.ts";
-import { aBoolean, badProp, oneOf, onlyKnown, optional, strings } from "../props.ts";
+import { aBoolean, aDuration, badProp, oneOf, onlyKnown, optional, strings } from "../props.ts";
+import { DEFAULT_RETRY, type RetryPolicy } from "../../schedule/retry.ts";
+import { readRetry } from "./task.ts";
 import { aliases, COMMON_PROPS, edgesOf, readCommon, type DraftLeaf, type LeafScope } from "./common.ts";
 
-const APPROVAL = [...COMMON_PROPS, "mode", "options", "request", "onDeny", "allowedUsers", "allowedScopes", "async"];
+const APPROVAL = [
+  ...COMMON_PROPS,
+  "mode",
+  "options",
+  "request",
+  "onDeny",
+  "allowedUsers",
+  "allowedScopes",
+  "async",
+  "timeoutMs",
+  "retries",
+  "retryPolicy",
+  "autoApprove",
+];
+
+/** Asked once, and when asked again, at once. */
+const ONCE: RetryPolicy = { ...DEFAULT_RETRY, retries: 0, backoff: "fixed", initialDelayMs: 0, jitter: false };
 
 const Metadata = z.record(z.string(), z.json()).optional();
 const Request = z.object({ title: z.string(), summary: z.string().optional(), metadata: Metadata });
@@ -33,6 +51,22 @@ export function readApproval(element: HostElement, scope: LeafScope): DraftLeaf 
     },
     onDeny: optional(element, "onDeny", oneOf("fail", "continue", "skip")) ?? "fail",
     async: optional(element, "async", aBoolean) ?? false,
+    timeoutMs: optional(element, "timeoutMs", aDuration) ?? null,
+    retry: readRetry(element, ONCE),
+    auto: readAuto(element, mode),
   };
   return { ...leaf, edges: edgesOf(element, aliases(element)) };
+}
+
+/** `holds` is what the author's `condition` and `revertOn` said in this frame. */
+const Auto = z.strictObject({ after: z.int().nonnegative(), audit: z.boolean(), holds: z.boolean() });
+
+function readAuto(element: HostElement, mode: ApprovalLeaf["mode"]): ApprovalLeaf["auto"] {
+  if (element.props["autoApprove"] === undefined) return null;
+  const auto = Auto.safeParse(element.props["autoApprove"]);
+  if (!auto.success)
+    throw badProp(element, "autoApprove", "{ after?: a whole number ≥ 0, condition?, revertOn?, audit? }");
+  if (mode !== "approve") throw badProp(element, "autoApprove", `absent: there is nothing to choose for mode ${mode}`);
+  const { holds, after, audit } = auto.data;
+  return holds ? { after, audit } : null;
 }

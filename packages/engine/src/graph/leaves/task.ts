@@ -52,7 +52,7 @@ export function readTask(element: HostElement, scope: LeafScope): DraftLeaf {
   return { ...leaf, edges: [...edgesOf(element, needs), ...deps.map((dep) => dep.key)] };
 }
 
-function readRetry(element: HostElement): RetryPolicy {
+export function readRetry(element: HostElement, absent: RetryPolicy = DEFAULT_RETRY): RetryPolicy {
   const policy = optional(element, "retryPolicy", aRecord);
   const retries = element.props["noRetry"] === true ? 0 : optional(element, "retries", aNumber);
   const given = Object.fromEntries(
@@ -60,10 +60,10 @@ function readRetry(element: HostElement): RetryPolicy {
   ) as Partial<RetryPolicy>;
   // An explicit policy means its delays; jitter is then only what it asks for.
   return {
-    ...DEFAULT_RETRY,
+    ...absent,
     ...(policy ? { jitter: false } : {}),
     ...given,
-    retries: retries ?? DEFAULT_RETRY.retries,
+    retries: retries ?? absent.retries,
   };
 }
 

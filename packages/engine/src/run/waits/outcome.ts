@@ -8,6 +8,8 @@ import type { ErrorInfo, RunEventBody } from "../events.ts";
 export interface Opened {
   readonly events: readonly RunEventBody[];
   readonly approvals?: readonly NewApproval[];
+  /** It was settled in the same breath. */
+  readonly settled?: Settled;
 }
 
 export type Settled = Outcome & {
@@ -15,7 +17,7 @@ export type Settled = Outcome & {
   readonly also?: readonly RunEventBody[];
 };
 
-type Outcome =
+export type Outcome =
   | { readonly kind: "waiting" }
   /** Over, with the row it records. */
   | { readonly kind: "row"; readonly row: Row; readonly table: OutputTable }

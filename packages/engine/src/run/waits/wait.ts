@@ -6,15 +6,15 @@
 import type { WaitLeaf } from "../../graph/plan.ts";
 import type { WaitOn } from "../events.ts";
 import type { RunState } from "../state.ts";
-import { openApproval, settleApproval } from "./approval.ts";
+import { openApproval, settleApproval, type ApprovalOpening } from "./approval.ts";
 import type { Opened, Settled, WaitRows } from "./outcome.ts";
 import { openSignal, settleSignal } from "./signal.ts";
 import { openTimer, settleTimer } from "./timer.ts";
 
-export function openWait(leaf: WaitLeaf, at: { readonly nowMs: number; readonly state: RunState }): Opened {
+export function openWait(leaf: WaitLeaf, at: ApprovalOpening & { readonly state: RunState }): Opened {
   switch (leaf.type) {
     case "approval":
-      return openApproval(leaf);
+      return openApproval(leaf, at);
     case "signal":
       return openSignal(leaf, at.nowMs);
     case "timer":
@@ -29,7 +29,9 @@ export function settleWait(
 ): Settled {
   switch (leaf.type) {
     case "approval":
-      return on.kind === "approval" ? settleApproval(leaf, rows.approvals.get(leaf.key)) : changed(leaf, on);
+      return on.kind === "approval"
+        ? settleApproval(leaf, on, { row: rows.approvals.get(leaf.key), nowMs })
+        : changed(leaf, on);
     case "signal":
       return on.kind === "signal" ? settleSignal(leaf, on, { signals: state.signals, nowMs }) : changed(leaf, on);
     case "timer":

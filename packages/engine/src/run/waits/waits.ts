@@ -1,11 +1,13 @@
 /** The waits of one run while a process drives it: what they wait for, the rows that may settle them, and when to look. */
 import type { Clock } from "@smooth/platform/ports";
 import { parseStateKey, stateKey, type NodeRef } from "../../graph/identity.ts";
-import type { Plan, WaitLeaf } from "../../graph/plan.ts";
-import type { RunStore } from "../../store/port.ts";
-import type { WaitOn } from "../events.ts";
+import type { ApprovalLeaf, Plan, WaitLeaf } from "../../graph/plan.ts";
+import type { OutputTable, Row } from "../../outputs/table.ts";
+import type { ApprovalRow, NewApproval, PastDecision, RunStore } from "../../store/port.ts";
+import type { ErrorInfo, RunEventBody, WaitOn } from "../events.ts";
 import type { RunState } from "../state.ts";
-import type { Opened, Settled, WaitRows } from "./outcome.ts";
+import { BY_AUTO_APPROVE, BY_TIMEOUT, isOverdue } from "./approval.ts";
+import type { Settled, WaitRows } from "./outcome.ts";
 import { openWait, settleWait, waitStatus, type WaitStatus } from "./wait.ts";
 
 export interface WaitsInput {
@@ -13,6 +15,16 @@ export interface WaitsInput {
   readonly store: RunStore;
   readonly clock: Clock;
   readonly state: RunState;
+  /** The workflow's name. */
+  readonly workflow: () => string;
+}
+
+/** Where what happens to waits goes: into the transaction of this tick. */
+export interface WaitSink {
+  emit(event: RunEventBody): void;
+  ask(approval: NewApproval): void;
+  finish(leaf: WaitLeaf, recorded: { readonly row: Row; readonly table: OutputTable }): void;
+  contain(leaf: WaitLeaf, error: ErrorInfo): void;
 }
 
 export interface Suspension {
@@ -27,12 +39,16 @@ const SIT_OUT_MS = 2_000;
 
 export class Waits {
   readonly #in: WaitsInput;
+  readonly #to: WaitSink;
   #rows: WaitRows = { approvals: new Map() };
   /** Something happened since the last look that may settle a wait. */
   #stirred = true;
+  readonly #unsure: ApprovalLeaf[] = [];
+  readonly #past = new Map<string, readonly PastDecision[]>();
 
-  constructor(input: WaitsInput) {
+  constructor(input: WaitsInput, to: WaitSink) {
     this.#in = input;
+    this.#to = to;
   }
 
   stir(): void {
@@ -44,26 +60,94 @@ export class Waits {
     const { store, runId } = this.#in;
     this.#stirred = true;
     if (!this.#reasons().some((on) => on.kind === "approval")) return;
-    const approvals = await store.approvals({ runId });
+    const read = async (): Promise<readonly ApprovalRow[]> => await store.approvals({ runId });
+    let approvals = await read();
+    for (const row of approvals.filter((open) => !open.decided && this.#isOverdue(open))) {
+      await this.#timeOut(row);
+      approvals = await read();
+    }
     this.#rows = { approvals: new Map(approvals.map((approval) => [stateKey(approval), approval])) };
   }
 
-  open(leaf: WaitLeaf): Opened {
-    this.#stirred = true;
-    return openWait(leaf, { nowMs: this.#in.clock.now(), state: this.#in.state });
+  /** Something can only be settled after a look at the store. */
+  get wantsLook(): boolean {
+    return this.#reasons().some((on) => isOverdue(on, this.#in.clock.now()));
   }
 
-  /** What is settled now. A wait whose leaf has left the tree is settled when it comes back. */
-  settled({ leaves }: Plan): readonly { readonly leaf: WaitLeaf; readonly outcome: Settled }[] {
-    const nowMs = this.#in.clock.now();
-    if (!this.#stirred && (this.dueMs() ?? Infinity) > nowMs) return [];
+  /** What was decided in other runs may have to be looked up first: then `learn` answers the leaf again. */
+  open(leaf: WaitLeaf): void {
+    const past = this.#past.get(leaf.key);
+    if (leaf.type === "approval" && leaf.auto && !past) return void this.#unsure.push(leaf);
+    const { clock, state, workflow } = this.#in;
+    const opened = openWait(leaf, { nowMs: clock.now(), state, workflow: workflow(), past });
+    this.#stirred = true;
+    for (const approval of opened.approvals ?? []) this.#to.ask(approval);
+    for (const event of opened.events) this.#to.emit(event);
+    if (opened.settled) this.#perform(leaf, opened.settled);
+  }
+
+  get isUnsure(): boolean {
+    return this.#unsure.length > 0;
+  }
+
+  /** The leaves that `open` was unsure about, to be opened again. */
+  async learn(): Promise<readonly WaitLeaf[]> {
+    const { store, runId, workflow } = this.#in;
+    const leaves = this.#unsure.splice(0);
+    for (const { key, nodeId, auto } of leaves) {
+      const query = { workflow: workflow(), nodeId, exceptRunId: runId, exceptBy: BY_AUTO_APPROVE };
+      this.#past.set(key, await store.pastDecisions({ ...query, limit: auto?.after ?? 0 }));
+    }
+    return leaves;
+  }
+
+  #isOverdue(row: ApprovalRow): boolean {
+    const on = this.#in.state.waiting.get(stateKey(row));
+    return on !== undefined && isOverdue(on, this.#in.clock.now());
+  }
+
+  /** Whoever decides in this moment may still be first. */
+  async #timeOut({ nodeId, iteration }: ApprovalRow): Promise<void> {
+    const { store, runId, clock } = this.#in;
+    const decision = { verdict: "deny", note: "nobody decided in time" } as const;
+    await store.decide({ runId, nodeId, iteration, decision, by: BY_TIMEOUT, atMs: clock.now() });
+  }
+
+  /** True when something was settled. A wait whose leaf has left the tree is settled when it comes back. */
+  settle({ leaves }: Plan): boolean {
+    const { clock, state } = this.#in;
+    const nowMs = clock.now();
+    if (!this.#stirred && (this.dueMs() ?? Infinity) > nowMs) return false;
     this.#stirred = false;
-    return [...this.#in.state.waiting].flatMap(([key, on]) => {
+    const settled = [...state.waiting].map(([key, on]) => {
       const leaf = leaves.get(key);
-      if (!leaf || leaf.type === "task") return [];
-      const outcome = settleWait(leaf, on, { rows: this.#rows, state: this.#in.state, nowMs });
-      return outcome.kind === "waiting" && !outcome.also?.length ? [] : [{ leaf, outcome }];
+      if (!leaf || leaf.type === "task" || !state.waiting.has(key)) return false; // a failure before it may have ended it
+      return this.#perform(leaf, settleWait(leaf, on, { rows: this.#rows, state, nowMs }));
     });
+    return settled.includes(true);
+  }
+
+  /** False: nothing happened. */
+  #perform(leaf: WaitLeaf, { also = [], ...outcome }: Settled): boolean {
+    const { nodeId, iteration } = leaf;
+    for (const event of also) this.#to.emit(event);
+    switch (outcome.kind) {
+      case "waiting":
+        return also.length > 0;
+      case "row":
+        this.#to.finish(leaf, { row: outcome.row, table: outcome.table });
+        return true;
+      case "done":
+        this.#to.emit({ type: "node.finished", nodeId, iteration, output: null });
+        return true;
+      case "skip":
+        this.#to.emit({ type: "node.skipped", nodeId, iteration, reason: outcome.reason, cascades: outcome.cascades });
+        return true;
+      case "fail":
+        this.#to.emit({ type: "node.failed", nodeId, iteration, attempt: 1, error: outcome.error, retryAtMs: null });
+        if (!leaf.continueOnFail) this.#to.contain(leaf, outcome.error);
+        return true;
+    }
   }
 
   /** The earliest time that settles one of them. */
