@@ -35,3 +35,36 @@ export type { AgentLike } from "@smooth/engine/task";
 export type { RetryPolicy } from "@smooth/engine/retry";
 export type { WorkflowContext as SmithersCtx } from "@smooth/engine/ctx";
 export type { WorkflowDefinition as SmithersWorkflow } from "@smooth/engine/workflow";
+export { ApprovalGate, type ApprovalGateProps } from "@smooth/workflow/composites/approval-gate";
+export { CheckSuite, type CheckConfig, type CheckSuiteProps } from "@smooth/workflow/composites/check-suite";
+export {
+  ClassifyAndRoute,
+  type CategoryConfig,
+  type ClassifyAndRouteProps,
+} from "@smooth/workflow/composites/classify-and-route";
+export {
+  ContentPipeline,
+  type ContentPipelineStage,
+  type ContentPipelineProps,
+} from "@smooth/workflow/composites/content-pipeline";
+export { Debate, type DebateProps } from "@smooth/workflow/composites/debate";
+export { DecisionTable, type DecisionRule, type DecisionTableProps } from "@smooth/workflow/composites/decision-table";
+export { DriftDetector, type DriftDetectorProps } from "@smooth/workflow/composites/drift-detector";
+export {
+  EscalationChain,
+  type EscalationLevel,
+  type EscalationChainProps,
+} from "@smooth/workflow/composites/escalation-chain";
+export {
+  GatherAndSynthesize,
+  type SourceDef,
+  type GatherAndSynthesizeProps,
+} from "@smooth/workflow/composites/gather-and-synthesize";
+export { Kanban, type ColumnDef, type KanbanProps } from "@smooth/workflow/composites/kanban";
+export { LoopUntilScored, type LoopUntilScoredProps } from "@smooth/workflow/composites/loop-until-scored";
+export { Optimizer, type OptimizerProps } from "@smooth/workflow/composites/optimizer";
+export { Panel, type PanelistConfig, type PanelProps } from "@smooth/workflow/composites/panel";
+export { Poller, type PollerProps } from "@smooth/workflow/composites/poller";
+export { ReviewLoop, type ReviewLoopProps } from "@smooth/workflow/composites/review-loop";
+export { ScanFixVerify, type ScanFixVerifyProps } from "@smooth/workflow/composites/scan-fix-verify";
+export { Supervisor, type SupervisorProps } from "@smooth/workflow/composites/supervisor";

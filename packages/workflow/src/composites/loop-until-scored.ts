@@ -1,0 +1,28 @@
+import type { ReactElement, ReactNode } from "react";
+import { host } from "../components/host.ts";
+import { Loop } from "../components/loop.ts";
+import { reached } from "./optimizer.ts";
+import { useRows, type OutputTarget } from "./parts.ts";
+
+export interface LoopUntilScoredProps {
+  /** Default `loop-until-scored`. */
+  readonly id?: string;
+  /** The task of the body that scores; its row has `score: number`. */
+  readonly scoredBy: string;
+  readonly scoreOutput: OutputTarget;
+  readonly threshold: number;
+  /** Default 5. */
+  readonly maxIterations?: number;
+  readonly onMaxReached?: "return-last" | "fail";
+  readonly skipIf?: boolean;
+  readonly children: ReactNode;
+}
+
+/** Its children, again and again, until the score of one of them reaches the threshold. */
+export function LoopUntilScored(props: LoopUntilScoredProps): ReactElement | null {
+  const { id = "loop-until-scored", scoredBy, scoreOutput, threshold, children, skipIf, ...limits } = props;
+  const rows = useRows();
+  if (skipIf) return null;
+  const until = reached(rows.latest(scoreOutput, scoredBy), threshold);
+  return host(Loop, { id, until, ...limits }, children);
+}
