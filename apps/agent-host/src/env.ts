@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { smoothHome } from "@smooth/platform/node/home";
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
 
@@ -9,7 +10,7 @@ const port = z.coerce.number().int().min(0).max(65_535);
 
 const Env = z.object({
   /** Keys, databases, logs, providers.json. */
-  SMOOTH_HOME: z.string().min(1).default(join(homedir(), ".smooth")),
+  SMOOTH_HOME: z.string().min(1).default(smoothHome({})),
   /** 0 takes a free one. */
   SMOOTH_PORT: port.default(4_400),
   /** The dashboard this host reports to; without it the host works alone. */

@@ -1,6 +1,7 @@
 import { createGatewayClient, type GatewayClient } from "@smooth/gateway/client";
+import { smoothHome } from "@smooth/platform/node/home";
 import { SmoothError } from "@smooth/protocol/errors";
-import { readHostFile, smoothHome } from "./host-file.ts";
+import { readHostFile } from "./host-file.ts";
 import { progress } from "./output.ts";
 
 /** A client of the host that runs on this machine for this user. */

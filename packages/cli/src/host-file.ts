@@ -1,5 +1,4 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
@@ -8,9 +7,6 @@ import { z } from "zod";
 
 export const HostFile = z.object({ url: z.url(), token: z.string().min(1), pid: z.int().positive() });
 export type HostFile = z.infer<typeof HostFile>;
-
-export const smoothHome = (env: Readonly<Record<string, string | undefined>>): string =>
-  env["SMOOTH_HOME"] ?? join(homedir(), ".smooth");
 
 export function readHostFile(home: string): HostFile | null {
   const text = readOrNull(hostFilePath(home));

@@ -8,7 +8,7 @@ import { type ApiFormat, type ProvidersFile, SLOTS } from "@smooth/protocol/prov
 export interface Models {
   readonly demo: boolean;
   /** In order of preference; empty when nothing serves the slot. */
-  targets(slot: string): readonly ModelTarget[];
+  targets(slot: string): readonly Target[];
   /** The dialects of those targets, each once, in that order; never empty, so that an operator asks and hears why not. */
   formats(slot: string): readonly ApiFormat[];
   /** null: the model has no price here. */

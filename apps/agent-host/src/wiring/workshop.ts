@@ -20,6 +20,7 @@ import type * as PearlWorkflow from "../pearl-run/pearl-workflow.tsx";
 import { openPearlSession } from "../pearl-run/session.ts";
 import { type Asks, openAsks } from "./asks.ts";
 import type { Egress } from "./egress.ts";
+import { judgesOf } from "./judges.ts";
 import { Runs, type RunsDeps } from "./runs.ts";
 import type { HostState } from "./state.ts";
 import { Steering } from "./steering.ts";
@@ -64,6 +65,7 @@ export async function openWorkshop(
         log,
         owner: processOwner(),
         memory: state.memory,
+        judges: judgesOf(models),
       },
       isAlive: isOwnerAlive,
       runLog,

@@ -1,4 +1,6 @@
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { smoothHome } from "@smooth/platform/node/home";
 import { SmoothError } from "@smooth/protocol/errors";
 import { Provider, ProvidersFile, Route } from "@smooth/protocol/providers";
 
@@ -15,6 +17,9 @@ export async function loadProviders(path: string): Promise<ProvidersFile> {
   if (parsed.success && problem === null) return parsed.data;
   throw new SmoothError("CONFIG_INVALID", `${path} is unusable: ${problem ?? "it cannot be read"}`);
 }
+
+export const providersPath = (env: Readonly<Record<string, string | undefined>>): string =>
+  join(smoothHome(env), "providers.json");
 
 /** The path and the kind of problem: zod's own message could quote a value. */
 const brokenAt = (issue: { readonly path: readonly PropertyKey[]; readonly code?: string } | undefined): string =>

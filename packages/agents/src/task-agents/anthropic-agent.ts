@@ -13,6 +13,7 @@ export class AnthropicAgent<TOOLS extends ToolSet = ToolSet> implements AgentLik
   constructor(options: AnthropicAgentOptions<TOOLS>) {
     const agent = sdkAgent(options, {
       name: "anthropic",
+      structured: true,
       model: async (settings, id) => (await import("@ai-sdk/anthropic")).createAnthropic(settings)(id),
     });
     this.id = agent.id;

@@ -13,6 +13,7 @@ export class OpenAIAgent<TOOLS extends ToolSet = ToolSet> implements AgentLike {
   constructor(options: OpenAIAgentOptions<TOOLS>) {
     const agent = sdkAgent(options, {
       name: "openai",
+      structured: true,
       model: async (settings, id) => (await import("@ai-sdk/openai")).createOpenAI(settings)(id),
     });
     this.id = agent.id;

@@ -42,6 +42,8 @@ export interface SdkAgent<TOOLS extends ToolSet> extends AgentLike {
 
 export interface ProviderKind {
   readonly name: string;
+  /** Whether its API takes a schema for the answer; otherwise the prompt alone asks for it. */
+  readonly structured: boolean;
   /** S5 */
   model(settings: ProviderSettings, id: string): Promise<Model>;
 }
@@ -60,7 +62,7 @@ export function sdkAgent<TOOLS extends ToolSet>(options: SdkAgentOptions<TOOLS>,
       model ??=
         typeof given === "string" ? kind.model({ ...address, fetch: boundedFetch }, given) : Promise.resolve(given);
       const whole = { ...settings, model: await model } as unknown as Settings;
-      return generate(whole, { ...args, maxSteps });
+      return generate(whole, { ...args, maxSteps, structured: kind.structured });
     },
   };
 }
@@ -74,17 +76,16 @@ type Settings = ToolLoopAgentSettings<never, ToolSet>;
 
 interface Asked extends GenerateArgs {
   readonly maxSteps: number | undefined;
+  readonly structured: boolean;
 }
 
 async function generate(settings: Settings, args: Asked): Promise<unknown> {
   const ai = await import("ai"); // S5
-  const shape = z.toJSONSchema(args.outputSchema, { unrepresentable: "any" });
   const agent = new ai.ToolLoopAgent({
     ...settings,
     ...allowed(settings, args),
     ...(args.maxSteps !== undefined && { stopWhen: [settings.stopWhen ?? [], ai.isStepCount(args.maxSteps)].flat() }),
-    output: lenient(ai.Output.object({ schema: ai.jsonSchema(shape as Parameters<typeof ai.jsonSchema>[0]) })),
-    providerOptions: withStrictness(settings.providerOptions, isStrict(shape)),
+    ...(args.structured && structured(ai, settings, args.outputSchema)),
   } as unknown as Settings);
   const result = await agent.generate(callOf(args));
   return { text: result.text, output: outputOf(result), responseMessages: result.responseMessages };
@@ -118,6 +119,14 @@ const callOf = ({ reportUsage, heartbeat, abortSignal, conversation, prompt }: G
 
 const spokenIn = ({ role, content, native }: GenerateArgs["conversation"][number]): ModelMessage[] =>
   (native as ModelMessage[] | undefined) ?? [{ role, content }];
+
+function structured(ai: typeof import("ai"), { providerOptions }: Settings, schema: z.ZodType) {
+  const shape = z.toJSONSchema(schema, { unrepresentable: "any" });
+  return {
+    output: lenient(ai.Output.object({ schema: ai.jsonSchema(shape as Parameters<typeof ai.jsonSchema>[0]) })),
+    providerOptions: withStrictness(providerOptions, isStrict(shape)),
+  };
+}
 
 /** S1. OpenAI's strict mode refuses schemas with optional fields; then the schema is advice, and the engine checks. */
 const withStrictness = ({ openai, ...others }: NonNullable<Settings["providerOptions"]> = {}, strict: boolean) => ({

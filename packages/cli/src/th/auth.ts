@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { text as readAll } from "node:stream/consumers";
 import type { Command } from "commander";
+import { smoothHome } from "@smooth/platform/node/home";
 import { SmoothError } from "@smooth/protocol/errors";
 import { Provider, ProvidersFile } from "@smooth/protocol/providers";
 import { connect } from "../connect.ts";
-import { readOrNull, smoothHome, writePrivate } from "../host-file.ts";
+import { readOrNull, writePrivate } from "../host-file.ts";
 import { clean, list, say, show, type JsonFlag } from "../output.ts";
 import { parseArgument, rpcCommand } from "../program.ts";
 

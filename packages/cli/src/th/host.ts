@@ -3,12 +3,13 @@ import { mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { systemClock } from "@smooth/platform/node/system";
+import { smoothHome } from "@smooth/platform/node/home";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { HostStatus } from "@smooth/protocol/gateway";
 import { z } from "zod";
 import { connect } from "../connect.ts";
 import type { RunDoctor, StartDaemon } from "../daemon.ts";
-import { readHostFile, smoothHome } from "../host-file.ts";
+import { readHostFile } from "../host-file.ts";
 import { clean, paint, progress, say, show, table, writeData, type JsonFlag } from "../output.ts";
 import { EXIT, ExitCode, parseArgument, rpcCommand, stoppedBy, stopSignal } from "../program.ts";
 
