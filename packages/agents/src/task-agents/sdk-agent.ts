@@ -1,5 +1,6 @@
 import type { AgentLike, GenerateArgs } from "@smooth/engine/task";
 import { SmoothError } from "@smooth/protocol/errors";
+import type * as AiSdk from "ai";
 import type { LanguageModel, ModelMessage, StepResult, ToolLoopAgentSettings, ToolSet } from "ai";
 import { z } from "zod";
 import { boundedFetch } from "./bounded-fetch.ts";
@@ -120,7 +121,7 @@ const callOf = ({ reportUsage, heartbeat, abortSignal, conversation, prompt }: G
 const spokenIn = ({ role, content, native }: GenerateArgs["conversation"][number]): ModelMessage[] =>
   (native as ModelMessage[] | undefined) ?? [{ role, content }];
 
-function structured(ai: typeof import("ai"), { providerOptions }: Settings, schema: z.ZodType) {
+function structured(ai: typeof AiSdk, { providerOptions }: Settings, schema: z.ZodType) {
   const shape = z.toJSONSchema(schema, { unrepresentable: "any" });
   return {
     output: lenient(ai.Output.object({ schema: ai.jsonSchema(shape as Parameters<typeof ai.jsonSchema>[0]) })),
