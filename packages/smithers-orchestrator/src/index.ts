@@ -68,3 +68,7 @@ export { Poller, type PollerProps } from "@smooth/workflow/composites/poller";
 export { ReviewLoop, type ReviewLoopProps } from "@smooth/workflow/composites/review-loop";
 export { ScanFixVerify, type ScanFixVerifyProps } from "@smooth/workflow/composites/scan-fix-verify";
 export { Supervisor, type SupervisorProps } from "@smooth/workflow/composites/supervisor";
+export { ExtractPrompt, type ExtractPromptProps } from "@smooth/workflow/composites/extract-prompt";
+export { MarkdownPromptCache } from "@smooth/workflow/composites/markdown-prompt-cache";
+export { MemoryPromptCache, SqlitePromptCache, type PromptCache } from "@smooth/workflow/composites/prompt-cache";
+export { SuperSmithers, type SuperSmithersProps } from "@smooth/workflow/composites/super-smithers";

@@ -1,4 +1,8 @@
-import { describe, expect, test } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openSqlite } from "@smooth/platform/node/sqlite";
+import { afterAll, describe, expect, test } from "vitest";
 import { h } from "../jsx-runtime.ts";
 import { Task } from "../components/task.ts";
 import { ApprovalGate } from "./approval-gate.ts";
@@ -9,14 +13,18 @@ import { Debate } from "./debate.ts";
 import { DecisionTable } from "./decision-table.ts";
 import { DriftDetector } from "./drift-detector.ts";
 import { EscalationChain } from "./escalation-chain.ts";
+import { ExtractPrompt } from "./extract-prompt.ts";
 import { GatherAndSynthesize } from "./gather-and-synthesize.ts";
 import { Kanban } from "./kanban.ts";
 import { LoopUntilScored } from "./loop-until-scored.ts";
+import { MarkdownPromptCache } from "./markdown-prompt-cache.node.ts";
 import { Optimizer } from "./optimizer.ts";
 import { Panel } from "./panel.ts";
 import { Poller } from "./poller.ts";
+import { MemoryPromptCache, SqlitePromptCache } from "./prompt-cache.ts";
 import { ReviewLoop } from "./review-loop.ts";
 import { ScanFixVerify } from "./scan-fix-verify.ts";
+import { SuperSmithers } from "./super-smithers.ts";
 import { Supervisor } from "./supervisor.ts";
 import { agent, outputs, run, runToEnd } from "./testing.ts";
 
@@ -394,4 +402,58 @@ test("Kanban: items go through the columns, and a failing one holds up no other"
   const steps = "kanban-triage-t1#0 kanban-triage-t2#0 kanban-work-t2#0 kanban-complete#0";
   expect((await finishedIn(ran)).join(" ")).toBe(steps);
   expect(await ran.rows("done")).toEqual(["kanban-complete#0"]);
+});
+
+test("SuperSmithers: read, propose, apply, report; a dry run applies nothing", async () => {
+  const stages = async (dryRun: boolean): Promise<string[]> => {
+    const one = agent(() => ({ text: "done" }));
+    const props = { strategy: "# Simplify", agent: one, targetFiles: ["src/**"], reportOutput: outputs.made, dryRun };
+    const finished = await finishedIn(await runToEnd(() => h(SuperSmithers, props)));
+    expect(one.prompts[0]).toContain("# Simplify\n\nFiles: src/**");
+    return finished.map((step) => step.replace("super-smithers-", ""));
+  };
+
+  expect(await stages(false)).toEqual(["read#0", "propose#0", "apply#0", "report#0"]);
+  expect(await stages(true)).toEqual(["read#0", "propose#0", "report#0"]);
+});
+
+describe("ExtractPrompt", () => {
+  const folder = mkdtempSync(join(tmpdir(), "prompts-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test.each([
+    ["memory", () => new MemoryPromptCache()],
+    ["SQLite", () => new SqlitePromptCache(openSqlite(":memory:"))],
+    ["Markdown files", () => new MarkdownPromptCache(folder)],
+  ])("drafts until the critic is sure, keeps the prompt in %s, and uses it at once the next time", async (_, open) => {
+    const drafter = agent((__, asked) => ({ prompt: `prompt ${asked}` }));
+    const critic = agent((__, asked) => ({ score: asked === 1 ? 0.5 : 0.8 }));
+    const common = { slug: "triage", drafter, critic, cache: open(), children: "Triage tickets." };
+    const places = { draftOutput: outputs.made, critiqueOutput: outputs.judged, promptOutput: outputs.done };
+    const extract = () => runToEnd(() => h(ExtractPrompt, { ...common, ...places }));
+
+    const first = await extract();
+    expect(first.result.status).toBe("finished");
+    expect(await first.row("done", "extract-prompt-keep")).toMatchObject({ prompt: "prompt 2", found: true });
+
+    const second = await extract();
+    expect(second.finished()).toEqual(["extract-prompt-recall#0"]);
+    expect(await second.row("done", "extract-prompt-recall")).toMatchObject({ prompt: "prompt 2" });
+  });
+
+  test("high stakes want certainty; what never gets there is not kept", async () => {
+    const cache = new MemoryPromptCache();
+    const critic = agent(() => ({ score: 0.9 }));
+    const common = { slug: "triage", drafter: agent(() => ({ prompt: "?" })), critic, cache, children: "Triage." };
+    const places = { draftOutput: outputs.made, critiqueOutput: outputs.judged, promptOutput: outputs.done };
+
+    await runToEnd(() => h(ExtractPrompt, { ...common, ...places, stakes: "high", maxIterations: 2 }));
+
+    expect(critic.prompts).toHaveLength(2);
+    expect(await cache.read("triage")).toBeNull();
+  });
+
+  test("a slug cannot leave the folder", async () => {
+    await expect(new MarkdownPromptCache(folder).write("../x", "")).rejects.toMatchObject({ code: "INVALID_INPUT" });
+  });
 });

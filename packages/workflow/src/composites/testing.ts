@@ -26,6 +26,9 @@ const fields = {
   tasks: z.array(z.object({ id: z.string(), workerType: z.string(), instructions: z.string() })),
   completed: z.number(),
   exitCode: z.number().nullable(),
+  prompt: z.string(),
+  found: z.boolean(),
+  slug: z.string(),
 };
 const anything = z.object(fields).partial();
 
