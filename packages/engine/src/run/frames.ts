@@ -7,7 +7,7 @@ import { localId, type LoopChain, type LoopIterations } from "../graph/identity.
 import type { Plan } from "../graph/plan.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputRows } from "../outputs/rows.ts";
-import { openRenderer } from "../render/renderer.ts";
+import { openRenderer, type HostNode } from "../render/renderer.ts";
 import { frameContext, type FrameSource, type WorkflowContext } from "../render/ctx.ts";
 import { frameElement, type WorkflowDefinition } from "../render/workflow.ts";
 import type { ScopeState } from "./state.ts";
@@ -30,6 +30,7 @@ export class Frames {
   readonly #chains = new Map<string, LoopChain>();
   readonly #reads = new Set<string>();
   #handles: ReadonlyMap<object, string> = new Map();
+  #nodes: readonly HostNode[] = [];
 
   constructor(input: FramesInput) {
     this.#in = input;
@@ -41,14 +42,19 @@ export class Frames {
     for (let round = 0; round < MAX_RENDERS_PER_FRAME; round += 1) {
       const onRead = (table: string, id: string): void =>
         void this.#reads.add(`${table} ${id === "*" ? id : localId(id)}`);
-      const nodes = this.#renderer.render(frameElement(workflow, this.#source(onRead)));
-      const plan = extract({ nodes, registry: workflow.registry, loops, known: this.#chains });
+      this.#nodes = this.#renderer.render(frameElement(workflow, this.#source(onRead)));
+      const plan = extract({ nodes: this.#nodes, registry: workflow.registry, loops, known: this.#chains });
       if (!this.#learn(plan)) return plan;
     }
     throw new SmoothError(
       "WORKFLOW_RENDER_FAILED",
       "the frame does not settle: its loops change place in every render",
     );
+  }
+
+  /** The tree of the last frame. */
+  get nodes(): readonly HostNode[] {
+    return this.#nodes;
   }
 
   /** Whether a frame has read this node's row, or all rows of its table. */
