@@ -51,6 +51,12 @@ export const ERRORS = {
   AGENT_CONFIG_INVALID: { http: 500, exit: 4, about: "An agent cannot work as configured (key, model, binary)." },
   SCORER_FAILED: { http: 500, exit: 1, about: "A scorer threw, hung, or gave something that is not a score." },
   APPROVAL_DENIED: { http: 403, exit: 1, about: "A person denied an approval whose onDeny is fail." },
+  SCHEMA_CHANGE_HOT: {
+    http: 409,
+    exit: 4,
+    about: "An edited workflow changes a schema; a running one keeps its schemas.",
+  },
+  HOT_RELOAD_INVALID_MODULE: { http: 400, exit: 4, about: "An edited workflow does not load or does not render." },
   RALPH_MAX_REACHED: { http: 500, exit: 1, about: "A loop used up maxIterations and its onMaxReached is fail." },
   OPENAPI_SPEC_LOAD_FAILED: { http: 400, exit: 4, about: "An OpenAPI document cannot be read, or is not one." },
   OPENAPI_OPERATION_NOT_FOUND: { http: 404, exit: 4, about: "The OpenAPI document has no such operation." },

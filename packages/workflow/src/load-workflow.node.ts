@@ -27,7 +27,7 @@ export async function loadWorkflow(path: string): Promise<WorkflowDefinition> {
       "INVALID_INPUT",
       `${file} does not export a workflow by default; write \`export default smithers((ctx) => …)\``,
     );
-  return { ...workflow, source };
+  return { ...workflow, source, file };
 }
 
 let generation = 0;

@@ -15,6 +15,7 @@ import type { JudgeModel } from "@smooth/engine/scorers";
 import { openSqliteStore } from "@smooth/engine/store/sqlite";
 import type { AgentLike } from "@smooth/engine/task";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
+import { hotReload, type HotReloadOptions } from "./hot-reload.node.ts";
 import { openSqlite } from "@smooth/platform/node/sqlite";
 import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
 import type { Log } from "@smooth/platform/ports";
@@ -43,6 +44,8 @@ export interface RunWorkflowOptions {
   readonly memory?: MemoryStore;
   /** Which agent judges under a model's name, for scorers that name one. */
   readonly judges?: (model: JudgeModel) => AgentLike | undefined;
+  /** Take up edits of the workflow's files while it runs. */
+  readonly hot?: boolean | HotReloadOptions;
 }
 
 export interface RunWorkflowResult {
@@ -67,6 +70,7 @@ const KNOWN = new Set([
   "acceptWorkflowChange",
   "memory",
   "judges",
+  "hot",
 ]);
 
 export async function runWorkflow(
@@ -76,8 +80,17 @@ export async function runWorkflow(
   const unknown = Object.keys(options).find((name) => !KNOWN.has(name));
   if (unknown !== undefined)
     throw new SmoothError("INVALID_INPUT", `runWorkflow does not implement the option \`${unknown}\``);
-  const { runId, resume = false, onProgress, rootDir = process.cwd(), acceptWorkflowChange = false, ...rest } = options;
+  const {
+    runId,
+    resume = false,
+    onProgress,
+    rootDir = process.cwd(),
+    acceptWorkflowChange = false,
+    hot = false,
+    ...rest
+  } = options;
   if (resume && runId === undefined) throw new SmoothError("INVALID_INPUT", "resume needs the runId to resume");
+  const watchFor = hot === false ? null : hotReload(workflow, hot === true ? {} : hot);
   const sql = openSqlite(join(rootDir, "smithers.db"));
   try {
     const deps = {
@@ -102,6 +115,7 @@ export async function runWorkflow(
           isAlive: isOwnerAlive,
         })
       : await startRun({ ...deps, runId, ids: systemIds });
+    using _watching = watchFor?.(handle);
     const result = await lastResult(handle);
     return {
       runId: result.runId,

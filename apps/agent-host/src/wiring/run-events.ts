@@ -28,6 +28,8 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
     case "signal.rejected":
     case "scope.failed":
     case "run.change-accepted":
+    case "run.reloaded":
+    case "run.reload-refused":
     case "nodes.reset":
     case "run.forked":
     case "vcs.restored":
@@ -71,6 +73,8 @@ type Noted = Extract<
       | "signal.rejected"
       | "scope.failed"
       | "run.change-accepted"
+      | "run.reloaded"
+      | "run.reload-refused"
       | "nodes.reset"
       | "run.forked"
       | "vcs.restored";
@@ -87,6 +91,10 @@ function noteOf(event: Noted): string {
       return `${event.error.message} — ${event.scopeId} goes on with its ${event.next}.`;
     case "run.change-accepted":
       return `${event.by} accepted a changed workflow: ${event.changed.join(", ")}.`;
+    case "run.reloaded":
+      return `The edited workflow is in use: ${event.changed.join(", ")}.`;
+    case "run.reload-refused":
+      return event.error.message;
     case "nodes.reset":
       return `${event.by} sent the run back (${event.verb}); nodes to do again: ${event.nodes.length}.`;
     case "run.forked":

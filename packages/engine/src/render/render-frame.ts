@@ -126,6 +126,7 @@ function atIteration(frames: Frames, { loops, iteration }: { loops: Map<string, 
 function loopsOf(node: PlanNode): string[] {
   switch (node.kind) {
     case "leaf":
+    case "continue":
       return [];
     case "loop":
       return [node.loopId, ...loopsOf(node.body)];

@@ -13,6 +13,8 @@ export interface WorkflowDefinition {
   readonly inputSchema: z.ZodType | null;
   /** The files it was loaded from; absent when it was made in this process. */
   readonly source?: WorkflowSource;
+  /** Where its entry lies, for those who watch it. */
+  readonly file?: string;
   // Bivariant on purpose: a workflow with typed schemas is a workflow.
   build(ctx: WorkflowContext): ReactElement;
 }

@@ -15,6 +15,7 @@ import type { Heartbeat } from "../store/port.ts";
 import { runAttempt, type AttemptOutcome, type Failure } from "../task/attempt.ts";
 import type { AgentLike } from "../task/body.ts";
 import { openToolLog, repeatWarning, type AroundBody, type ToolLog } from "../task/tool-log.ts";
+import { peekText } from "../task/peek.ts";
 import type { TokenUsage } from "../task/usage.ts";
 import { workflowNamespace } from "./aftermath.ts";
 import type { Doorbell } from "./doorbell.ts";
@@ -47,11 +48,6 @@ export interface EndedBody {
   readonly outcome: AttemptOutcome;
 }
 
-export interface UsedTokens {
-  readonly body: Body;
-  readonly usage: TokenUsage;
-}
-
 const HEARTBEAT_THROTTLE_MS = 500;
 /** How long aborted bodies may take to notice; ENGINE §7. */
 export const DRAIN_MS = 5_000;
@@ -77,7 +73,6 @@ export class Bodies {
   readonly #awaited: (() => void)[] = [];
   readonly #taken: (() => void)[] = [];
   #ended: EndedBody[] = [];
-  #used: UsedTokens[] = [];
 
   /** `over` aborts when the run leaves this process. */
   constructor(input: BodiesInput, bell: Doorbell, over: AbortSignal) {
@@ -133,7 +128,7 @@ export class Bodies {
       lastHeartbeat: heartbeats.get(leaf.key) ?? null,
       onHeartbeat: (payload) => this.#heartbeat(leaf.key, payload),
       onUsage: (usage) => {
-        this.#used.push({ body, usage });
+        this.#notes.push(usageEvent(body, usage));
         this.#bell.ring();
       },
       recall: (prompt) => this.#recall(body, prompt, workflow),
@@ -158,13 +153,6 @@ export class Bodies {
       this.#beats.delete(body.leaf.key);
     }
     return ended;
-  }
-
-  /** Tokens used since the last call: written at once, so that a crash does not forget what was spent. */
-  takeUsed(): readonly UsedTokens[] {
-    const used = this.#used;
-    this.#used = [];
-    return used;
   }
 
   /** What recalling and tools noted since the last call, as events. */
@@ -245,3 +233,12 @@ export class Bodies {
     });
   }
 }
+
+const usageEvent = ({ leaf, attempt, agent }: Body, usage: TokenUsage): RunEventBody => ({
+  type: "node.usage",
+  nodeId: leaf.nodeId,
+  iteration: leaf.iteration,
+  attempt,
+  agent: peekText(agent, "id")?.slice(0, 200) ?? null,
+  ...usage,
+});

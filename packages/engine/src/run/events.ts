@@ -1,6 +1,7 @@
 /** What happened in a run, in order: the append-only truth. Everything else is folded from it or written in the same transaction.
  *  E1. `seq` starts at 1 and has no gap within a run. */
 import { z } from "zod";
+import { WorkflowSource } from "./metadata.ts";
 import { TokenUsage } from "../task/usage.ts";
 import type { JsonValue } from "../outputs/json.ts";
 
@@ -58,6 +59,9 @@ export const RunEventBody = z.discriminatedUnion("type", [
   /** Another owner continues: attempts that ran under the old one are lost. */
   z.object({ type: z.literal("run.claimed"), epoch: z.int() }),
   /** Somebody agreed to go on although the workflow, or the folder it works in, is not what the run was started with. */
+  /** The workflow was exchanged for an edited one while the run went on; the names of the changed files, and what it is made of now. */
+  z.object({ type: z.literal("run.reloaded"), changed: z.array(z.string()), source: WorkflowSource.nullable() }),
+  z.object({ type: z.literal("run.reload-refused"), error: ErrorInfo }),
   z.object({ type: z.literal("run.change-accepted"), changed: z.array(z.string()), by: z.string() }),
   /** `nextRunId`: of a run that continued as new. */
   z.object({

@@ -25,8 +25,8 @@ export interface FramesInput {
 }
 
 export class Frames {
-  readonly #in: FramesInput;
-  readonly #renderer = openRenderer();
+  #in: FramesInput;
+  #renderer = openRenderer();
   readonly #chains = new Map<string, LoopChain>();
   readonly #reads = new Set<string>();
   #handles: ReadonlyMap<object, string> = new Map();
@@ -55,6 +55,25 @@ export class Frames {
   /** The tree of the last frame. */
   get nodes(): readonly HostNode[] {
     return this.#nodes;
+  }
+
+  /** The next frames are this workflow's; its components start without the state that those before had.
+   *  Throws what its first frame throws, and then nothing has changed. */
+  exchange(workflow: WorkflowDefinition): void {
+    const before = { given: this.#in, renderer: this.#renderer, nodes: this.#nodes, handles: this.#handles };
+    this.#in = { ...this.#in, workflow };
+    this.#renderer = openRenderer();
+    try {
+      this.render();
+      before.renderer.unmount();
+    } catch (error) {
+      this.#renderer.unmount();
+      this.#in = before.given;
+      this.#renderer = before.renderer;
+      this.#nodes = before.nodes;
+      this.#handles = before.handles;
+      throw error;
+    }
   }
 
   /** Whether a frame has read this node's row, or all rows of its table. */

@@ -2,16 +2,18 @@
  *  M1. A difference is refused by name: which file, which package, which folder.
  *  M2. Consent is an event in the same transaction as the claim, and what was accepted is what the next resume compares with. */
 import { SmoothError } from "@smooth/protocol/errors";
+import { z } from "zod";
 import type { JsonValue } from "../outputs/json.ts";
 
 /** A workflow's import graph: own files by content, packages by version. */
-export interface WorkflowSource {
-  readonly entry: string;
+export const WorkflowSource = z.object({
+  entry: z.string(),
   /** Path relative to the entry's folder → SHA-256, hex. */
-  readonly files: Readonly<Record<string, string>>;
+  files: z.record(z.string(), z.string()).readonly(),
   /** Package name → version. */
-  readonly packages: Readonly<Record<string, string>>;
-}
+  packages: z.record(z.string(), z.string()).readonly(),
+});
+export type WorkflowSource = Readonly<z.infer<typeof WorkflowSource>>;
 
 export interface RunMetadata {
   /** Null: the workflow was made in the process and has no files. */

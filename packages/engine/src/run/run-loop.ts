@@ -12,10 +12,10 @@ import type { Plan, PlanContinue, PlanLeaf, PlanLoop, PlanScope, ScopePart, Task
 import { decodeRow, encodeRow, rowToJson, type OutputTable, type Row } from "../outputs/table.ts";
 import type { WorkflowContext } from "../render/ctx.ts";
 import { contain, isGivenUp } from "../schedule/contain.ts";
+import type { WorkflowDefinition } from "../render/workflow.ts";
 import { Schedule, type Step } from "../schedule/schedule.ts";
 import type { StatusChange } from "../store/port.ts";
 import { staticRow, unwritable, type Failure, type Success } from "../task/attempt.ts";
-import { peekText } from "../task/peek.ts";
 import { Aftermath, aftermathOf, type Origin } from "./aftermath.ts";
 import { Bodies, DRAIN_MS, type Body } from "./bodies.ts";
 import { carriedBy, successorOf } from "./continuation.ts";
@@ -91,6 +91,22 @@ export class RunLoop {
     this.#bell.ring();
   }
 
+  get isOver(): boolean {
+    return this.#stop !== undefined || this.#over.signal.aborted;
+  }
+
+  /** The next frame is this workflow's (hot/reload.ts). Throws what it throws, and then nothing has changed. */
+  exchange(workflow: WorkflowDefinition): void {
+    this.#frames.exchange(workflow);
+    this.#dirty = true;
+  }
+
+  /** An event from outside the loop, written with the next flush. */
+  record(event: RunEventBody): void {
+    this.#emit(event);
+    this.#bell.ring();
+  }
+
   /** Resolves when this owner is done with the run. Rejects only when the store fails. */
   async drive(): Promise<RunResult> {
     const unwatch = this.#in.store.watch(this.#in.runId, () => this.#look());
@@ -159,14 +175,6 @@ export class RunLoop {
 
   #collect(): void {
     for (const event of [...this.#bodies.takeNotes(), ...this.#aftermath.takeDone()]) this.#emit(event);
-    for (const { body, usage } of this.#bodies.takeUsed())
-      this.#emit({
-        type: "node.usage",
-        ...refOf(body.leaf),
-        attempt: body.attempt,
-        agent: peekText(body.agent, "id")?.slice(0, 200) ?? null,
-        ...usage,
-      });
     for (const { body, outcome } of this.#bodies.takeEnded()) {
       const failure = outcome.kind === "ok" ? this.#recordRow(body, outcome) : outcome;
       if (!failure || this.#stop?.status === "released") continue;

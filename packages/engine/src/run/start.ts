@@ -4,6 +4,7 @@
 import type { Clock, Ids, Log, Random } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import { FrameLog } from "../frames/frame-log.ts";
+import { reloadedSource, reloader, type Reload } from "../hot/reload.ts";
 import type { MemoryStore } from "../memory/port.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import { OutputRows } from "../outputs/rows.ts";
@@ -15,7 +16,7 @@ import type { StoredEvent } from "./events.ts";
 import type { Claimed } from "./control.ts";
 import { parseInput } from "./input.ts";
 import type { RunOrigin } from "./continuation.ts";
-import { checkMetadata, type RunMetadata } from "./metadata.ts";
+import { checkMetadata, metadataChanges, type RunMetadata } from "./metadata.ts";
 import { mayClaim, type OwnerCheck } from "./ownership.ts";
 import { replay } from "./replay.ts";
 import type { RunResult } from "./result.ts";
@@ -81,6 +82,8 @@ export interface RunHandle {
   cancel(): void;
   /** Stop working on the run and leave it resumable: for a process that goes down in good order. */
   release(): void;
+  /** Goes on with an edited workflow, or with the old one when the edited one cannot be used. Never rejects. */
+  readonly reload: Reload;
 }
 
 /** Throws INVALID_INPUT, CONFLICT (the id is taken), DB_MISSING_COLUMNS. */
@@ -134,10 +137,11 @@ export async function resumeRun(options: ResumeRun): Promise<RunHandle> {
   if (row.epoch !== claimed?.epoch) checkClaim(row, { isAlive: options.isAlive, host: owner.host, nowMs: clock.now() });
   let held = claimed?.epoch ?? null;
   try {
+    const now = metadataOf(options);
     const accepted = checkMetadata({
       runId,
-      recorded: { ...row.metadata, input: row.input },
-      now: { ...metadataOf(options), input: options.input },
+      recorded: { ...(await recordedMetadata(store, row, now)), input: row.input },
+      now: { ...now, input: options.input },
       acceptedBy: options.acceptWorkflowChange?.by,
     });
     await store.defineOutputs(options.workflow.registry.tables);
@@ -149,6 +153,12 @@ export async function resumeRun(options: ResumeRun): Promise<RunHandle> {
     if (held !== null) await letGo(store, { run: claimed?.run ?? row, epoch: held, atMs: clock.now() });
     throw error;
   }
+}
+
+/** What the run goes on with: a hot reload counts as an accepted change. */
+async function recordedMetadata(store: RunStore, row: RunRow, now: RunMetadata): Promise<RunMetadata> {
+  if (metadataChanges(row.metadata, now).length === 0) return row.metadata;
+  return { ...row.metadata, source: (await reloadedSource(store, row.runId)) ?? row.metadata.source };
 }
 
 /** A run that cannot be resumed here is left as it was before the claim, for another worker or a repaired workflow. */
@@ -227,7 +237,8 @@ const shared = ({
 
 /** The run, and after it the one it continues as: that one belongs to this process from its first row (P1). */
 function drive(runId: string, loop: RunLoop, options: Taking): RunHandle {
-  const { signal } = options;
+  const { signal, store, workflow } = options;
+  const hot = reloader(loop, store, workflow);
   let asked: "cancelled" | "released" | undefined;
   let following: RunHandle | undefined;
   const cancel = (): void => {
@@ -245,13 +256,14 @@ function drive(runId: string, loop: RunLoop, options: Taking): RunHandle {
   const result = loop.drive().finally(() => signal?.removeEventListener("abort", cancel));
   const next = result.then(async (end) => {
     if (end.status !== "continued") return null;
-    following = await takeUpSuccessor(options, end.nextRunId);
+    following = await takeUpSuccessor({ ...options, workflow: hot.current() }, end.nextRunId);
     if (asked === "cancelled") following?.cancel();
     if (asked === "released") following?.release();
     return following ?? null;
   });
   next.catch(() => {}); // whoever waits for it hears it
-  return { runId, result, next, cancel, release };
+  const reload: Reload = (load) => (following ?? hot).reload(load);
+  return { runId, result, next, cancel, release, reload };
 }
 
 async function takeUpSuccessor(options: Taking, runId: string): Promise<RunHandle | undefined> {

@@ -107,6 +107,8 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
     case "approval.decided":
     case "tool.finished":
     case "run.started":
+    case "run.reloaded":
+    case "run.reload-refused":
     case "run.change-accepted":
     case "run.forked":
     case "vcs.pointer":
