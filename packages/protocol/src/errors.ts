@@ -78,6 +78,13 @@ export const ERRORS = {
     exit: 4,
     about: "The workflow, its input or its folder changed since the start.",
   },
+  SNAPSHOT_NOT_FOUND: { http: 404, exit: 1, about: "The run has no such frame, or no files were recorded there." },
+  BUSY: { http: 409, exit: 1, about: "Another rewind of this run is under way." },
+  REWIND_FAILED: {
+    http: 500,
+    exit: 1,
+    about: "A rewind failed and not everything could be put back; the audit says what.",
+  },
   INTERNAL: { http: 500, exit: 1, about: "A bug. The log line carries the trace." },
 } as const satisfies Record<string, { http: number; exit: number; about: string }>;
 

@@ -63,7 +63,7 @@ async function indexEntry(repo: string, change: TreeChange): Promise<string> {
   return `${change.mode} ${stdout.toString().trim()}\t${change.path}\0`;
 }
 
-async function describeTree(repo: string, base: string, tree: string): Promise<TreeDiff> {
+export async function describeTree(repo: string, base: string, tree: string): Promise<TreeDiff> {
   const options = ["--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--full-index"];
   const [names, counts, patches] = await Promise.all([
     runGit(repo, ["diff-tree", "-r", "-z", "--name-status", "--no-renames", base, tree]),

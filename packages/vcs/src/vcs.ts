@@ -13,6 +13,15 @@ export interface Vcs {
   apply(merge: Merge): Promise<Applied>;
 }
 
+/** Names for states of a working folder, and the way back to them. History, branches and ignored files are left alone. */
+export interface Pointers {
+  /** The name of all files of `root` that are not ignored, as they are now, committed or not; null: not under version control. */
+  snapshot(root: string): Promise<string | null>;
+  /** Makes the files of `root` those of the pointer: changed ones are overwritten, others removed or brought back. */
+  restore(root: string, pointer: string): Promise<void>;
+  diff(root: string, from: string, to: string): Promise<readonly DiffFile[]>;
+}
+
 export interface Head {
   /** Full object id. */
   readonly commit: string;

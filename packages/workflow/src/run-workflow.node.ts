@@ -20,6 +20,7 @@ import { openSqlite } from "@smooth/platform/node/sqlite";
 import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
 import type { Log } from "@smooth/platform/ports";
 import { bindTools } from "@smooth/tools/task/scope";
+import { pointers } from "@smooth/vcs/pointers";
 
 export interface RunWorkflowOptions {
   readonly input: JsonValue;
@@ -102,6 +103,7 @@ export async function runWorkflow(
       random: systemRandom,
       log: quiet,
       owner: processOwner(),
+      vcs: pointers,
       vcsRoot: findVcsRoot(rootDir),
       around: bindTools({ ...options, rootDir }),
       onEvent: (event: StoredEvent) => onProgress?.({ ...event, timestampMs: event.atMs }),

@@ -1,7 +1,7 @@
 /** The bodies that run now: started after their commit, ended into outcomes that the loop records.
  *  B1. A heartbeat is kept at once, written at most every 500 ms, and the last one is never lost.
  *  B2. A fallback chain is tried to its end before a round counts as failed; an unusable agent is out for the rest of the run. */
-import type { Clock, Random } from "@smooth/platform/ports";
+import type { Clock, Log, Random } from "@smooth/platform/ports";
 import type { SmoothError } from "@smooth/protocol/errors";
 import type { CacheAccess } from "../cache/through-cache.ts";
 import { parseStateKey } from "../graph/identity.ts";
@@ -12,7 +12,8 @@ import { recall, type Recalled, type RecallNote } from "../memory/recall.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import { nextDelayMs } from "../schedule/retry.ts";
 import type { Heartbeat } from "../store/port.ts";
-import { runAttempt, type AttemptOutcome, type Failure } from "../task/attempt.ts";
+import { runAttempt, type AttemptInput, type AttemptOutcome, type Failure } from "../task/attempt.ts";
+import { aroundFiles, type FilesInput } from "../task/around-files.ts";
 import type { AgentLike } from "../task/body.ts";
 import { openToolLog, repeatWarning, type AroundBody, type ToolLog } from "../task/tool-log.ts";
 import { peekText } from "../task/peek.ts";
@@ -33,6 +34,9 @@ export interface BodiesInput {
   readonly memory: MemoryStore | null;
   readonly cache: CacheAccess;
   readonly around: AroundBody;
+  /** What agents edit; null: it is not under version control. */
+  readonly files: FilesInput | null;
+  readonly log: Log;
 }
 
 export interface Body {
@@ -116,7 +120,7 @@ export class Bodies {
     const agent = usable[triesOf(state.nodes.get(leaf.key)).failures % usable.length] ?? null;
     const body: Body = { leaf, attempt, agent, abort: new AbortController(), startedAtMs: clock.now() };
     this.#live.set(leaf.key, body);
-    void runAttempt({
+    void this.#amidFiles(body, {
       leaf,
       attempt,
       runId,
@@ -186,6 +190,13 @@ export class Bodies {
   /** Everything taken with the notes so far is durable. */
   recorded(): void {
     for (const resolve of this.#taken.splice(0)) resolve();
+  }
+
+  #amidFiles({ leaf, attempt }: Body, input: AttemptInput): Promise<AttemptOutcome> {
+    const { files, log } = this.#in;
+    const ref = { nodeId: leaf.nodeId, iteration: leaf.iteration, attempt };
+    const edits = leaf.body.mode === "agent" ? files : null; // a name costs about what ten compute steps do
+    return aroundFiles(edits, { ref, log, note: (event) => void this.#notes.push(event) }, () => runAttempt(input));
   }
 
   #toolLog({ leaf: { nodeId, iteration }, attempt }: Body): ToolLog {

@@ -171,6 +171,8 @@ export const RunEventBody = z.discriminatedUnion("type", [
     loops: z.array(z.object({ loopId: z.string(), iteration: z.int().nullable() })),
     /** Null: it has not failed yet. */
     scopes: z.array(z.object({ scopeId: z.string(), failed: ScopeFailure.nullable() })),
+    /** The audit row it belongs to. */
+    travelId: z.string().optional(),
   }),
   /** The events before this one are those of the run it was forked from, up to `atSeq`. */
   z.object({

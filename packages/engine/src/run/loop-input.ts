@@ -7,6 +7,7 @@ import type { OutputRows } from "../outputs/rows.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { JudgeModel } from "../scorers/scorer.ts";
 import type { RunStore } from "../store/port.ts";
+import type { FilesInput } from "../task/around-files.ts";
 import type { AgentLike } from "../task/body.ts";
 import type { AroundBody } from "../task/tool-log.ts";
 import type { RunOrigin } from "./continuation.ts";
@@ -39,6 +40,8 @@ export interface LoopInput extends RunPorts {
   /** `always`: every tick renders anew; same plan and events, only slower (a check of L3). */
   readonly render: "tracked" | "always";
   readonly around: AroundBody;
+  /** What agents edit; null: it is not under version control. */
+  readonly files: FilesInput | null;
   readonly onEvent: (event: StoredEvent) => void;
   /** What tasks remember across runs; without one, `memory` props fail visibly. */
   readonly memory: MemoryStore | null;

@@ -23,7 +23,7 @@ export async function replay(store: RunStore, workflow: WorkflowDefinition, runI
   return { state: stateOf(events), rows: rowsOf(cells, events), heartbeats, seenSeq: events.at(-1)?.seq ?? 0 };
 }
 
-const allOutputs = async (
+export const allOutputs = async (
   store: RunStore,
   { registry }: WorkflowDefinition,
   runId: string,
@@ -37,7 +37,7 @@ export function stateOf(events: readonly StoredEvent[]): RunState {
 }
 
 /** In the order in which they were recorded. */
-function rowsOf(cells: readonly OutputCells[], events: readonly StoredEvent[]): OutputRows {
+export function rowsOf(cells: readonly OutputCells[], events: readonly StoredEvent[]): OutputRows {
   const finishedAt = new Map(
     events.flatMap((event) => (event.type === "node.finished" ? [[stateKey(event), event.seq] as const] : [])),
   );

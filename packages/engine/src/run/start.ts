@@ -12,6 +12,7 @@ import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { JudgeModel } from "../scorers/scorer.ts";
 import type { Owner, RunRow, RunStore } from "../store/port.ts";
 import type { AgentLike } from "../task/body.ts";
+import type { WorkspaceVcs } from "../time-travel/files.ts";
 import type { StoredEvent } from "./events.ts";
 import type { Claimed } from "./control.ts";
 import { parseInput } from "./input.ts";
@@ -34,6 +35,8 @@ export interface EngineDeps {
   readonly owner: Owner;
   /** The folder under version control that tasks work in. */
   readonly vcsRoot?: string | null | undefined;
+  /** Names that folder's files around every attempt of an agent, for time travel. */
+  readonly vcs?: WorkspaceVcs | null | undefined;
   /** What tasks with a `memory` prop recall from and remember in. */
   readonly memory?: MemoryStore | undefined;
   /** Which agent judges under a model's name, for scorers that name one. */
@@ -221,6 +224,8 @@ const shared = ({
   onEvent = () => {},
   memory,
   judges,
+  vcs,
+  vcsRoot,
 }: RunOptions & Omit<EngineDeps, "ids"> & { workflow: WorkflowDefinition }) => ({
   workflow,
   store,
@@ -233,6 +238,7 @@ const shared = ({
   onEvent,
   memory: memory ?? null,
   judges: judges ?? null,
+  files: vcs && vcsRoot ? { vcs, root: vcsRoot } : null,
 });
 
 /** The run, and after it the one it continues as: that one belongs to this process from its first row (P1). */

@@ -14,6 +14,13 @@ export function memoryTravel(runs: Map<string, MemoryRun>, notify: (runId: strin
       notify(reset.runId);
       return "reset";
     },
+    async note({ runId, atMs, events, at }) {
+      const run = runs.get(runId);
+      if (!run || (at && at.epoch !== run.row.epoch)) return false;
+      appendTo(run, events, atMs);
+      if (at) run.row.error = at.error;
+      return true;
+    },
     async fork(fork) {
       if (runs.has(fork.runId)) return "exists";
       runs.set(fork.runId, forkOf(fork));

@@ -4,7 +4,7 @@ import type { OutputCells } from "./port.ts";
 import type { Tell } from "./postgres.ts";
 import { deleteNode, insertEvent, insertOutput, writeMetadata } from "./postgres-rows.ts";
 import { archivedOutput, travelRow } from "./rows.ts";
-import type { NewFork, ResetRun, TravelRow, TravelStore } from "./travel-port.ts";
+import type { NewFork, NewNote, ResetRun, TravelRow, TravelStore } from "./travel-port.ts";
 
 export const postgresTravel = (pg: Postgres, tell: Tell): TravelStore => ({
   reset: (reset) =>
@@ -12,6 +12,7 @@ export const postgresTravel = (pg: Postgres, tell: Tell): TravelStore => ({
       const done = await resetRun(query, reset);
       return { result: done ? "reset" : "stale", news: done };
     }),
+  note: (note) => pg.transaction((query) => insertNote(query, note)),
   fork: (fork) => pg.transaction((query) => insertFork(query, fork)),
   async archived(runId) {
     const text = `SELECT * FROM _smithers_archive WHERE run_id = $1 ORDER BY until_seq, node_id COLLATE "C", iteration`;
@@ -21,8 +22,8 @@ export const postgresTravel = (pg: Postgres, tell: Tell): TravelStore => ({
   async updateTravel(travelId, { result, detail, undo }) {
     await pg.query(
       `UPDATE _smithers_travels SET result = coalesce($2, result), detail = coalesce($3, detail),
-       undo = CASE WHEN $4::boolean THEN $5 ELSE undo END WHERE travel_id = $1`,
-      [travelId, result ?? null, detail ?? null, undo !== undefined, undo ? JSON.stringify(undo) : null],
+       undo = coalesce($4, undo) WHERE travel_id = $1`,
+      [travelId, result ?? null, detail ?? null, undo ? JSON.stringify(undo) : null],
     );
   },
   travels: (runId) => travelsOf(pg.query, runId),
@@ -45,6 +46,19 @@ async function resetRun(query: PgQuery, reset: ResetRun): Promise<boolean> {
   for (const node of nodes)
     for (const table of PER_NODE) await deleteNode(query, table, [runId, node.nodeId, node.iteration]);
   for (const [at, event] of events.entries()) await insertEvent(query, [runId, firstSeq + at, atMs], event);
+  return true;
+}
+
+async function insertNote(query: PgQuery, { runId, atMs, events, at }: NewNote): Promise<boolean> {
+  const [row] = await query(
+    `UPDATE _smithers_runs SET last_seq = last_seq + $1, updated_at_ms = $2,
+     error = CASE WHEN $4::integer IS NULL THEN error ELSE $5 END
+     WHERE run_id = $3 AND ($4::integer IS NULL OR epoch = $4::integer) RETURNING last_seq`,
+    [events.length, atMs, runId, at?.epoch ?? null, at?.error ? JSON.stringify(at.error) : null],
+  );
+  if (!row) return false;
+  const firstSeq = Number(row["last_seq"]) - events.length + 1;
+  for (const [offset, event] of events.entries()) await insertEvent(query, [runId, firstSeq + offset, atMs], event);
   return true;
 }
 
@@ -90,7 +104,7 @@ async function beginTravel(query: PgQuery, row: TravelRow): Promise<TravelRow | 
   const { travelId, runId, verb, by, toSeq, atMs, owner, result, detail, undo } = row;
   const written = await query(
     "INSERT INTO _smithers_travels VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING travel_id",
-    [travelId, runId, verb, by, toSeq, atMs, JSON.stringify(owner), result, detail, undo && JSON.stringify(undo)],
+    [travelId, runId, verb, by, toSeq, atMs, JSON.stringify(owner), result, detail, JSON.stringify(undo)],
   );
   if (written.length === 1) return null;
   return (await travelsOf(query, runId)).find((other) => other.result === "in-progress") ?? null;

@@ -59,7 +59,7 @@ export const travelRow = (row: SqlRow): TravelRow => ({
   owner: json(row["owner"]) as unknown as Owner,
   result: String(row["result"]) as TravelRow["result"],
   detail: textOf(row["detail"]),
-  undo: json(row["undo"]) as TravelRow["undo"],
+  undo: json(row["undo"]) as unknown as TravelRow["undo"],
 });
 function parentOf(row: SqlRow): RunParent | null {
   const runId = textOf(row["parent_run_id"]);

@@ -4,7 +4,7 @@ import type { OutputCells } from "./port.ts";
 import { archivedOutput, travelRow } from "./rows.ts";
 import { insertEvent, insertFrame, insertOutput, writeMetadata } from "./sqlite-rows.ts";
 import { quoted } from "./sqlite-schema.ts";
-import type { NewFork, ResetRun, TravelRow, TravelStore } from "./travel-port.ts";
+import type { NewFork, NewNote, ResetRun, TravelRow, TravelStore } from "./travel-port.ts";
 
 /** `notify`: tells a live owner in this process to look. */
 export const sqliteTravel = (sql: Sql, notify: (runId: string) => void): TravelStore => ({
@@ -13,6 +13,7 @@ export const sqliteTravel = (sql: Sql, notify: (runId: string) => void): TravelS
     if (done) notify(reset.runId);
     return done ? "reset" : "stale";
   },
+  note: async (note) => sql.transaction(() => insertNote(sql, note)),
   fork: async (fork) => sql.transaction(() => insertFork(sql, fork)),
   async archived(runId) {
     const text = "SELECT * FROM _smithers_archive WHERE run_id = ? ORDER BY until_seq, node_id, iteration";
@@ -20,14 +21,9 @@ export const sqliteTravel = (sql: Sql, notify: (runId: string) => void): TravelS
   },
   beginTravel: async (row) => sql.transaction(() => beginTravel(sql, row)),
   async updateTravel(travelId, { result, detail, undo }) {
-    const set = "result = coalesce(?, result), detail = coalesce(?, detail), undo = CASE WHEN ? THEN ? ELSE undo END";
-    const undoCells = [Number(undo !== undefined), undo ? JSON.stringify(undo) : null];
-    sql.run(`UPDATE _smithers_travels SET ${set} WHERE travel_id = ?`, [
-      result ?? null,
-      detail ?? null,
-      ...undoCells,
-      travelId,
-    ]);
+    const set = "result = coalesce(?, result), detail = coalesce(?, detail), undo = coalesce(?, undo)";
+    const cells = [result ?? null, detail ?? null, undo ? JSON.stringify(undo) : null, travelId];
+    sql.run(`UPDATE _smithers_travels SET ${set} WHERE travel_id = ?`, cells);
   },
   travels: async (runId) => travelsOf(sql, runId),
 });
@@ -47,6 +43,19 @@ function resetRun(sql: Sql, { runId, epoch, atMs, events, nodes, archive, status
   for (const output of archive) archiveOutput(sql, [runId, firstSeq], output);
   for (const node of nodes) for (const table of PER_NODE) deleteNode(sql, table, [runId, node.nodeId, node.iteration]);
   for (const [at, event] of events.entries()) insertEvent(sql, [runId, firstSeq + at, atMs], event);
+  return true;
+}
+
+function insertNote(sql: Sql, { runId, atMs, events, at }: NewNote): boolean {
+  const error = at?.error ? JSON.stringify(at.error) : null;
+  const row = sql.get(
+    `UPDATE _smithers_runs SET last_seq = last_seq + ?1, updated_at_ms = ?2, error = CASE WHEN ?4 IS NULL THEN error ELSE ?5 END
+     WHERE run_id = ?3 AND (?4 IS NULL OR epoch = ?4) RETURNING last_seq`,
+    [events.length, atMs, runId, at?.epoch ?? null, error],
+  );
+  if (!row) return false;
+  const firstSeq = Number(row["last_seq"]) - events.length + 1;
+  for (const [offset, event] of events.entries()) insertEvent(sql, [runId, firstSeq + offset, atMs], event);
   return true;
 }
 
@@ -85,7 +94,7 @@ function beginTravel(sql: Sql, row: TravelRow): TravelRow | null {
   const key: SqlValue[] = [travelId, runId, verb, by, toSeq, atMs, JSON.stringify(owner)];
   const { changes } = sql.run(
     "INSERT INTO _smithers_travels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-    key.concat([result, detail, undo && JSON.stringify(undo)]),
+    key.concat([result, detail, JSON.stringify(undo)]),
   );
   return changes === 1 ? null : (travelsOf(sql, runId).find((other) => other.result === "in-progress") ?? null);
 }

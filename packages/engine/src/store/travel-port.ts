@@ -6,7 +6,7 @@ import type { SqlValue } from "@smooth/platform/ports";
 import type { FrameRow } from "../frames/frame-log.ts";
 import type { NodeRef } from "../graph/identity.ts";
 import type { JsonValue } from "../outputs/json.ts";
-import type { RunEventBody, StoredEvent } from "../run/events.ts";
+import type { ErrorInfo, RunEventBody, StoredEvent } from "../run/events.ts";
 import type { RunMetadata } from "../run/metadata.ts";
 import type { OutputCells, Owner } from "./port.ts";
 
@@ -22,6 +22,13 @@ export interface ResetRun {
   readonly archive: readonly OutputCells[];
   /** `running`: a supervisor goes on with it; `paused`: whoever asked for the reset does. */
   readonly status: "running" | "paused";
+}
+
+export interface NewNote {
+  readonly runId: string;
+  readonly atMs: number;
+  readonly events: readonly RunEventBody[];
+  readonly at?: { readonly epoch: number; readonly error: ErrorInfo | null } | undefined;
 }
 
 export interface ArchivedOutput extends NodeRef {
@@ -68,14 +75,24 @@ export interface TravelRow {
   /** Who holds the lock while it is in progress. */
   readonly owner: Owner;
   readonly result: TravelResult;
-  /** Why, in words; and while in progress the files to put back when it does not succeed. */
+  /** Why, in words. */
   readonly detail: string | null;
-  readonly undo: { readonly root: string; readonly pointer: string } | null;
+  /** While in progress: the files to put back when it does not succeed. */
+  readonly undo: readonly FilesAt[];
+}
+
+/** The files of a folder under version control, by the name that version control gave them. */
+export interface FilesAt {
+  readonly root: string;
+  readonly pointer: string;
 }
 
 export interface TravelStore {
   /** Y1. `stale`: the run moved on, nothing is changed. */
   reset(reset: ResetRun): Promise<"reset" | "stale">;
+  /** Events about a run that its owner does not write; they wake nobody. With `at`, only while the run has that epoch, and then its
+   *  error becomes the given one. False: nothing was written. */
+  note(note: NewNote): Promise<boolean>;
   /** A run without an owner, paused, at epoch 1. */
   fork(fork: NewFork): Promise<"created" | "exists">;
   /** Oldest reset first. */

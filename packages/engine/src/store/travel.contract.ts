@@ -128,6 +128,23 @@ export function travelContract(open: () => RunStore | Promise<RunStore>): void {
     ]);
   });
 
+  test("a note is written by anybody and wakes nobody; one for an epoch only at that epoch", async () => {
+    const events: RunEventBody[] = [{ type: "vcs.restored", root: "/repo", pointer: "abc", by: "ann" }];
+    const error = { code: "AUTO_RESUME_GAVE_UP", message: "no" };
+
+    expect(await store.note({ runId: "run-1", atMs: 20, events })).toBe(true);
+    expect(await store.note({ runId: "run-1", atMs: 21, events, at: { epoch: 9, error } })).toBe(false);
+    expect(await store.run("run-1")).toMatchObject({ lastSeq: 4, wakeAtMs: null, error: { code: "TASK_FAILED" } });
+    expect(await store.note({ runId: "run-1", atMs: 22, events, at: { epoch: 1, error } })).toBe(true);
+    expect(await store.note({ runId: "run-none", atMs: 22, events })).toBe(false);
+
+    expect(await store.run("run-1")).toMatchObject({ lastSeq: 5, status: "failed", error });
+    expect((await store.events("run-1", 3)).map(({ seq, atMs, type }) => [seq, atMs, type])).toEqual([
+      [4, 20, "vcs.restored"],
+      [5, 22, "vcs.restored"],
+    ]);
+  });
+
   test("a fork has its own rows, the events of its source and no owner; its id is taken once", async () => {
     const copied = await store.events("run-1", 0, 2);
     const fork = {
@@ -179,7 +196,7 @@ export function travelContract(open: () => RunStore | Promise<RunStore>): void {
       owner: OWNER,
       result: "in-progress",
       detail: null,
-      undo: null,
+      undo: [],
       ...change,
     });
     expect(await store.beginTravel(travel("travel-1"))).toBeNull();
@@ -187,15 +204,15 @@ export function travelContract(open: () => RunStore | Promise<RunStore>): void {
     expect(await store.beginTravel(travel("travel-3", { result: "refused", detail: "no" }))).toBeNull();
     expect(await store.beginTravel(travel("travel-4", { runId: "run-other" }))).toBeNull();
 
-    await store.updateTravel("travel-1", { undo: { root: "/repo", pointer: "abc" } });
-    expect((await store.travels("run-1")).at(-1)?.undo).toEqual({ root: "/repo", pointer: "abc" });
-    await store.updateTravel("travel-1", { result: "success", undo: null });
+    await store.updateTravel("travel-1", { undo: [{ root: "/repo", pointer: "abc" }] });
+    expect((await store.travels("run-1")).at(-1)?.undo).toEqual([{ root: "/repo", pointer: "abc" }]);
+    await store.updateTravel("travel-1", { result: "success", undo: [] });
     expect(await store.beginTravel(travel("travel-5"))).toBeNull();
 
     expect((await store.travels("run-1")).map((row) => [row.travelId, row.result, row.undo])).toEqual([
-      ["travel-5", "in-progress", null],
-      ["travel-3", "refused", null],
-      ["travel-1", "success", null],
+      ["travel-5", "in-progress", []],
+      ["travel-3", "refused", []],
+      ["travel-1", "success", []],
     ]);
   });
 }

@@ -60,7 +60,7 @@ export function resetToSeq(events: readonly StoredEvent[], seq: number): Reset {
   return { nodes: nodes.map(forReset), loops, scopes };
 }
 
-export const resetEvent = ({ nodes, ...back }: Reset, { verb, by }: Pick<ResetEvent, "verb" | "by">): RunEventBody => ({
+export const resetEvent = ({ nodes, ...back }: Reset, { verb, by }: Pick<ResetEvent, "verb" | "by">): ResetEvent => ({
   type: "nodes.reset",
   verb,
   by,

@@ -1,0 +1,82 @@
+/** Files in time travel: which recorded state of a folder belongs to a point of a run, and moving there and back.
+ *  F1. Before files are moved, the present ones get a name too; when what comes next fails, they are put back. */
+import { SmoothError } from "@smooth/protocol/errors";
+import type { DiffFile } from "@smooth/protocol/run-events";
+import { stateKey, type NodeRef } from "../graph/identity.ts";
+import type { StoredEvent } from "../run/events.ts";
+import type { FilesAt } from "../store/travel-port.ts";
+
+/** Version control as runs need it. A pointer is its own name for a state of all files that it does not ignore. */
+export interface WorkspaceVcs {
+  /** Names the files of `root` as they are, and moves nothing; null: not under version control. */
+  snapshot(root: string): Promise<string | null>;
+  /** Makes the files of `root` those of the pointer. History, branches and what is ignored stay as they are. */
+  restore(root: string, pointer: string): Promise<void>;
+  diff(root: string, from: string, to: string): Promise<readonly DiffFile[]>;
+}
+
+export interface AttemptRef extends NodeRef {
+  readonly attempt: number;
+}
+
+/** What was recorded around one attempt. */
+export function filesAround(
+  events: readonly StoredEvent[],
+  node: AttemptRef,
+): { readonly start: FilesAt | null; readonly end: FilesAt | null } {
+  const found = { start: null as FilesAt | null, end: null as FilesAt | null };
+  for (const event of events)
+    if (event.type === "vcs.pointer" && event.attempt === node.attempt && stateKey(event) === stateKey(node))
+      found[event.when] = { root: event.root, pointer: event.pointer };
+  return found;
+}
+
+/** The files of every folder that was touched after `seq`, as they were then. */
+export function filesAtSeq(events: readonly StoredEvent[], seq: number): readonly FilesAt[] {
+  const then = new Map<string, string>();
+  const since = new Map<string, string>();
+  for (const event of events) {
+    if (event.type !== "vcs.pointer" && event.type !== "vcs.restored") continue;
+    if (event.seq <= seq) then.set(event.root, event.pointer);
+    else if (!since.has(event.root)) since.set(event.root, event.pointer);
+  }
+  return [...since].map(([root, first]) => ({ root, pointer: then.get(root) ?? first }));
+}
+
+export interface Move {
+  readonly vcs: WorkspaceVcs;
+  readonly to: readonly FilesAt[];
+  /** Told before anything moves. */
+  readonly onUndo?: (undo: readonly FilesAt[]) => Promise<void>;
+}
+
+/** F1. Throws what `next` throws, and REWIND_FAILED when the way back fails as well. */
+export async function withFiles<T>({ vcs, to, onUndo }: Move, next: () => Promise<T>): Promise<T> {
+  const undo: FilesAt[] = [];
+  for (const { root } of to) {
+    const pointer = await vcs.snapshot(root);
+    if (pointer === null) throw new SmoothError("VCS_FAILED", `${root} is not under version control any more`);
+    undo.push({ root, pointer });
+  }
+  await onUndo?.(undo);
+  try {
+    for (const { root, pointer } of to) await vcs.restore(root, pointer);
+    return await next();
+  } catch (cause) {
+    await putBack(vcs, undo, cause);
+    throw cause;
+  }
+}
+
+export async function putBack(vcs: WorkspaceVcs, undo: readonly FilesAt[], cause: unknown): Promise<void> {
+  for (const { root, pointer } of undo)
+    await vcs.restore(root, pointer).catch((error: unknown) => {
+      throw new SmoothError("REWIND_FAILED", `${root} could not be put back to ${pointer}: ${String(error)}`, {
+        cause,
+        details: { root, pointer },
+      });
+    });
+}
+
+export const noFiles = (what: string): SmoothError =>
+  new SmoothError("SNAPSHOT_NOT_FOUND", `no files were recorded at ${what}; was the run under version control?`);

@@ -1,0 +1,132 @@
+/** A new run from a frame of another one: what was recorded up to there, minus what is named, perhaps with another input.
+ *  K1. The source is only read.
+ *  K2. Waits that were open at the frame are asked anew: a fork shares no approval, signal or timer with its source.
+ *  K3. The fork belongs to the workflow it is made with: its own hash is recorded, so a changed file is no mismatch. */
+import { SmoothError } from "@smooth/protocol/errors";
+import { localId, parseStateKey, stateKey } from "../graph/identity.ts";
+import type { JsonValue } from "../outputs/json.ts";
+import { parseInput } from "../run/input.ts";
+import type { RunEventBody, StoredEvent } from "../run/events.ts";
+import { stateOf } from "../run/replay.ts";
+import type { RunRow } from "../store/port.ts";
+import { filesAtSeq, withFiles } from "./files.ts";
+import { planOf, recordedAt, runOf, type Recorded } from "./history.ts";
+import { pastOf } from "./past.ts";
+import { resetEvent, resetOfNode, type Reset } from "./reset.ts";
+import type { TravelDeps } from "./send-back.ts";
+import { refuseSideEffects, sideEffectsOf } from "./side-effects.ts";
+
+export interface Fork {
+  readonly runId: string;
+  readonly by: string;
+  /** The frame; default: the newest. */
+  readonly atSeq?: number | undefined;
+  /** Ids of nodes to do again, with everything that comes after them. */
+  readonly resetNodes?: readonly string[] | undefined;
+  readonly input?: JsonValue | undefined;
+  readonly label?: string | undefined;
+  /** Calls that cannot be undone will be made again. */
+  readonly force?: boolean | undefined;
+  readonly forkId?: string | undefined;
+}
+
+export interface Forked {
+  readonly runId: string;
+  readonly reset: readonly Reset[];
+}
+
+/** The fork is paused; `resumeRun` starts it. Throws RUN_NOT_FOUND, SNAPSHOT_NOT_FOUND, NODE_NOT_FOUND, INVALID_INPUT, CONFLICT. */
+export async function forkRun(deps: TravelDeps, request: Fork): Promise<Forked> {
+  const { store, clock, workflow, ids } = deps;
+  const { runId, by, atSeq: asked, resetNodes = [], input, label = null, force = false } = request;
+  const source = await runOf(store, runId);
+  const atSeq = asked ?? source.lastSeq;
+  const recorded = await recordedAt(deps, source, atSeq);
+  const run = { ...source, input: input ?? source.input };
+  parseInput(workflow.inputSchema, run.input);
+  const resets = [...namedResets(deps, { run, recorded, resetNodes }), ...openWaits(recorded.events)];
+  const gone = new Set(resets.flatMap(({ nodes }) => nodes.map(stateKey)));
+  const outputs = recorded.cells.filter((output) => !gone.has(stateKey(output)));
+  refuseSideEffects(againIn(await store.events(runId, 0), new Set(outputs.map(stateKey))), force);
+  const forkId = request.forkId ?? ids.next("run");
+  const created = await store.fork({
+    runId: forkId,
+    workflow: source.workflow,
+    input: run.input,
+    auth: source.auth,
+    metadata: { source: workflow.source ?? null, vcsRoot: source.metadata.vcsRoot }, // K3
+    from: { runId, atSeq, label },
+    atMs: clock.now(),
+    copied: recorded.events,
+    events: [
+      { type: "run.forked", from: runId, atSeq, label, by },
+      ...resets.map((reset): RunEventBody => resetEvent(reset, { verb: "fork", by })),
+    ],
+    outputs,
+    frames: await store.frames(runId, atSeq),
+  });
+  if (created === "exists")
+    throw new SmoothError("CONFLICT", `run ${forkId} exists already`, { details: { runId: forkId } });
+  return { runId: forkId, reset: resets };
+}
+
+/** Fork, and the files as they were at the frame when asked; `start` takes the fork up. */
+export async function replayRun<T>(
+  deps: TravelDeps,
+  { restoreVcs = false, ...request }: Fork & { readonly restoreVcs?: boolean | undefined },
+  start: (forkId: string) => Promise<T>,
+): Promise<T> {
+  const source = await runOf(deps.store, request.runId);
+  const files = restoreVcs ? filesAtSeq(await deps.store.events(source.runId, 0), request.atSeq ?? source.lastSeq) : [];
+  const go = async (): Promise<T> => start((await forkRun(deps, request)).runId);
+  if (files.length === 0) return go();
+  if (!deps.vcs) throw new SmoothError("VCS_FAILED", "no version control is at hand to restore the files with");
+  return withFiles({ vcs: deps.vcs, to: files }, go);
+}
+
+interface Named {
+  readonly run: RunRow;
+  readonly recorded: Recorded;
+  readonly resetNodes: readonly string[];
+}
+
+/** One after the other: what an earlier name took along is not looked for again. */
+function namedResets({ workflow }: TravelDeps, { run, recorded, resetNodes }: Named): readonly Reset[] {
+  if (resetNodes.length === 0) return [];
+  const plan = planOf(workflow, run, recorded);
+  const resets: Reset[] = [];
+  let events = recorded.events;
+  for (const name of resetNodes) {
+    const first = (log: readonly StoredEvent[]) =>
+      [...pastOf(log).values()].find(({ nodeId }) => nodeId === name || localId(nodeId) === name);
+    if (!first(recorded.events))
+      throw new SmoothError("NODE_NOT_FOUND", `the run had done nothing at ${name} by then`, {
+        details: { nodeId: name },
+      });
+    const target = first(events);
+    if (!target) continue;
+    const reset = resetOfNode({ events, plan }, { target, deps: true });
+    resets.push(reset);
+    const body = resetEvent(reset, { verb: "fork", by: "" });
+    events = [...events, { ...body, runId: run.runId, seq: events.length + 1, atMs: 0 }];
+  }
+  return resets;
+}
+
+/** K2 */
+function openWaits(events: readonly StoredEvent[]): readonly Reset[] {
+  const waiting = [...stateOf(events).nodes].flatMap(([key, node]) =>
+    node.kind === "waiting" ? [parseStateKey(key)] : [],
+  );
+  return waiting.length === 0
+    ? []
+    : [{ nodes: waiting.map((node) => ({ ...node, attempt: 0 })), loops: [], scopes: [] }];
+}
+
+/** What the fork will do again although the source has done it. */
+function againIn(events: readonly StoredEvent[], kept: ReadonlySet<string>) {
+  return sideEffectsOf(
+    events,
+    [...pastOf(events).values()].filter((node) => !kept.has(stateKey(node))),
+  );
+}

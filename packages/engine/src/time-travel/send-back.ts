@@ -1,0 +1,117 @@
+/** Sending a run back: the one way that retry-task, timetravel and rewind share.
+ *  B1. A run that a live process owns is refused unless forced; forced, the owner loses its epoch and records nothing more.
+ *  B2. What was decided on is what is changed: the reset carries the epoch it was decided at.
+ *  B3. Files and rows move together or not at all. */
+import type { Clock, Ids } from "@smooth/platform/ports";
+import { SmoothError } from "@smooth/protocol/errors";
+import { stateKey } from "../graph/identity.ts";
+import { mayClaim, type OwnerCheck } from "../run/ownership.ts";
+import type { RunEventBody } from "../run/events.ts";
+import type { WorkflowDefinition } from "../render/workflow.ts";
+import type { Owner, RunRow, RunStore } from "../store/port.ts";
+import type { FilesAt } from "../store/travel-port.ts";
+import { withFiles, type Move, type WorkspaceVcs } from "./files.ts";
+import { planOf, recordedNow, runOf, type Recorded } from "./history.ts";
+import { resetEvent, type History, type Reset } from "./reset.ts";
+import { refuseSideEffects, sideEffectsOf, type SideEffect } from "./side-effects.ts";
+
+export interface TravelDeps extends Pick<OwnerCheck, "isAlive"> {
+  readonly store: RunStore;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** This process. */
+  readonly owner: Owner;
+  readonly workflow: WorkflowDefinition;
+  /** Null: files stay as they are. */
+  readonly vcs: WorkspaceVcs | null;
+}
+
+export interface TravelRequest {
+  readonly runId: string;
+  /** Who asks. */
+  readonly by: string;
+  /** Go on although a live process owns the run, or calls that cannot be undone are in the way. */
+  readonly force?: boolean | undefined;
+  /** Leave the run for a supervisor to take up; otherwise it stays paused until somebody resumes it. */
+  readonly resume?: boolean | undefined;
+}
+
+export interface SentBack {
+  readonly runId: string;
+  readonly reset: Reset;
+  readonly files: readonly FilesAt[];
+  /** Forced past. */
+  readonly sideEffects: readonly SideEffect[];
+}
+
+export interface Way {
+  readonly verb: "retry-task" | "timetravel" | "rewind";
+  readonly decide: (history: History) => { readonly reset: Reset; readonly files: readonly FilesAt[] };
+  readonly travelId?: string;
+  readonly onUndo?: NonNullable<Move["onUndo"]>;
+}
+
+/** Throws RUN_NOT_FOUND, RUN_OWNER_ALIVE, RUN_NOT_RESUMABLE, CONFLICT, and what deciding and version control throw. */
+export async function sendBack(deps: TravelDeps, request: TravelRequest, way: Way): Promise<SentBack> {
+  const run = await runOf(deps.store, request.runId);
+  checkFree(deps, run, request.force ?? false);
+  const recorded = await recordedNow(deps.store, deps.workflow, run.runId);
+  const history = { events: recorded.events, plan: planOf(deps.workflow, run, recorded) };
+  const { reset, files } = way.decide(history);
+  const sideEffects = sideEffectsOf(recorded.events, reset.nodes);
+  refuseSideEffects(sideEffects, request.force ?? false);
+  const write = (): Promise<void> => writeReset(deps, { run, request, way, reset, recorded, files });
+  if (deps.vcs && files.length > 0) await withFiles({ vcs: deps.vcs, to: files, ...undoOf(way) }, write); // B3
+  else await write();
+  return { runId: run.runId, reset, files: deps.vcs ? files : [], sideEffects };
+}
+
+const undoOf = ({ onUndo }: Way): Pick<Move, "onUndo"> => (onUndo ? { onUndo } : {});
+
+/** B1 */
+function checkFree({ clock, owner, isAlive }: TravelDeps, run: RunRow, force: boolean): void {
+  const details = { runId: run.runId };
+  if (run.status === "continued")
+    throw new SmoothError("RUN_NOT_RESUMABLE", `run ${run.runId} is continued by another run; go back in that one`, {
+      details,
+    });
+  if (force || mayClaim(run, { isAlive, host: owner.host, nowMs: clock.now() }) !== "owner-alive") return;
+  throw new SmoothError(
+    "RUN_OWNER_ALIVE",
+    `run ${run.runId} is being worked on; cancel or pause it first, or use force`,
+    { details },
+  );
+}
+
+interface Write {
+  readonly run: RunRow;
+  readonly request: TravelRequest;
+  readonly way: Way;
+  readonly reset: Reset;
+  readonly recorded: Recorded;
+  readonly files: readonly FilesAt[];
+}
+
+/** B2 */
+async function writeReset(
+  { store, clock, vcs }: TravelDeps,
+  { run, request, way, reset, recorded, files }: Write,
+): Promise<void> {
+  const gone = new Set(reset.nodes.map(stateKey));
+  const { by } = request;
+  const back = resetEvent(reset, { verb: way.verb, by });
+  const restored = (vcs ? files : []).map((at): RunEventBody => ({ type: "vcs.restored", ...at, by }));
+  const result = await store.reset({
+    runId: run.runId,
+    epoch: run.epoch,
+    atMs: clock.now(),
+    events: [way.travelId === undefined ? back : { ...back, travelId: way.travelId }, ...restored],
+    nodes: reset.nodes,
+    archive: recorded.cells.filter((output) => gone.has(stateKey(output))),
+    status: request.resume ? "running" : "paused",
+  });
+  if (result === "stale")
+    throw new SmoothError("CONFLICT", `run ${run.runId} moved on in the meantime; nothing was changed`, {
+      details: { runId: run.runId },
+    });
+}
