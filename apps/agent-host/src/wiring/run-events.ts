@@ -38,6 +38,7 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
     case "signal.used":
     case "run.started":
     case "node.skipped":
+    case "wait.over":
     case "tool.started":
     case "tool.finished":
     case "approval.decided":
@@ -156,6 +157,7 @@ const WAITS_ON: Readonly<Record<WaitKind, string>> = {
   approval: "Waits for a decision.",
   signal: "Waits for a signal.",
   timer: "Waits for its time.",
+  quota: "Waits until the provider's limit resets.",
 };
 
 const WAITS: Partial<Record<EngineStatus, string>> = {

@@ -100,6 +100,8 @@ export interface TaskLeaf extends LeafBase {
   readonly scorers: ScorersMap;
   readonly memory: TaskMemoryConfig | null;
   readonly cache: CachePolicy | null;
+  /** A person must agree before the first attempt. */
+  readonly needsApproval: boolean;
   /** null: every tool its agent has. */
   readonly allowTools: readonly string[] | null;
   /** Alias → the node whose row is handed to a function child, with the table to read it from. */

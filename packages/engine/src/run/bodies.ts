@@ -61,6 +61,7 @@ const gaveUp = (reason: SmoothError): Failure => ({
   error: { code: reason.code, message: reason.message },
   retryable: false,
   agentUnusable: false,
+  quotaUntilMs: null,
 });
 
 export class Bodies {
@@ -69,6 +70,8 @@ export class Bodies {
   readonly #over: AbortSignal;
   readonly #live = new Map<string, Body>();
   readonly #unusable = new Set<AgentLike>();
+  /** When the quota of an agent begins anew. */
+  readonly #quotas = new Map<AgentLike, number>();
   /** Beats not written yet. */
   readonly #beats = new Map<string, JsonValue>();
   #dueBeats: Heartbeat[] = [];
@@ -116,8 +119,7 @@ export class Bodies {
   /** `workflow`: the name its own facts are remembered under. */
   launch(leaf: TaskLeaf, attempt: number, workflow: string): void {
     const { runId, clock, rows, heartbeats, state, cache, around } = this.#in;
-    const usable = this.#usableAgents(leaf);
-    const agent = usable[triesOf(state.nodes.get(leaf.key)).failures % usable.length] ?? null;
+    const agent = this.#nextAgent(leaf);
     const body: Body = { leaf, attempt, agent, abort: new AbortController(), startedAtMs: clock.now() };
     this.#live.set(leaf.key, body);
     void this.#amidFiles(body, {
@@ -226,6 +228,24 @@ export class Bodies {
       ownNamespace: workflowNamespace(workflow),
       note,
     });
+  }
+
+  /** Until when the task must wait; now, when another agent of its chain may be asked. */
+  quotaUsedUp(leaf: TaskLeaf, agent: AgentLike | null, untilMs: number): number {
+    if (!agent) return untilMs;
+    this.#quotas.set(agent, untilMs);
+    return Math.min(
+      ...this.#usableAgents(leaf).map((other) => Math.max(this.#quotas.get(other) ?? 0, this.#in.clock.now())),
+    );
+  }
+
+  /** B2, passing over those whose quota is used up. */
+  #nextAgent(leaf: TaskLeaf): AgentLike | null {
+    const { clock, state } = this.#in;
+    const usable = this.#usableAgents(leaf);
+    const first = triesOf(state.nodes.get(leaf.key)).failures % usable.length;
+    const inTurn = [...usable.slice(first), ...usable.slice(0, first)];
+    return inTurn.find((agent) => (this.#quotas.get(agent) ?? 0) <= clock.now()) ?? inTurn[0] ?? null;
   }
 
   #usableAgents(leaf: TaskLeaf): readonly AgentLike[] {

@@ -39,6 +39,8 @@ export const WaitOn = z.discriminatedUnion("kind", [
     schema: z.custom<JsonValue>(),
   }),
   z.object({ kind: z.literal("timer"), dueMs: z.number() }),
+  /** The provider of a task's agent takes no more until then. */
+  z.object({ kind: z.literal("quota"), dueMs: z.number(), reason: z.string() }),
 ]);
 export type WaitOn = z.infer<typeof WaitOn>;
 
@@ -115,6 +117,8 @@ export const RunEventBody = z.discriminatedUnion("type", [
     audit: z.object({ manualApprovals: z.int(), after: z.int() }).optional(),
   }),
   z.object({ type: z.literal("wait.opened"), ...node, on: WaitOn }),
+  /** What held a task back is over: it may start. */
+  z.object({ type: z.literal("wait.over"), ...node }),
   /** Signals are numbered from 0 in the order they are received. */
   z.object({
     type: z.literal("signal.received"),

@@ -211,10 +211,19 @@ export class RunLoop {
     if (due) this.#emit(due);
   }
 
-  #failed({ leaf, attempt }: Body, outcome: Failure): void {
+  #failed(body: Body, outcome: Failure): void {
+    const { leaf, attempt } = body;
+    if (outcome.quotaUntilMs !== null) return this.#park(body, outcome.quotaUntilMs, outcome.error);
     const retryAtMs = this.#bodies.retryAtMs(leaf, outcome);
     this.#emit({ type: "node.failed", ...refOf(leaf), attempt, error: outcome.error, retryAtMs });
     if (retryAtMs === null && !leaf.continueOnFail) this.#contain(leaf.within, outcome.error);
+  }
+
+  /** Another agent of the chain is tried at once; without one the task waits. */
+  #park({ leaf, agent }: Body, untilMs: number, { message }: ErrorInfo): void {
+    const dueMs = this.#bodies.quotaUsedUp(leaf, agent, untilMs);
+    this.#emit({ type: "wait.opened", ...refOf(leaf), on: { kind: "quota", dueMs, reason: message } });
+    this.#waits.stir();
   }
 
   /** L4 */

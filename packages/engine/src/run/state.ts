@@ -18,7 +18,10 @@ export type NodeState =
   /** The owner died while the body ran: free to start again, with a higher attempt. */
   | ({ readonly kind: "interrupted" } & Tries)
   | ({ readonly kind: "backing-off"; readonly dueMs: number } & Tries)
-  | { readonly kind: "waiting"; readonly on: WaitOn }
+  /** `tries`: of a task that was at work before. */
+  | { readonly kind: "waiting"; readonly on: WaitOn; readonly tries?: Tries }
+  /** What held a task back is over: free to start. */
+  | ({ readonly kind: "cleared" } & Tries)
   | { readonly kind: "finished" }
   /** `cascades`: what depends on it is skipped too (a denied approval), instead of blocking the run. */
   | { readonly kind: "skipped"; readonly cascades: boolean }
@@ -63,7 +66,10 @@ export const emptyState = (): RunState => ({
 });
 
 const NO_TRIES: Tries = { attempt: 0, failures: 0 };
-export const triesOf = (state: NodeState | undefined): Tries => (state && "attempt" in state ? state : NO_TRIES);
+export function triesOf(state: NodeState | undefined): Tries {
+  if (state?.kind === "waiting") return state.tries ?? NO_TRIES;
+  return state && "attempt" in state ? { attempt: state.attempt, failures: state.failures } : NO_TRIES;
+}
 
 export function applyEvent(state: RunState, event: RunEventBody): void {
   switch (event.type) {
@@ -75,9 +81,15 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
     case "approval.opened":
       return put(state, stateKey(event), nodeState(event, state.nodes.get(stateKey(event))));
     case "wait.opened":
-      put(state, stateKey(event), { kind: "waiting", on: event.on });
+      put(state, stateKey(event), {
+        kind: "waiting",
+        on: event.on,
+        tries: triesOf(state.nodes.get(stateKey(event))),
+      });
       if (event.on.kind === "timer") state.timers.set(event.nodeId, event.on.dueMs);
       return;
+    case "wait.over":
+      return put(state, stateKey(event), { kind: "cleared", ...triesOf(state.nodes.get(stateKey(event))) });
     case "node.usage":
       state.usage.set(stateKey(event), addUsage(event, state.usage.get(stateKey(event))));
       return;

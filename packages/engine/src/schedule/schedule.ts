@@ -7,7 +7,7 @@
  *  D4. A dependency that ended otherwise than finished blocks its dependents; `rest()` names both.
  *  D5. What handles a failure starts when the bodies of the part it takes over from have stopped; that part starts nothing more.
  *  D6. `until` is asked before a pass and after it: a pass that has begun is finished. */
-import type { Plan, PlanContinue, PlanLeaf, PlanLoop, PlanScope, TaskLeaf, WaitLeaf } from "../graph/plan.ts";
+import type { Plan, PlanContinue, PlanLeaf, PlanLoop, PlanScope, TaskLeaf } from "../graph/plan.ts";
 import { triesOf, type NodeState, type ScopeState } from "../run/state.ts";
 import {
   buildCells,
@@ -24,7 +24,7 @@ import {
 export type Step =
   | { readonly kind: "start"; readonly leaf: TaskLeaf; readonly attempt: number }
   | { readonly kind: "skip"; readonly leaf: PlanLeaf; readonly reason: string; readonly cascades: boolean }
-  | { readonly kind: "wait"; readonly leaf: WaitLeaf }
+  | { readonly kind: "wait"; readonly leaf: PlanLeaf }
   | { readonly kind: "advance"; readonly loop: PlanLoop }
   | { readonly kind: "exhausted"; readonly loop: PlanLoop }
   /** The run goes on as a new one: with a state, or at the next iteration of a loop. */
@@ -93,7 +93,7 @@ export class Schedule {
     const state = this.#in.states.get(key);
     if (cell && state?.kind !== "running") this.#vacate(cell);
     else if (state?.kind !== "running" && this.#gone.delete(key)) this.#running -= 1;
-    if (cell?.phase === "open") this.#activateLeaf(cell);
+    if (cell?.phase === "open" || (cell && isLoose(cell.node) && cell.phase === "done")) this.#activateLeaf(cell);
     this.#drained(key);
     const waiting = this.#parked.get(key) ?? [];
     this.#parked.delete(key);
@@ -220,12 +220,13 @@ export class Schedule {
     const { node } = cell;
     const state = this.#in.states.get(node.key);
     if (isTerminal(node, state)) return this.#finish(cell);
-    if (state?.kind === "running" || state?.kind === "failed" || state?.kind === "cancelled") return;
-    if (state?.kind === "waiting") return node.async ? this.#finish(cell) : undefined;
+    if (node.async && state !== undefined) this.#finish(cell); // D2
+    if (state && HELD.has(state.kind)) return;
     const unmet = node.after.find((key) => this.#in.states.get(key)?.kind !== "finished");
     if (unmet !== undefined) return this.#park(cell, unmet);
     if (node.skipIf) this.#give(cell, { kind: "skip", leaf: node, reason: "skipIf", cascades: false });
-    else if (node.type !== "task") this.#give(cell, { kind: "wait", leaf: node });
+    else if (node.type !== "task" || (node.needsApproval && state === undefined))
+      this.#give(cell, { kind: "wait", leaf: node });
     else if (state?.kind === "backing-off") this.#sleeping.add(cell);
     else insertInOrder(this.#ready, cell);
   }
@@ -295,6 +296,12 @@ export class Schedule {
 
 const nextPass = (loop: PlanLoop): Step =>
   (loop.iteration + 1) % loop.continueEvery === 0 ? { kind: "continue", from: loop } : { kind: "advance", loop };
+
+/** Nothing to do for it now: it runs, waits, or has ended badly. */
+const HELD: ReadonlySet<NodeState["kind"]> = new Set(["running", "waiting", "failed", "cancelled"]);
+
+/** What comes after an async task goes on while the task still has its way to go. */
+const isLoose = (leaf: PlanLeaf): boolean => leaf.type === "task" && leaf.async;
 
 /** D2 */
 function isTerminal(leaf: PlanLeaf, state: NodeState | undefined): boolean {

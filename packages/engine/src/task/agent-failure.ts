@@ -8,13 +8,13 @@ import { describe, peek, peekText } from "./peek.ts";
 
 export function agentFailure(thrown: unknown, nowMs: number): unknown {
   const cause = peek(thrown, "lastError") ?? thrown; // the AI SDK wraps what it tried several times
-  const status = peek(cause, "statusCode");
+  const status = peek(cause, "statusCode") ?? peek(cause, "status");
   const message = describe(cause).slice(0, 10_000);
   if (CONFIG_NAMES.has(peekText(cause, "name") ?? "") || CONFIG_STATUSES.has(status))
     // G1
     return new SmoothError("AGENT_CONFIG_INVALID", message, { cause: thrown });
   if (status === 429) {
-    const retryAfterMs = resetIn(peek(cause, "responseHeaders"), nowMs);
+    const retryAfterMs = saidIn(cause, nowMs) || resetIn(peek(cause, "responseHeaders"), nowMs);
     if (retryAfterMs > 0) return quotaError(message, retryAfterMs); // G2
   }
   if (typeof status === "number" && peek(cause, "isRetryable") === false)
@@ -25,6 +25,14 @@ export function agentFailure(thrown: unknown, nowMs: number): unknown {
 
 const CONFIG_NAMES = new Set(["AI_LoadAPIKeyError", "AI_LoadSettingError", "AI_NoSuchModelError"]);
 const CONFIG_STATUSES = new Set<unknown>([401, 403, 404]);
+
+/** What the error itself says: `resetAtMs`, `retryAfterMs`, or `retryAfter` in seconds. */
+function saidIn(cause: unknown, nowMs: number): number {
+  const [resetAtMs, afterMs, afterS] = ["resetAtMs", "retryAfterMs", "retryAfter"].map((key) =>
+    Number(peek(cause, key)),
+  );
+  return [Number(resetAtMs) - nowMs, Number(afterMs), Number(afterS) * 1_000].find((ms) => ms > 0) ?? 0;
+}
 
 /** What `retry-after` says, else the latest of the providers' own headers; 0 when nothing says a time that is still to come. */
 function resetIn(headers: unknown, nowMs: number): number {

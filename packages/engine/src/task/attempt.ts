@@ -1,6 +1,7 @@
 /** Runs one attempt of one task. It never rejects: what happened is an outcome.
  *  T1. `timeoutMs` and `heartbeatTimeoutMs` are hard races: a body that ignores its signal loses anyway.
- *  T2. A value that does not fit the schema is INVALID_OUTPUT and, for compute tasks, not tried again. */
+ *  T2. A value that does not fit the schema is INVALID_OUTPUT and, for compute tasks, not tried again.
+ *  T3. A used-up quota (RATE_LIMITED with the time it ends) is no failed attempt. */
 import type { Clock } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
@@ -34,6 +35,8 @@ export interface Failure {
   readonly retryable: boolean;
   /** This agent will not work in this run at all (authentication, configuration). */
   readonly agentUnusable: boolean;
+  /** The provider takes no more until then; null: it is another kind of failure. */
+  readonly quotaUntilMs: number | null;
 }
 
 export interface AttemptInput {
@@ -239,7 +242,7 @@ const NEVER_RETRIED = new Set([
 export const unwritable = (leaf: TaskLeaf, cause: unknown): Failure =>
   failure(new SmoothError("INVALID_OUTPUT", `the output cannot be recorded: ${describe(cause)}`, { cause }), { leaf });
 
-function failure(error: unknown, { leaf }: Pick<AttemptInput, "leaf">): Failure {
+function failure(error: unknown, { leaf, clock }: Pick<AttemptInput, "leaf"> & Partial<AttemptInput>): Failure {
   const code = isOurs(error) ? error.code : "TASK_FAILED";
   const refused =
     peek(error, "failureRetryable") === false || peek(peek(error, "details"), "failureRetryable") === false;
@@ -251,7 +254,16 @@ function failure(error: unknown, { leaf }: Pick<AttemptInput, "leaf">): Failure 
     error: { code, message: describe(error).slice(0, 10_000), nodeId: leaf.nodeId },
     retryable: !refused && !wrongValue && !agentUnusable && !NEVER_RETRIED.has(code),
     agentUnusable,
+    quotaUntilMs: clock && code === "RATE_LIMITED" ? quotaEnd(peek(error, "details"), clock.now()) : null,
   };
+}
+
+/** T3. Only a refusal that says when it ends is a quota. */
+function quotaEnd(details: unknown, nowMs: number): number | null {
+  const resetAtMs = peek(details, "resetAtMs");
+  const afterMs = peek(details, "retryAfterMs");
+  const untilMs = typeof resetAtMs === "number" ? resetAtMs : typeof afterMs === "number" ? nowMs + afterMs : NaN;
+  return untilMs > nowMs ? untilMs : null;
 }
 
 /** A proxy can be thrown too, and it can refuse to say what it is. */

@@ -52,6 +52,12 @@ export type TaskProps<O extends OutputTarget, D extends Readonly<Record<string, 
     readonly memory?: TaskMemoryConfig;
     /** Upstream rows handed to a function child. */
     readonly deps?: D;
+    /** Names of the tools the task may call; an empty list: none. */
+    readonly allowTools?: readonly string[];
+    /** Ask a person before the first attempt; denied, the task fails. */
+    readonly needsApproval?: boolean;
+    /** With `needsApproval`: what comes after does not wait for the answer, nor for the task. */
+    readonly async?: boolean;
     /** Keep the row for later executions. Failed tasks, and tasks whose agent called a tool with side effects, are never kept. */
     readonly cache?: TaskCache;
     readonly children?: ReactNode | OutputValue<NoInfer<O>> | ComputeBody<NoInfer<O>, D>;

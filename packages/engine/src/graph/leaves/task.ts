@@ -7,7 +7,17 @@ import type { HostElement } from "../../render/renderer.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "../../schedule/retry.ts";
 import type { AgentLike, ComputeFn } from "../../task/body.ts";
 import type { TaskBody, TaskLeaf } from "../plan.ts";
-import { aDuration, aNumber, aRecord, badProp, componentName, onlyKnown, optional, strings } from "../props.ts";
+import {
+  aBoolean,
+  aDuration,
+  aNumber,
+  aRecord,
+  badProp,
+  componentName,
+  onlyKnown,
+  optional,
+  strings,
+} from "../props.ts";
 import { readMemory, readScorers } from "./aftermath-props.ts";
 import { aliases, COMMON_PROPS, edgesOf, readCommon, type DraftLeaf, type LeafScope } from "./common.ts";
 
@@ -25,6 +35,8 @@ const TASK = [
   "memory",
   "cache",
   "allowTools",
+  "needsApproval",
+  "async",
   "body",
 ];
 
@@ -47,6 +59,7 @@ export function readTask(element: HostElement, scope: LeafScope): DraftLeaf {
     heartbeatTimeoutMs: optional(element, "heartbeatTimeoutMs", aDuration) ?? (element.props["agent"] ? 600_000 : null),
     deps,
     cache: readCache(element),
+    ...readGate(element),
     allowTools: optional(element, "allowTools", strings) ?? null,
   };
   return { ...leaf, edges: [...edgesOf(element, needs), ...deps.map((dep) => dep.key)] };
@@ -83,6 +96,14 @@ function readCache(element: HostElement): CachePolicy | null {
     throw badProp(element, "cache", "{ by?, version?, key?, ttlMs?, scope?: run | workflow | global }");
   const { by = null, version = null, key = null, ttlMs = null, scope = "workflow" } = parsed.data;
   return { by, version, key, ttlMs, scope };
+}
+
+/** `async` lets what comes after go on while a person is asked; without that it says nothing, and is refused. */
+function readGate(element: HostElement): Pick<TaskLeaf, "needsApproval" | "async"> {
+  const needsApproval = optional(element, "needsApproval", aBoolean) ?? false;
+  const async = optional(element, "async", aBoolean) ?? false;
+  if (async && !needsApproval) throw badProp(element, "async", "set together with needsApproval");
+  return { needsApproval, async };
 }
 
 function readBody(element: HostElement): TaskBody {

@@ -21,6 +21,8 @@ export type Outcome =
   | { readonly kind: "waiting" }
   /** Over, with the row it records. */
   | { readonly kind: "row"; readonly row: Row; readonly table: OutputTable }
+  /** What held the task back is over. */
+  | { readonly kind: "go" }
   /** Over, and there is nothing to record. */
   | { readonly kind: "done" }
   | { readonly kind: "skip"; readonly reason: string; readonly cascades: boolean }

@@ -1,18 +1,21 @@
-/** A wait is a leaf that runs no body: reached, it becomes rows; something outside settles it. Pure: `openWait` says what to record
+/** A wait is a leaf that runs no body, or a task that is held back: reached, it becomes rows; something outside settles it. Pure: `openWait` says what to record
  *  when it is reached, `settleWait` what its rows mean now. One module per kind.
  *  W1. A wait is opened once, and its due time is fixed then: a restart reads it and never computes it anew.
  *  W2. The decision, signal, answer or time that settles a wait is used up in the transaction that records the node's end.
- *  W3. A run that suspends for several reasons is named after the first of approval (or human), signal, timer. */
-import type { WaitLeaf } from "../../graph/plan.ts";
+ *  W3. A run that suspends for several reasons is named after the first of approval (or human), signal, quota, timer. */
+import type { PlanLeaf } from "../../graph/plan.ts";
 import type { WaitOn } from "../events.ts";
 import type { RunState } from "../state.ts";
 import { openApproval, settleApproval, type ApprovalOpening } from "./approval.ts";
 import type { Opened, Settled, WaitRows } from "./outcome.ts";
+import { openGate, settleTask } from "./gate.ts";
 import { openSignal, settleSignal } from "./signal.ts";
 import { openTimer, settleTimer } from "./timer.ts";
 
-export function openWait(leaf: WaitLeaf, at: ApprovalOpening & { readonly state: RunState }): Opened {
+export function openWait(leaf: PlanLeaf, at: ApprovalOpening & { readonly state: RunState }): Opened {
   switch (leaf.type) {
+    case "task":
+      return openGate(leaf, at.workflow);
     case "approval":
       return openApproval(leaf, at);
     case "signal":
@@ -23,11 +26,13 @@ export function openWait(leaf: WaitLeaf, at: ApprovalOpening & { readonly state:
 }
 
 export function settleWait(
-  leaf: WaitLeaf,
+  leaf: PlanLeaf,
   on: WaitOn,
   { rows, state, nowMs }: { readonly rows: WaitRows; readonly state: RunState; readonly nowMs: number },
 ): Settled {
   switch (leaf.type) {
+    case "task":
+      return settleTask(leaf, on, { rows, nowMs }) ?? changed(leaf, on);
     case "approval":
       return on.kind === "approval"
         ? settleApproval(leaf, on, { row: rows.approvals.get(leaf.key), nowMs })
@@ -40,7 +45,7 @@ export function settleWait(
 }
 
 /** The workflow was edited while the node waited. */
-const changed = (leaf: WaitLeaf, on: WaitOn): Settled => ({
+const changed = (leaf: PlanLeaf, on: WaitOn): Settled => ({
   kind: "fail",
   error: {
     code: "INVALID_INPUT",
@@ -53,9 +58,10 @@ const STATUS = {
   approval: "waiting-approval",
   signal: "waiting-event",
   timer: "waiting-timer",
+  quota: "waiting-quota",
 } as const satisfies Record<WaitOn["kind"], string>;
 export type WaitStatus = (typeof STATUS)[WaitOn["kind"]];
-const ORDER: readonly WaitStatus[] = ["waiting-approval", "waiting-event", "waiting-timer"];
+const ORDER: readonly WaitStatus[] = ["waiting-approval", "waiting-event", "waiting-quota", "waiting-timer"];
 
 /** W3 */
 export function waitStatus(reasons: readonly WaitOn[]): WaitStatus {

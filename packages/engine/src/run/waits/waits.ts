@@ -1,7 +1,7 @@
 /** The waits of one run while a process drives it: what they wait for, the rows that may settle them, and when to look. */
 import type { Clock } from "@smooth/platform/ports";
 import { parseStateKey, stateKey, type NodeRef } from "../../graph/identity.ts";
-import type { ApprovalLeaf, Plan, WaitLeaf } from "../../graph/plan.ts";
+import type { ApprovalLeaf, Plan, PlanLeaf } from "../../graph/plan.ts";
 import type { OutputTable, Row } from "../../outputs/table.ts";
 import type { ApprovalRow, NewApproval, PastDecision, RunStore } from "../../store/port.ts";
 import type { ErrorInfo, RunEventBody, WaitOn } from "../events.ts";
@@ -23,8 +23,8 @@ export interface WaitsInput {
 export interface WaitSink {
   emit(event: RunEventBody): void;
   ask(approval: NewApproval): void;
-  finish(leaf: WaitLeaf, recorded: { readonly row: Row; readonly table: OutputTable }): void;
-  contain(leaf: WaitLeaf, error: ErrorInfo): void;
+  finish(leaf: PlanLeaf, recorded: { readonly row: Row; readonly table: OutputTable }): void;
+  contain(leaf: PlanLeaf, error: ErrorInfo): void;
 }
 
 export interface Suspension {
@@ -75,7 +75,7 @@ export class Waits {
   }
 
   /** What was decided in other runs may have to be looked up first: then `learn` answers the leaf again. */
-  open(leaf: WaitLeaf): void {
+  open(leaf: PlanLeaf): void {
     const past = this.#past.get(leaf.key);
     if (leaf.type === "approval" && leaf.auto && !past) return void this.#unsure.push(leaf);
     const { clock, state, workflow } = this.#in;
@@ -91,7 +91,7 @@ export class Waits {
   }
 
   /** The leaves that `open` was unsure about, to be opened again. */
-  async learn(): Promise<readonly WaitLeaf[]> {
+  async learn(): Promise<readonly PlanLeaf[]> {
     const { store, runId, workflow } = this.#in;
     const leaves = this.#unsure.splice(0);
     for (const { key, nodeId, auto } of leaves) {
@@ -121,14 +121,14 @@ export class Waits {
     this.#stirred = false;
     const settled = [...state.waiting].map(([key, on]) => {
       const leaf = leaves.get(key);
-      if (!leaf || leaf.type === "task" || !state.waiting.has(key)) return false; // a failure before it may have ended it
+      if (!leaf || !state.waiting.has(key)) return false; // a failure before it may have ended it
       return this.#perform(leaf, settleWait(leaf, on, { rows: this.#rows, state, nowMs }));
     });
     return settled.includes(true);
   }
 
   /** False: nothing happened. */
-  #perform(leaf: WaitLeaf, { also = [], ...outcome }: Settled): boolean {
+  #perform(leaf: PlanLeaf, { also = [], ...outcome }: Settled): boolean {
     const { nodeId, iteration } = leaf;
     for (const event of also) this.#to.emit(event);
     switch (outcome.kind) {
@@ -136,6 +136,9 @@ export class Waits {
         return also.length > 0;
       case "row":
         this.#to.finish(leaf, { row: outcome.row, table: outcome.table });
+        return true;
+      case "go":
+        this.#to.emit({ type: "wait.over", nodeId, iteration });
         return true;
       case "done":
         this.#to.emit({ type: "node.finished", nodeId, iteration, output: null });
