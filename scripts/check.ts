@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
-const sources = ["apps", "packages", "prisma/src", "scripts", "infra"];
+const sources = ["apps", "packages", "prisma/src", "scripts", "infra", "examples"];
 
 export const GATES: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ["format", "oxfmt", "--check", ...sources],

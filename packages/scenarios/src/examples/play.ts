@@ -1,0 +1,71 @@
+/** A process that plays one or all examples from start to end, as people would: node play.ts <plays.json>
+ *  It answers approvals, sends signals, waits for what is due, and prints how each run ended. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { decideApproval, signalRun } from "@smooth/engine/control";
+import { openSqliteStore } from "@smooth/engine/store/sqlite";
+import { openSqlite } from "@smooth/platform/node/sqlite";
+import { loadWorkflow } from "@smooth/workflow/load-workflow";
+import { runWorkflow, type RunWorkflowResult } from "@smooth/workflow/run-workflow";
+
+export interface Play {
+  readonly name: string;
+  readonly input?: Readonly<Record<string, unknown>>;
+  /** What the person decides, by node; others are approved. */
+  readonly deny?: readonly string[];
+  readonly select?: Readonly<Record<string, string>>;
+  readonly signals?: readonly { readonly name: string; readonly payload: unknown }[];
+}
+
+export type Played = Pick<RunWorkflowResult, "status" | "output" | "error"> & { readonly ran: readonly string[] };
+
+const EXAMPLES = join(import.meta.dirname, "../../../../examples");
+const MAX_RESUMES = 50;
+
+async function play(play: Play): Promise<Played> {
+  const rootDir = mkdtempSync(join(tmpdir(), "example-"));
+  const runId = "run-example";
+  const ran: string[] = [];
+  const onProgress = (event: { readonly type: string; readonly nodeId?: string }): void => {
+    if (event.type === "node.finished" && event.nodeId) ran.push(event.nodeId);
+  };
+  const workflow = await loadWorkflow(join(EXAMPLES, `${play.name}.tsx`));
+  const options = { rootDir, runId, onProgress: onProgress as never };
+  let result = await runWorkflow(workflow, { ...options, input: (play.input ?? {}) as never });
+  for (let turn = 0; turn < MAX_RESUMES && result.status.startsWith("waiting-"); turn += 1) {
+    await answer(rootDir, runId, { ...play, signals: turn === 0 ? (play.signals ?? []) : [] });
+    result = await runWorkflow(workflow, { ...options, resume: true, input: {} });
+  }
+  rmSync(rootDir, { recursive: true });
+  const { status, output, error } = result;
+  return { status, ran, ...(output === undefined ? {} : { output }), ...(error ? { error } : {}) };
+}
+
+async function answer(rootDir: string, runId: string, { deny = [], select = {}, signals = [] }: Play): Promise<void> {
+  const sql = openSqlite(join(rootDir, "smithers.db"));
+  const store = openSqliteStore(sql);
+  for (const { nodeId, iteration, mode, request } of await store.approvals({ runId, only: "open" })) {
+    const selected = select[nodeId] ?? request.options?.[0]?.key;
+    const ranked = request.options?.map(({ key }) => key);
+    const chosen = { approve: {}, select: { selected }, rank: { ranked } }[mode];
+    const decision = deny.includes(nodeId)
+      ? ({ verdict: "deny" } as const)
+      : { verdict: "approve" as const, ...chosen };
+    await decideApproval(store, { runId, nodeId, iteration, decision: decision as never, by: "ann", atMs: Date.now() });
+  }
+  for (const { name, payload } of signals)
+    await signalRun(store, { runId, name, payload: payload as never, by: "ann", atMs: Date.now() });
+  const { wakeAtMs } = (await store.run(runId)) ?? {};
+  sql.close();
+  if (typeof wakeAtMs === "number") await sleep(Math.max(0, wakeAtMs - Date.now()));
+}
+
+const plays = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as readonly Play[];
+const played: Record<string, Played | { readonly thrown: string }> = {};
+for (const one of plays)
+  played[one.name] = await play(one).catch((error: Error) => ({ thrown: `${error.message}\n${error.stack}` }));
+process.stdout.write(JSON.stringify(played));
+process.exit(0);

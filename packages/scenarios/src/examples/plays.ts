@@ -1,0 +1,49 @@
+/** How each example is played, and how it must end. */
+import type { Play } from "./play.ts";
+
+interface Example {
+  readonly play?: Omit<Play, "name">;
+  readonly expected: object;
+}
+
+const ends = (output: object): Example => ({ expected: { status: "finished", output } });
+
+export const PLAYS: Readonly<Record<string, Example>> = {
+  "approval-select": {
+    play: { select: { plan: "index" } },
+    expected: { status: "finished", ran: ["plan", "do-index"], output: { done: "index" } },
+  },
+  cache: ends({ calls: 1 }),
+  "check-suite": ends({ ship: true, why: "2 of 3 checks passed; failed: spelling" }),
+  "classify-and-route": ends({ handled: 2 }),
+  "content-pipeline": ends({ text: "Why, how.", words: 2 }),
+  debate: ends({ verdict: "for" }),
+  "drift-detector": ends({ alarm: "the API lost /orders" }),
+  escalation: ends({ refunded: true }),
+  "extract-prompt": ends({ slug: "triage", prompt: "Triage tickets, version 2.", score: 0.9 }),
+  "gather-and-synthesize": ends({ report: "logs+metrics+code" }),
+  hello: ends({ characters: 12 }),
+  kanban: ends({ total: 3, completed: 3 }),
+  "merge-queue": ends({ merged: 3, alwaysAlone: true }),
+  optimizer: ends({ score: 1 }),
+  panel: ends({ decision: "true", agree: 2 }),
+  poller: ends({ looks: 3 }),
+  "release-gate": { play: { deny: ["release"] }, expected: { status: "finished", ran: ["risk"] } },
+  "review-loop": ends({ published: "On durable workflows. Example." }),
+  saga: { expected: { status: "finished", ran: ["flight", "hotel", "undo-hotel", "undo-flight", "told"] } },
+  "scan-fix-verify": ends({ summary: "two issues fixed" }),
+  "scripted-agent": ends({ title: "On steps", words: 900 }),
+  supervisor: ends({ summary: "login with tests" }),
+  timer: ends({ waited: true }),
+  "try-catch-finally": {
+    expected: {
+      status: "finished",
+      ran: ["lock", "roll-back", "unlock"],
+      output: { note: "rolled back: health check failed" },
+    },
+  },
+  "wait-for-event": {
+    play: { signals: [{ name: "pr-merged", payload: { sha: "c0ffee" } }] },
+    expected: { status: "finished", output: { released: "c0ffee" } },
+  },
+};
