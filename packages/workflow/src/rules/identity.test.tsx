@@ -1,9 +1,23 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §1, Identity: names, tables and rows. */
+import type { ReactElement } from "react";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { createSmithers } from "../create-smithers.ts";
-import { Workflow, Task, Parallel, Loop, smithers, outputs, one } from "../testing/rules.ts";
+import {
+  Approval,
+  Loop,
+  one,
+  outputs,
+  Parallel,
+  Saga,
+  Sequence,
+  smithers,
+  Task,
+  Timer,
+  TryCatchFinally,
+  Workflow,
+} from "../testing/rules.ts";
 import { runToEnd } from "../testing/run-in-memory.ts";
 
 test("X1: two elements with one id are refused before anything runs", async () => {
@@ -83,4 +97,94 @@ test("an output that is no schema of the workflow is refused", async () => {
     status: "failed",
     error: { code: "UNKNOWN_OUTPUT_SCHEMA" },
   });
+});
+
+const duplicates: readonly [string, (id: string) => ReactElement][] = [
+  [
+    "Task",
+    (id) => (
+      <Task id={id} output={outputs.n}>
+        {one}
+      </Task>
+    ),
+  ],
+  ["Approval", (id) => <Approval id={id} output={outputs.decision} request={{ title: "?" }} />],
+  ["Timer", (id) => <Timer id={id} duration="1s" />],
+  ["Loop", (id) => <Loop id={id}>{null}</Loop>],
+  ["Saga", (id) => <Saga id={id} steps={[]} />],
+  ["TryCatchFinally", (id) => <TryCatchFinally id={id} try={<Sequence />} />],
+];
+
+test.each(duplicates)(
+  "X1: ids are unique across kinds: %s with the id of a task is refused, nothing runs",
+  async (_, element) => {
+    const run = await runToEnd(
+      smithers(() => (
+        <Workflow name="kinds">
+          <Task id="first" output={outputs.n}>
+            {one}
+          </Task>
+          <Parallel>{element("first")}</Parallel>
+        </Workflow>
+      )),
+    );
+
+    expect(run.result).toMatchObject({ status: "failed", error: { code: "DUPLICATE_ID" } });
+    expect(run.trace()).toEqual([]);
+  },
+);
+
+test.each(["a::b", "a@@b"])("an id may not look like a state key: %s is refused", async (id) => {
+  const { result } = await runToEnd(
+    smithers(() => (
+      <Workflow name="ids">
+        <Task id={id} output={outputs.n}>
+          {one}
+        </Task>
+      </Workflow>
+    )),
+  );
+
+  expect(result).toMatchObject({ status: "failed", error: { code: "INVALID_INPUT" } });
+});
+
+test("a node that left the tree keeps its row: it can be read, and what depends on it may run", async () => {
+  const workflow = smithers((ctx) => {
+    const gone = ctx.outputMaybe(outputs.n, "gone");
+    return (
+      <Workflow name="gone">
+        {gone ? null : (
+          <Task id="gone" output={outputs.n}>
+            {{ n: 7 }}
+          </Task>
+        )}
+        {gone ? (
+          <Task id="reader" output={outputs.text} dependsOn={["gone"]}>
+            {{ text: String(gone.n) }}
+          </Task>
+        ) : null}
+      </Workflow>
+    );
+  });
+
+  const run = await runToEnd(workflow);
+
+  expect(run.result.status).toBe("finished");
+  expect(run.trace()).toContain("node.finished reader#0");
+});
+
+test("outputs are matched by the schema object too", async () => {
+  const schema = z.object({ n: z.number() });
+  const own = createSmithers({ first: schema, second: z.object({ text: z.string() }) });
+  const run = await runToEnd(
+    own.smithers(() => (
+      <own.Workflow name="objects">
+        <own.Task id="a" output={schema}>
+          {one}
+        </own.Task>
+      </own.Workflow>
+    )),
+  );
+
+  expect(run.events.find((event) => event.type === "node.finished")).toMatchObject({ output: "first" });
 });

@@ -2,8 +2,9 @@
 /** The rules of ENGINE §2: what may run, when, and how a run ends. */
 import type { TaskContext } from "@smooth/engine/task";
 import { settle } from "@smooth/platform/testing";
+import type { ReactElement } from "react";
 import { expect, test } from "vitest";
-import { Workflow, Task, Parallel, smithers, outputs, one, never } from "../testing/rules.ts";
+import { MergeQueue, Parallel, Sequence, Task, Workflow, never, one, outputs, smithers } from "../testing/rules.ts";
 import { runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
 test.each([
@@ -177,4 +178,220 @@ test.each([
   );
 
   expect(result).toMatchObject({ status: "failed", error: { code: "WORKFLOW_RENDER_FAILED" } });
+});
+
+test("decisions are taken per completion: a slow branch never holds back a fast one", async () => {
+  const engine = testEngine();
+  const gate = Promise.withResolvers<void>();
+  const handle = await engine.start(
+    smithers(() => (
+      <Workflow name="fast-and-slow">
+        <Parallel>
+          <Task id="slow" output={outputs.n}>
+            {() => gate.promise.then(one)}
+          </Task>
+          <Sequence>
+            {["f1", "f2", "f3"].map((id) => (
+              <Task key={id} id={id} output={outputs.n}>
+                {async () => one()}
+              </Task>
+            ))}
+          </Sequence>
+        </Parallel>
+        <Task id="after" output={outputs.n}>
+          {one}
+        </Task>
+      </Workflow>
+    )),
+  );
+  await settle();
+
+  expect(engine.trace().filter((line) => line.startsWith("node.finished"))).toEqual(
+    ["f1", "f2", "f3"].map((id) => `node.finished ${id}#0`),
+  );
+  gate.resolve();
+  expect((await handle.result).status).toBe("finished");
+  expect(engine.trace().at(-1)).toBe("node.finished after#0");
+});
+
+test("a leaf waits for the earlier siblings of every enclosing sequence", async () => {
+  const run = await runToEnd(
+    smithers(() => (
+      <Workflow name="deep">
+        <Task id="first" output={outputs.n}>
+          {async () => one()}
+        </Task>
+        <Parallel>
+          <Sequence>
+            <Parallel>
+              <Task id="left" output={outputs.n}>
+                {async () => one()}
+              </Task>
+            </Parallel>
+            <Sequence>
+              <Task id="inner" output={outputs.n}>
+                {one}
+              </Task>
+            </Sequence>
+          </Sequence>
+        </Parallel>
+      </Workflow>
+    )),
+  );
+
+  expect(run.trace()).toEqual(
+    ["first", "left", "inner"].flatMap((id) => [`node.started ${id}#0`, `node.finished ${id}#0`]),
+  );
+});
+
+/** How many of the six bodies run at once. */
+async function most(tree: (tasks: ReactElement[]) => ReactElement, options: { readonly maxConcurrency?: number } = {}) {
+  let running = 0;
+  let peak = 0;
+  const body = async () => {
+    peak = Math.max(peak, (running += 1));
+    await settle();
+    running -= 1;
+    return { n: 1 };
+  };
+  const tasks = [1, 2, 3, 4, 5, 6].map((at) => (
+    <Task key={at} id={`t${at}`} output={outputs.n}>
+      {body}
+    </Task>
+  ));
+  const { result } = await runToEnd(
+    smithers(() => <Workflow name="most">{tree(tasks)}</Workflow>),
+    options,
+  );
+  expect(result.status).toBe("finished");
+  return peak;
+}
+
+test("the global cap holds over all groups; the innermost group governs below it", async () => {
+  const both = (tasks: ReactElement[]) => (
+    <Parallel>
+      <Parallel>{tasks.slice(0, 3)}</Parallel>
+      <Parallel>{tasks.slice(3)}</Parallel>
+    </Parallel>
+  );
+  const nested = (outer: number, inner: number) => (tasks: ReactElement[]) => (
+    <Parallel maxConcurrency={outer}>
+      <Parallel maxConcurrency={inner}>{tasks}</Parallel>
+    </Parallel>
+  );
+
+  expect(await most(both)).toBe(4);
+  expect(await most(both, { maxConcurrency: 5 })).toBe(5);
+  expect(await most(both, { maxConcurrency: 1 })).toBe(1);
+  expect(await most(nested(1, 3))).toBe(3);
+  expect(await most(nested(3, 1))).toBe(1);
+});
+
+test.each([
+  [undefined, 1],
+  [0, 1],
+  [-3, 1],
+  [Number.NaN, 1],
+  [2.9, 2],
+])("a MergeQueue with maxConcurrency %s runs %i at once", async (cap, expected) => {
+  expect(
+    await most((tasks) => <MergeQueue {...(cap === undefined ? {} : { maxConcurrency: cap })}>{tasks}</MergeQueue>),
+  ).toBe(expected);
+});
+
+test("skipIf is terminal: nothing of it runs and what comes after goes on", async () => {
+  const run = await runToEnd(
+    smithers(() => (
+      <Workflow name="skips">
+        <Task id="a" output={outputs.n} skipIf>
+          {one}
+        </Task>
+        <Task id="b" output={outputs.n}>
+          {one}
+        </Task>
+      </Workflow>
+    )),
+  );
+
+  expect(run.trace()).toEqual(["node.skipped a#0", "node.started b#0", "node.finished b#0"]);
+});
+
+test.each([
+  ["skipped", { skipIf: true }],
+  ["failed", { continueOnFail: true, retries: 0 }],
+])("a dependency that was %s ends the run as a deadlock that names both, when all else is done", async (how, props) => {
+  const run = await runToEnd(
+    smithers(() => (
+      <Workflow name="deadlock">
+        <Parallel>
+          <Task id="a" output={outputs.n} {...props}>
+            {() => {
+              throw new Error("no");
+            }}
+          </Task>
+          <Task id="b" output={outputs.n} dependsOn={["a"]}>
+            {one}
+          </Task>
+          <Task id="else" output={outputs.n}>
+            {async () => one()}
+          </Task>
+        </Parallel>
+      </Workflow>
+    )),
+  );
+
+  expect(run.result).toMatchObject({
+    status: "failed",
+    error: { code: "DEPENDENCY_DEADLOCK", message: `b::0 waits for a::0 (${how})` },
+  });
+  expect(run.trace()).toContain("node.finished else#0");
+});
+
+test("a run ends only on a stable frame: what the last completion mounts is still run", async () => {
+  const run = await runToEnd(
+    smithers((ctx) => (
+      <Workflow name="stable">
+        {Array.from({ length: 1 + Math.min(3, ctx.outputs("n").length) }, (_, at) => (
+          <Task key={at} id={`t${at}`} output={outputs.n}>
+            {one}
+          </Task>
+        ))}
+      </Workflow>
+    )),
+  );
+
+  expect(run.result.status).toBe("finished");
+  expect(run.trace().filter((line) => line.startsWith("node.finished"))).toHaveLength(4);
+});
+
+test("several failures: the first ends the run, and the result lists every child that failed", async () => {
+  const fails = (id: string, continueOnFail: boolean) => (
+    <Task id={id} output={outputs.n} retries={0} continueOnFail={continueOnFail}>
+      {() => Promise.reject(new Error(`${id} broke`))}
+    </Task>
+  );
+  const run = await runToEnd(
+    smithers(() => (
+      <Workflow name="several">
+        {fails("first", true)}
+        {fails("second", false)}
+      </Workflow>
+    )),
+  );
+
+  expect(run.result).toMatchObject({
+    status: "failed",
+    error: { nodeId: "second", message: "second broke" },
+    failedChildren: [{ nodeId: "first" }, { nodeId: "second" }],
+  });
+});
+
+test("a render that throws says why", async () => {
+  const { result } = await runToEnd(
+    smithers(() => {
+      throw new TypeError("no such file: plan.md");
+    }),
+  );
+
+  expect(result).toMatchObject({ error: { message: expect.stringContaining("no such file: plan.md") } });
 });

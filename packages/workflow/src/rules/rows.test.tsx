@@ -1,0 +1,109 @@
+/** @jsxImportSource @smooth/workflow */
+/** The rules of ENGINE §1 about rows, on a real SQLite database. */
+import { openSqliteStore } from "@smooth/engine/store/sqlite";
+import { openSqlite } from "@smooth/platform/node/sqlite";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { createSmithers } from "../create-smithers.ts";
+import { testEngine } from "../testing/run-in-memory.ts";
+
+const rich = z.object({
+  aText: z.string(),
+  yes: z.boolean(),
+  no: z.boolean(),
+  nothing: z.string().nullable(),
+  absent: z.string().optional(),
+  present: z.number().optional(),
+  either: z.string().nullish(),
+  when: z.date(),
+  list: z.array(z.object({ on: z.date(), deep: z.array(z.boolean().nullable()) })),
+  one: z.union([z.string(), z.number()]),
+  big: z.bigint(),
+  kind: z.enum(["a", "b"]),
+});
+const value: z.infer<typeof rich> = {
+  aText: "line\nline ✓ \u0000 '\"",
+  yes: true,
+  no: false,
+  nothing: null,
+  present: 0.1,
+  either: null,
+  when: new Date(1_700_000_000_123),
+  list: [{ on: new Date(0), deep: [true, null, false] }],
+  one: "7",
+  big: 2n ** 70n,
+  kind: "b",
+};
+
+test("one row per (run, node, iteration), in a table per schema, with snake_case columns; every value comes back as it was", async () => {
+  const sql = openSqlite(":memory:");
+  const engine = testEngine();
+  const own = createSmithers({ rich, seen: z.object({ same: z.boolean() }) });
+  const seen: unknown[] = [];
+  const workflow = own.smithers((ctx) => {
+    seen.push(ctx.outputMaybe(own.outputs.rich, "a"));
+    return (
+      <own.Workflow name="rows">
+        <own.Task id="a" output={own.outputs.rich}>
+          {() => value}
+        </own.Task>
+        <own.Approval id="stop" output="seen" request={{ title: "?" }} onDeny="continue" />
+      </own.Workflow>
+    );
+  });
+  const store = openSqliteStore(sql);
+  const first = await engine.start(workflow, { store });
+  await first.result;
+  const second = await engine.resume(workflow, first.runId, { store });
+  await second.result;
+
+  expect(seen.at(-1)).toEqual(value);
+  expect(Object.keys(seen.at(-1) as object)).not.toContain("absent");
+  const row = sql.all("SELECT * FROM rich");
+  expect(row).toMatchObject([{ run_id: first.runId, node_id: "a", iteration: 0, a_text: value.aText, yes: 1, no: 0 }]);
+});
+
+const versions = (schema: z.ZodObject, row: Record<string, unknown>) => {
+  const own = createSmithers({ result: schema });
+  let ran = 0;
+  const workflow = own.smithers(() => (
+    <own.Workflow name="versions">
+      <own.Task id="a" output="result">
+        {() => ((ran += 1), row)}
+      </own.Task>
+    </own.Workflow>
+  ));
+  return { workflow, ran: () => ran };
+};
+
+test("a schema that gained a field widens its table at start; what was recorded before stays readable", async () => {
+  const sql = openSqlite(":memory:");
+  const engine = testEngine();
+  await (
+    await engine.start(versions(z.object({ a: z.string() }), { a: "1" }).workflow, { store: openSqliteStore(sql) })
+  ).result;
+  const wider = versions(z.object({ a: z.string(), newField: z.number().optional() }), { a: "2", newField: 2 });
+
+  const run = await engine.start(wider.workflow, { store: openSqliteStore(sql) });
+
+  expect((await run.result).status).toBe("finished");
+  expect(sql.all("SELECT a, new_field FROM result ORDER BY a")).toEqual([
+    { a: "1", new_field: null },
+    { a: "2", new_field: 2 },
+  ]);
+});
+
+test("a schema whose field changed its type is refused at start by the column's name; nothing has run", async () => {
+  const sql = openSqlite(":memory:");
+  const engine = testEngine();
+  await (
+    await engine.start(versions(z.object({ a: z.string() }), { a: "1" }).workflow, { store: openSqliteStore(sql) })
+  ).result;
+  const changed = versions(z.object({ a: z.number() }), { a: 2 });
+
+  await expect(engine.start(changed.workflow, { store: openSqliteStore(sql) })).rejects.toMatchObject({
+    code: "DB_MISSING_COLUMNS",
+    message: expect.stringContaining("column a"),
+  });
+  expect(changed.ran()).toBe(0);
+});
