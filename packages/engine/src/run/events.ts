@@ -72,7 +72,13 @@ export const RunEventBody = z.discriminatedUnion("type", [
     error: ErrorInfo.optional(),
     nextRunId: z.string().optional(),
   }),
-  z.object({ type: z.literal("node.started"), ...attempt, label: z.string() }),
+  /** `meta`: what the author said about the task, when anything. */
+  z.object({
+    type: z.literal("node.started"),
+    ...attempt,
+    label: z.string(),
+    meta: z.record(z.string(), z.custom<JsonValue>()).optional(),
+  }),
   /** `output` null: it has no row (a timer). `cached`: the row was kept from an earlier execution; the body did not run. */
   z.object({
     type: z.literal("node.finished"),

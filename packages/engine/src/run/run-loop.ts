@@ -361,7 +361,8 @@ export class RunLoop {
 
   #start(step: StartStep, starts: StartStep[]): void {
     const { leaf, attempt } = step;
-    this.#emit({ type: "node.started", ...refOf(leaf), attempt, label: leaf.label });
+    const meta = Object.keys(leaf.meta).length > 0 ? { meta: { ...leaf.meta } } : {};
+    this.#emit({ type: "node.started", ...refOf(leaf), attempt, label: leaf.label, ...meta });
     const row = leaf.body.mode === "static" ? staticRow(leaf, leaf.body.value) : undefined;
     if (row) this.#finishTask(leaf, row, { prompt: null, latencyMs: 0 });
     else starts.push(step);

@@ -69,7 +69,11 @@ export function Task<O extends OutputTarget, D extends Readonly<Record<string, O
   ...props
 }: TaskProps<O, D>): ReactElement {
   const frame = React.useContext(FrameScope);
-  if (props.agent !== undefined && typeof children !== "function" && typeof children !== "string") {
+  if (
+    (props.agent ?? props.fallbackAgent) !== undefined &&
+    typeof children !== "function" &&
+    typeof children !== "string"
+  ) {
     const schema = props.outputSchema ?? frame?.registry.find(props.output).schema ?? z.object();
     return host(HOST.task, props, withSchema(children as ReactNode, schema));
   }

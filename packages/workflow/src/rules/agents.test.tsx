@@ -1,8 +1,9 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §3 about agents: what they are asked and how an answer is read. */
+import { SmoothError } from "@smooth/protocol/errors";
 import { expect, test } from "vitest";
 import { Workflow, Task, smithers, outputs, agent } from "../testing/rules.ts";
-import { runToEnd } from "../testing/run-in-memory.ts";
+import { runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
 const asks = (by: ReturnType<typeof agent> | ReturnType<typeof agent>[]) =>
   smithers(() => (
@@ -65,4 +66,114 @@ test("the next agent of a chain is tried on failure even without retries", async
 
   expect((await runToEnd(asks([first, second]))).result.status).toBe("finished");
   expect([first.asked.length, second.asked.length]).toEqual([1, 1]);
+});
+
+test("an agent without use (its key, its configuration) is not asked again in this run, and costs no retry", async () => {
+  const broken = agent(new SmoothError("AGENT_CONFIG_INVALID", "no key"));
+  const works = agent({ output: { text: "hi" } });
+  const run = await runToEnd(
+    smithers(() => (
+      <Workflow name="twice">
+        {["a", "b"].map((id) => (
+          <Task key={id} id={id} output={outputs.text} agent={[broken, works]} retries={0}>
+            Say it.
+          </Task>
+        ))}
+      </Workflow>
+    )),
+  );
+
+  expect(run.result.status).toBe("finished");
+  expect([broken.asked.length, works.asked.length]).toEqual([1, 2]);
+});
+
+test("fallbackAgent is the end of the chain, also where it is the only one; a prompt may be written as elements", async () => {
+  const down = agent(new Error("down"));
+  const last = agent({ output: { text: "hi" } });
+  const prompt = (
+    <>
+      {"Say "}
+      <>{"it."}</>
+    </>
+  );
+  const run = await runToEnd(
+    smithers(() => (
+      <Workflow name="fallback">
+        <Task id="a" output={outputs.text} agent={down} fallbackAgent={last} retries={0}>
+          {prompt}
+        </Task>
+        <Task id="b" output={outputs.text} fallbackAgent={last} retries={0}>
+          {prompt}
+        </Task>
+      </Workflow>
+    )),
+  );
+
+  expect(run.result.status).toBe("finished");
+  expect(last.asked.map((args) => args.prompt.split("\n")[0])).toEqual(["Say it.", "Say it."]);
+});
+
+test("a retry counts rounds of the chain: every agent is asked once per round", async () => {
+  const engine = testEngine();
+  const first = agent(new Error("down"));
+  const second = agent(new Error("down"));
+  const handle = await engine.start(
+    smithers(() => (
+      <Workflow name="rounds">
+        <Task
+          id="a"
+          output={outputs.text}
+          agent={[first, second]}
+          retries={2}
+          retryPolicy={{ backoff: "fixed", initialDelayMs: 10 }}
+        >
+          Say it.
+        </Task>
+      </Workflow>
+    )),
+  );
+  await engine.clock.advance(1_000);
+
+  expect((await handle.result).status).toBe("failed");
+  expect([first.asked.length, second.asked.length]).toEqual([3, 3]);
+});
+
+test("timeoutMs and the 10 minutes of silence hold for agents too", async () => {
+  for (const [props, afterMs, code] of [
+    [{ timeoutMs: 1_000 }, 1_000, "TASK_TIMEOUT"],
+    [{}, 600_000, "TASK_HEARTBEAT_TIMEOUT"],
+  ] as const) {
+    const engine = testEngine();
+    const silent = { generate: () => new Promise(() => {}) };
+    const handle = await engine.start(
+      smithers(() => (
+        <Workflow name="silent">
+          <Task id="a" output={outputs.text} agent={silent} retries={0} {...props}>
+            Say it.
+          </Task>
+        </Workflow>
+      )),
+    );
+    await engine.clock.advance(afterMs);
+
+    expect(await handle.result).toMatchObject({ status: "failed", error: { code } });
+  }
+});
+
+test("a function child with deps gives the prompt from typed rows", async () => {
+  const one = agent({ output: { text: "hi" } });
+  await runToEnd(
+    smithers(() => (
+      <Workflow name="deps">
+        <Task id="up" output={outputs.n}>
+          {{ n: 3 }}
+        </Task>
+        <Task id="a" output={outputs.text} agent={one} deps={{ up: outputs.n }}>
+          {(deps) => `Count to ${deps.up.n + 1}.`}
+        </Task>
+      </Workflow>
+    )),
+  );
+
+  expect(one.asked[0]?.prompt).toMatch(/^Count to 4\.\n/);
 });

@@ -1,7 +1,9 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §3 about attempts: retries, deadlines, heartbeats, refusals. */
 import type { TaskContext } from "@smooth/engine/task";
+import { SmoothError } from "@smooth/protocol/errors";
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { Workflow, Task, smithers, outputs, never } from "../testing/rules.ts";
 import { runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
@@ -153,4 +155,154 @@ test("a text child without an agent is refused with a hint", async () => {
     status: "failed",
     error: { code: "INVALID_INPUT", message: expect.stringContaining("agent") },
   });
+});
+
+test.each<[string, (context: TaskContext) => never]>([
+  [
+    "failureRetryable false",
+    () => {
+      throw Object.assign(new Error("no use"), { failureRetryable: false });
+    },
+  ],
+  [
+    "AGENT_CONFIG_INVALID",
+    () => {
+      throw new SmoothError("AGENT_CONFIG_INVALID", "no key");
+    },
+  ],
+  [
+    "a heartbeat that JSON cannot hold",
+    ({ heartbeat }) => {
+      heartbeat(1n as never);
+      throw new Error("not reached");
+    },
+  ],
+  [
+    "a heartbeat over 1 MB",
+    ({ heartbeat }) => {
+      heartbeat("x".repeat(1024 * 1024));
+      throw new Error("not reached");
+    },
+  ],
+])("%s is not tried again", async (_, body) => {
+  const run = await runToEnd(
+    smithers(() => (
+      <Workflow name="final">
+        <Task id="a" output={outputs.n}>
+          {body}
+        </Task>
+      </Workflow>
+    )),
+  );
+
+  expect(run.result.status).toBe("failed");
+  expect(run.trace()).toEqual(["node.started a#0", "node.failed a#0"]);
+});
+
+test("by default a task is tried again and again; noRetry and retries 0 mean one attempt", async () => {
+  const engine = testEngine();
+  const failing = (props: { readonly noRetry?: boolean; readonly retries?: number }) => {
+    let attempts = 0;
+    const workflow = smithers(() => (
+      <Workflow name="tries">
+        <Task id="a" output={outputs.n} {...props}>
+          {() => {
+            attempts += 1;
+            throw new Error("no");
+          }}
+        </Task>
+      </Workflow>
+    ));
+    return { workflow, attempts: () => attempts };
+  };
+  const forever = failing({});
+  const handle = await engine.start(forever.workflow);
+  await engine.clock.advance(3_600_000);
+  expect(forever.attempts()).toBeGreaterThan(15);
+  handle.cancel();
+  await engine.clock.advance(10_000);
+
+  for (const props of [{ noRetry: true }, { retries: 0 }]) {
+    const once = failing(props);
+    expect((await (await engine.start(once.workflow)).result).status).toBe("failed");
+    expect(once.attempts()).toBe(1);
+  }
+});
+
+test("heartbeats are written at most every 500 ms, the last one always, and none is an event", async () => {
+  const engine = testEngine();
+  const beats: unknown[] = [];
+  const { commit } = engine.store;
+  engine.store.commit = (batch) => {
+    beats.push(...batch.heartbeats.map(({ payload }) => payload));
+    return commit.call(engine.store, batch);
+  };
+  const handle = await engine.start(
+    smithers(() => (
+      <Workflow name="beats">
+        <Task id="a" output={outputs.n}>
+          {async ({ heartbeat }: TaskContext) => {
+            for (let at = 1; at <= 100; at += 1) {
+              heartbeat(at);
+              await engine.clock.sleep(10);
+            }
+            heartbeat(101);
+            return { n: 1 };
+          }}
+        </Task>
+      </Workflow>
+    )),
+  );
+  await engine.clock.advance(2_000);
+  await handle.result;
+
+  expect(beats.length).toBeLessThanOrEqual(4);
+  expect(beats.at(-1)).toBe(101);
+  expect(engine.trace()).toEqual(["node.started a#0", "node.finished a#0"]);
+});
+
+test("label and meta are in the record of the attempt", async () => {
+  const run = await runToEnd(
+    smithers(() => (
+      <Workflow name="said">
+        <Task id="a" output={outputs.n} label="Count" meta={{ owner: "ann", cost: { max: 3 } }}>
+          {{ n: 1 }}
+        </Task>
+      </Workflow>
+    )),
+  );
+
+  expect(run.events.find((event) => event.type === "node.started")).toMatchObject({
+    label: "Count",
+    meta: { owner: "ann", cost: { max: 3 } },
+  });
+});
+
+test("outputSchema is what the row is checked with, in the table of output", async () => {
+  const strict = z.object({ n: z.number().max(5) });
+  const of = (n: number) =>
+    smithers(() => (
+      <Workflow name="own-schema">
+        <Task id="a" output={outputs.n} outputSchema={strict}>
+          {() => ({ n })}
+        </Task>
+      </Workflow>
+    ));
+
+  expect((await runToEnd(of(5))).result.status).toBe("finished");
+  expect((await runToEnd(of(6))).result).toMatchObject({ status: "failed", error: { code: "INVALID_OUTPUT" } });
+});
+
+test("an element without an agent is no value, and is refused", async () => {
+  const { result } = await runToEnd(
+    smithers(() => (
+      <Workflow name="element">
+        <Task id="a" output={outputs.n}>
+          <p>count</p>
+        </Task>
+      </Workflow>
+    )),
+  );
+
+  expect(result).toMatchObject({ status: "failed", error: { code: "INVALID_INPUT" } });
 });

@@ -116,16 +116,19 @@ function readBody(element: HostElement): TaskBody {
   if (element.props["agent"] !== undefined)
     throw badProp(element, "agent", "an object with generate(), or an array of them");
   if (typeof body === "function") return { mode: "compute", fn: body as ComputeFn };
-  if (typeof body === "object" && body !== null) return { mode: "static", value: body };
+  if (typeof body === "object" && body !== null && !("$$typeof" in body)) return { mode: "static", value: body };
   const id = String(element.props["id"]);
   throw new SmoothError(
     "INVALID_INPUT",
-    `<${componentName(element.tag)} id="${id}"> has no agent and its child is ${body === undefined ? "missing" : "text"}; give it an agent, a function or an object`,
+    `<${componentName(element.tag)} id="${id}"> has no agent and its child is ${saidOf(body)}; give it an agent, a function or an object`,
     {
       details: { nodeId: id },
     },
   );
 }
+
+const saidOf = (body: unknown): string =>
+  body === undefined ? "missing" : typeof body === "object" ? "an element or null" : "text";
 
 const isAgent = (value: unknown): value is AgentLike =>
   typeof value === "object" && value !== null && typeof (value as { generate?: unknown }).generate === "function";
