@@ -30,6 +30,10 @@ export { OpenAIAgent, type OpenAIAgentOptions } from "@smooth/agents/openai-agen
 export { bash, edit, grep, read, tools, write } from "@smooth/tools/task/built-in";
 export { defineTool, type TaskTool, type TaskToolDefinition } from "@smooth/tools/task/define-tool";
 export { runWorkflow } from "@smooth/workflow/run-workflow";
+export { loadWorkflow } from "@smooth/workflow/load-workflow";
+export { markdownComponents, renderMdx } from "@smooth/workflow/render-mdx";
+export { zodSchemaToJsonExample } from "@smooth/workflow/json-example";
+export { renderFrame } from "@smooth/engine/render-frame";
 export { SmoothError as SmithersErrorInstance } from "@smooth/protocol/errors";
 export type { AgentLike } from "@smooth/engine/task";
 export type { RetryPolicy } from "@smooth/engine/retry";

@@ -39,11 +39,24 @@ export interface OpenApiToolsOptions {
 
 export type OpenApiSpec = string | object;
 
-/** By tool name. Throws OPENAPI_SPEC_LOAD_FAILED, and OPENAPI_OPERATION_NOT_FOUND when an included or excluded operation is not there. */
-export async function createOpenApiTools(
+/** One operation that can be called. */
+export interface OpenApiOperation {
+  readonly name: string;
+  readonly operationId: string;
+  readonly description: string;
+  readonly schema: z.ZodObject;
+  readonly sideEffect: boolean;
+  readonly idempotent: boolean;
+  /** O4. `args` fit the schema. Rejects only with INVALID_INPUT. */
+  call(args: Readonly<Record<string, unknown>>, context: Calling): Promise<CallAnswer>;
+}
+type Calling = Pick<ToolContext, "signal" | "idempotencyKey">;
+
+/** Throws OPENAPI_SPEC_LOAD_FAILED, and OPENAPI_OPERATION_NOT_FOUND when an included or excluded operation is not there. */
+export async function openApiOperations(
   spec: OpenApiSpec,
   options: OpenApiToolsOptions = {},
-): Promise<Record<string, Tool>> {
+): Promise<OpenApiOperation[]> {
   const document = await loadSpec(spec);
   const operations = operationsOf(document);
   const included = [...(options.include ?? []), ...(options.includeOperations ?? [])];
@@ -55,23 +68,38 @@ export async function createOpenApiTools(
   );
   const names = toolNames(chosen, options.namePrefix ?? "");
   const read = schemaReader(document);
-  return Object.fromEntries(
-    chosen.map((operation, at) => {
-      const name = names[at] ?? operation.operationId;
-      return [name, toolOf({ name, operation, document, read }, options)];
-    }),
+  return chosen.map((operation, at) =>
+    callable({ name: names[at] ?? operation.operationId, operation, document, read }, options),
   );
 }
 
-export async function createOpenApiTool(
+export async function openApiOperation(
   spec: OpenApiSpec,
   operationId: string,
   options: OpenApiToolsOptions = {},
-): Promise<Tool> {
-  const [tool] = Object.values(await createOpenApiTools(spec, { ...options, include: [operationId] }));
-  if (tool) return tool;
+): Promise<OpenApiOperation> {
+  const [operation] = await openApiOperations(spec, { ...options, include: [operationId] });
+  if (operation) return operation;
   throw new SmoothError("OPENAPI_OPERATION_NOT_FOUND", `${operationId} is excluded`);
 }
+
+/** By tool name: tools for an operator. */
+export async function createOpenApiTools(
+  spec: OpenApiSpec,
+  options: OpenApiToolsOptions = {},
+): Promise<Record<string, Tool>> {
+  const operations = await openApiOperations(spec, options);
+  return Object.fromEntries(operations.map((operation) => [operation.name, toolOf(operation)]));
+}
+
+export const createOpenApiTool = async (
+  spec: OpenApiSpec,
+  operationId: string,
+  options: OpenApiToolsOptions = {},
+): Promise<Tool> => toolOf(await openApiOperation(spec, operationId, options));
+
+const toolOf = (operation: OpenApiOperation): Tool =>
+  defineTool({ ...operation, execute: async (args, context) => resultOf(await operation.call(args, context)) });
 
 export interface ListedOperation {
   readonly operationId: string;
@@ -127,7 +155,7 @@ interface Making {
 const CHANGES_NOTHING = ["get", "head", "options", "trace"];
 const IDEMPOTENT = [...CHANGES_NOTHING, "put", "delete"];
 
-function toolOf({ name, operation, document, read }: Making, options: OpenApiToolsOptions): Tool {
+function callable({ name, operation, document, read }: Making, options: OpenApiToolsOptions): OpenApiOperation {
   const names = argumentNames(operation.parameters);
   const plan: RequestPlan = {
     operation,
@@ -137,14 +165,15 @@ function toolOf({ name, operation, document, read }: Making, options: OpenApiToo
     auth: options.auth ?? { type: "none" },
   };
   const said = [operation.summary, operation.description].filter(Boolean).join("\n");
-  return defineTool({
+  return {
     name,
+    operationId: operation.operationId,
     description: said || `${operation.method.toUpperCase()} ${operation.path}`,
     schema: argumentSchema(operation, names, read),
     sideEffect: !CHANGES_NOTHING.includes(operation.method),
     idempotent: IDEMPOTENT.includes(operation.method),
-    execute: (args, context) => perform(plan, args, { options, context }),
-  });
+    call: (args, context) => perform(plan, args, { options, context }),
+  };
 }
 
 /** A parameter is called by its name; one that another place or the body has taken says its place too. */
@@ -192,14 +221,14 @@ function baseUrlOf({ server }: Operation, { url }: OpenApiDocument, given: strin
 
 interface Performing {
   readonly options: OpenApiToolsOptions;
-  readonly context: ToolContext;
+  readonly context: Calling;
 }
 
 async function perform(
   plan: RequestPlan,
   args: Readonly<Record<string, unknown>>,
   { options, context }: Performing,
-): Promise<ToolResult> {
+): Promise<CallAnswer> {
   const { timeoutMs = 60_000, maxResponseBytes = 1_000_000, fetch: fetchIt = fetch } = options;
   const { operationId, method, path } = plan.operation;
   const headers = IDEMPOTENT.includes(method)
@@ -209,12 +238,18 @@ async function perform(
   const startedAtMs = performance.now();
   const answer = await call(request, { timeoutMs, maxResponseBytes, fetch: fetchIt }, context.signal);
   options.onCall?.({ operationId, method, path, durationMs: performance.now() - startedAtMs, status: answer.status });
-  return resultOf(answer);
+  return answer;
 }
 
 /** O4 */
 function resultOf(answer: CallAnswer): ToolResult {
-  if (answer.kind === "failed")
-    return { ok: false, content: JSON.stringify({ error: true, message: answer.message, status: answer.status }) };
+  if (answer.kind === "failed") return { ok: false, content: JSON.stringify(asError(answer)) };
   return { ok: true, content: typeof answer.value === "string" ? answer.value : JSON.stringify(answer.value) };
 }
+
+/** How a failed call is told to an agent. */
+export const asError = ({ message, status }: Extract<CallAnswer, { kind: "failed" }>) => ({
+  error: true as const,
+  message,
+  status,
+});
