@@ -90,6 +90,9 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** Where every code is explained, in this repository. */
+export const ERROR_REFERENCE_URL = "docs/errors.md";
+
 export interface SmoothErrorOptions {
   readonly cause?: unknown;
   /** Plain data for machines: ids, limits, field names. Never secrets. */
@@ -106,6 +109,15 @@ export class SmoothError extends Error {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.details = details;
+  }
+
+  /** What workflow authors know the message by. */
+  get summary(): string {
+    return this.message;
+  }
+
+  get docsUrl(): string {
+    return ERROR_REFERENCE_URL;
   }
 
   /** What crosses the wire. */

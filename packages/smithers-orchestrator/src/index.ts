@@ -34,11 +34,98 @@ export { loadWorkflow } from "@smooth/workflow/load-workflow";
 export { markdownComponents, renderMdx } from "@smooth/workflow/render-mdx";
 export { zodSchemaToJsonExample } from "@smooth/workflow/json-example";
 export { renderFrame } from "@smooth/engine/render-frame";
-export { SmoothError as SmithersErrorInstance } from "@smooth/protocol/errors";
+export {
+  ERROR_REFERENCE_URL,
+  errorToJson,
+  getSmithersErrorDefinition,
+  getSmithersErrorDocsUrl,
+  isKnownSmithersErrorCode,
+  isSmithersError,
+  knownSmithersErrorCodes,
+  SmithersErrorInstance,
+  type KnownSmithersErrorCode,
+  type SmithersError,
+  type SmithersErrorCode,
+} from "./errors.ts";
+export {
+  aggregateScores,
+  createScorer,
+  faithfulnessScorer,
+  latencyScorer,
+  llmJudge,
+  relevancyScorer,
+  schemaAdherenceScorer,
+  scoresOfRun,
+  toxicityScorer,
+  type AggregateOptions,
+  type AggregateScore,
+  type CreateScorerConfig,
+  type LlmJudgeConfig,
+  type SamplingConfig,
+  type Scorer,
+  type ScorerBinding,
+  type ScorerContext,
+  type ScoreResult,
+  type ScorerFn,
+  type ScorerInput,
+  type ScoreRow,
+  type ScorersMap,
+} from "./scorers.ts";
+export {
+  createMemoryStore,
+  namespaceToString,
+  parseNamespace,
+  Summarizer,
+  TokenLimiter,
+  TtlGarbageCollector,
+  type MemoryFact,
+  type MemoryMessage,
+  type MemoryNamespace,
+  type MemoryNamespaceKind,
+  type MemoryProcessor,
+  type MemoryStore,
+  type MemoryThread,
+  type TaskMemoryConfig,
+} from "./memory.ts";
+export {
+  createOpenApiTool,
+  createOpenApiTools,
+  listOperations,
+  type OpenApiAuth,
+  type OpenApiSpec,
+  type OpenApiToolsOptions,
+} from "./openapi.ts";
+export { mdxPlugin } from "./mdx-plugin.ts";
 export type { AgentLike } from "@smooth/engine/task";
 export type { RetryPolicy } from "@smooth/engine/retry";
-export type { WorkflowContext as SmithersCtx } from "@smooth/engine/ctx";
+export type { OutputAccessor, OutputKey, WorkflowContext as SmithersCtx } from "@smooth/engine/ctx";
 export type { WorkflowDefinition as SmithersWorkflow } from "@smooth/engine/workflow";
+export type { ErrorInfo, RunStatus } from "@smooth/engine/events";
+export type {
+  GraphSnapshot,
+  RenderFrameInput,
+  TaskDescriptor,
+  XmlElement,
+  XmlNode,
+  XmlText,
+} from "@smooth/engine/render-frame";
+export type { ApprovalOption, ApprovalRequest } from "@smooth/engine/plan";
+export type { RunWorkflowOptions as RunOptions, RunWorkflowResult as RunResult } from "@smooth/workflow/run-workflow";
+export type { HotReloadOptions } from "@smooth/workflow/hot-reload";
+export type {
+  Smithers as CreateSmithersApi,
+  WorkflowOptions as SmithersWorkflowOptions,
+} from "@smooth/workflow/create-smithers";
+export type { AutoApprove as ApprovalAutoApprove } from "@smooth/workflow/components/approval";
+export type { DepsSpec, InferDeps, TaskCache as CachePolicy } from "@smooth/workflow/components/task";
+export type { OutputTarget } from "@smooth/workflow/components/host";
+export type {
+  ApprovalDecision,
+  ApprovalRanking,
+  ApprovalSelection,
+  InferOutputEntry,
+  SmithersEvent,
+} from "@smooth/workflow/author-types";
 export { ApprovalGate, type ApprovalGateProps } from "@smooth/workflow/composites/approval-gate";
 export { CheckSuite, type CheckConfig, type CheckSuiteProps } from "@smooth/workflow/composites/check-suite";
 export {

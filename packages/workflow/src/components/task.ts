@@ -12,13 +12,15 @@ import type { AgentLike, TaskContext } from "@smooth/engine/task";
 import { host, type NodeProps, type OutputTarget } from "./host.ts";
 
 type OutputValue<O> = O extends z.ZodObject ? z.input<O> : Readonly<Record<string, unknown>>;
-type DepRows<D> = {
+/** Upstream rows by name: refs from `outputs`, or their names. */
+export type DepsSpec = Readonly<Record<string, OutputTarget>>;
+export type InferDeps<D> = {
   readonly [K in keyof D]: D[K] extends z.ZodObject ? z.output<D[K]> : Readonly<Record<string, unknown>>;
 };
 
 /** A function child: the task's context, and the rows of its `deps` by name. It answers the row; with an agent, the prompt. */
 type ComputeBody<O, D> = (
-  context: TaskContext & DepRows<D>,
+  context: TaskContext & InferDeps<D>,
 ) => OutputValue<O> | Promise<OutputValue<O>> | string | ReactElement;
 
 interface AttemptProps {
@@ -41,7 +43,7 @@ export interface TaskCache {
   readonly scope?: "run" | "workflow" | "global";
 }
 
-export type TaskProps<O extends OutputTarget, D extends Readonly<Record<string, OutputTarget>>> = NodeProps<O> &
+export type TaskProps<O extends OutputTarget = OutputTarget, D extends DepsSpec = Record<never, never>> = NodeProps<O> &
   AttemptProps & {
     /** An array is a fallback chain. */
     readonly agent?: AgentLike | readonly AgentLike[];
@@ -64,7 +66,7 @@ export type TaskProps<O extends OutputTarget, D extends Readonly<Record<string, 
   };
 
 /** With `agent`: its children are the prompt. Without: a function is computed, an object is the value. */
-export function Task<O extends OutputTarget, D extends Readonly<Record<string, OutputTarget>> = Record<never, never>>({
+export function Task<O extends OutputTarget, D extends DepsSpec = Record<never, never>>({
   children,
   ...props
 }: TaskProps<O, D>): ReactElement {
