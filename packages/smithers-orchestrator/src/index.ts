@@ -14,6 +14,7 @@ export { MergeQueue, type MergeQueueProps } from "@smooth/workflow/components/me
 export { Parallel, type ParallelProps } from "@smooth/workflow/components/parallel";
 export { Saga, SagaStep, type SagaProps, type SagaStepDef, type SagaStepProps } from "@smooth/workflow/components/saga";
 export { Sequence, type SequenceProps } from "@smooth/workflow/components/sequence";
+export { Subflow, type SubflowProps } from "@smooth/workflow/components/subflow";
 export { Task, type TaskProps } from "@smooth/workflow/components/task";
 export { Signal, type SignalProps } from "@smooth/workflow/components/signal";
 export { Timer, type TimerProps } from "@smooth/workflow/components/timer";

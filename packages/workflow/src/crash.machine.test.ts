@@ -65,7 +65,7 @@ function failedKeys(folder: string): string[] {
 const comparable = (recorded: [string, unknown][]) =>
   recorded.filter(([key]) => !key.includes(" merge")).toSorted(([a], [b]) => a.localeCompare(b));
 
-describe.each(["chain", "fan", "operator", "undo", "pages"])("%s, killed at every commit", (workflow) => {
+describe.each(["chain", "fan", "operator", "undo", "pages", "parent"])("%s, killed at every commit", (workflow) => {
   const whole = child(newFolder(), workflow);
   if (whole.kind !== "done") throw new Error("the undisturbed run was killed");
   // Before and after every third commit, and every one of the first three.

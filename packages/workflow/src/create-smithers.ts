@@ -14,6 +14,7 @@ import { Parallel } from "./components/parallel.ts";
 import { Saga } from "./components/saga.ts";
 import { Sequence } from "./components/sequence.ts";
 import { Signal } from "./components/signal.ts";
+import { Subflow } from "./components/subflow.ts";
 import { Task } from "./components/task.ts";
 import { Timer } from "./components/timer.ts";
 import { TryCatchFinally } from "./components/try-catch-finally.ts";
@@ -36,6 +37,7 @@ export interface Smithers<S extends Schemas> {
   readonly Approval: typeof Approval;
   readonly ContinueAsNew: typeof ContinueAsNew;
   readonly continueAsNew: typeof continueAsNew;
+  readonly Subflow: typeof Subflow;
   readonly MergeQueue: typeof MergeQueue;
   readonly Saga: typeof Saga;
   readonly TryCatchFinally: typeof TryCatchFinally;
@@ -63,6 +65,7 @@ export function createSmithers<S extends Schemas>(schemas: S): Smithers<S> {
     Approval,
     ContinueAsNew,
     continueAsNew,
+    Subflow,
     MergeQueue,
     Saga,
     TryCatchFinally,

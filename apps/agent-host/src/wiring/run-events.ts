@@ -158,6 +158,7 @@ const WAITS_ON: Readonly<Record<WaitKind, string>> = {
   signal: "Waits for a signal.",
   timer: "Waits for its time.",
   quota: "Waits until the provider's limit resets.",
+  run: "Waits for a run of its own.",
 };
 
 const WAITS: Partial<Record<EngineStatus, string>> = {

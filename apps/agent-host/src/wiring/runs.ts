@@ -1,4 +1,4 @@
-import { cancelRun, findResumable } from "@smooth/engine/control";
+import { cancelRun, findResumable, rootRun } from "@smooth/engine/control";
 import type { StoredEvent } from "@smooth/engine/events";
 import { type EngineDeps, resumeRun, type RunHandle, startRun } from "@smooth/engine/run";
 import type { OutputRegistry } from "@smooth/engine/outputs";
@@ -87,6 +87,9 @@ export class Runs implements RunService, AsyncDisposable {
   }
 
   async resume(runId: RunId, acceptedBy?: string): Promise<RunSummary> {
+    const row = await this.#deps.engine.store.run(runId);
+    const root = row && RunId.parse((await rootRun(this.#deps.engine.store, row)).runId);
+    if (root && root !== runId) return this.resume(root, acceptedBy); // only that knows the workflow
     const summary = this.#summary(runId);
     if (this.#live.has(runId)) return summary;
     if (isOver(summary))
@@ -233,12 +236,20 @@ export class Runs implements RunService, AsyncDisposable {
   }
 
   readonly #record = (event: StoredEvent): void => {
+    if (event.type === "run.started") this.#openChild(event);
     if (event.type === "run.status" && event.nextRunId !== undefined) this.#openNext(event.runId, event.nextRunId);
     const staysPaused = event.type === "run.claimed" && this.#summary(RunId.parse(event.runId)).status === "paused"; // R4
     const seen = staysPaused ? [] : peopleSee(event);
     if (seen.length > 0) this.#deps.runLog.append(event.runId, ...seen);
     if (event.type === "approval.opened") this.#deps.onApproval(event);
   };
+
+  /** A subflow; runs that were launched or continue others are known before their first event. */
+  #openChild({ runId, workflow }: Extract<StoredEvent, { type: "run.started" }>): void {
+    const { runLog, demo } = this.#deps;
+    const id = RunId.parse(runId);
+    if (!runLog.summary(id)) runLog.open({ runId: id, title: workflow, workflow, pearlId: null, demo: demo() });
+  }
 
   /** A run that continues as a new one. */
   #openNext(runId: string, nextRunId: string): void {

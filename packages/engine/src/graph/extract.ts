@@ -7,6 +7,7 @@ import { loopKey, resolveRef, stateKey } from "./identity.ts";
 import { readApproval } from "./leaves/approval.ts";
 import type { DraftLeaf } from "./leaves/common.ts";
 import { readSignal } from "./leaves/signal.ts";
+import { readSubflow } from "./leaves/subflow.ts";
 import { readTask } from "./leaves/task.ts";
 import { readTimer } from "./leaves/timer.ts";
 import type { Plan, PlanGroup, PlanLeaf, PlanLoop, PlanNode } from "./plan.ts";
@@ -58,6 +59,8 @@ function read(element: HostElement, place: Place, walk: Walk): PlanNode {
   switch (element.tag) {
     case HOST.task:
       return leaf(readTask(element, { ...walk, ...place }), walk);
+    case HOST.subflow:
+      return leaf(readSubflow(element, { ...walk, ...place }), walk);
     case HOST.approval:
       return approval(element, place, walk);
     case HOST.waitForEvent:

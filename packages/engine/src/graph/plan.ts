@@ -3,6 +3,7 @@ import type { TaskMemoryConfig } from "../memory/recall.ts";
 import type { CachePolicy } from "../cache/policy.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputTable } from "../outputs/table.ts";
+import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { AgentLike, ComputeFn } from "../task/body.ts";
 import type { RetryPolicy } from "../schedule/retry.ts";
 import type { ScorersMap } from "../scorers/scorer.ts";
@@ -109,6 +110,13 @@ export interface TaskLeaf extends LeafBase {
 }
 
 export type TaskBody =
+  /** A run of its own. `outputFrom`: whose row it answers with; null: the one in `output`. */
+  | {
+      readonly mode: "subflow";
+      readonly workflow: WorkflowDefinition;
+      readonly input: JsonValue;
+      readonly outputFrom: string | null;
+    }
   | { readonly mode: "static"; readonly value: unknown }
   | { readonly mode: "compute"; readonly fn: ComputeFn }
   | {

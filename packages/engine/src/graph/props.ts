@@ -13,6 +13,7 @@ export const HOST = {
   mergeQueue: "smithers:merge-queue",
   tryCatchFinally: "smithers:try-catch-finally",
   continueAsNew: "smithers:continue-as-new",
+  subflow: "smithers:subflow",
   saga: "smithers:saga",
   sagaStep: "smithers:saga-step",
   /** Parts of a scope; made by its component, never by authors. */

@@ -192,6 +192,8 @@ function bodyDetail(body: Extract<PlanLeaf, { type: "task" }>["body"]): Partial<
       return { staticPayload: body.value };
     case "compute":
       return { computeFn: body.fn };
+    case "subflow":
+      return {};
     case "agent": {
       const [only, ...more] = body.agents;
       const agent = only && more.length === 0 ? only : body.agents;

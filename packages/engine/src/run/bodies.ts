@@ -21,6 +21,7 @@ import type { TokenUsage } from "../task/usage.ts";
 import { workflowNamespace } from "./aftermath.ts";
 import type { Doorbell } from "./doorbell.ts";
 import type { RunEventBody } from "./events.ts";
+import type { Subflows } from "./subflow.ts";
 import { triesOf, type RunState } from "./state.ts";
 
 export interface BodiesInput {
@@ -37,6 +38,7 @@ export interface BodiesInput {
   /** What agents edit; null: it is not under version control. */
   readonly files: FilesInput | null;
   readonly log: Log;
+  readonly subflows: Subflows;
 }
 
 export interface Body {
@@ -118,7 +120,7 @@ export class Bodies {
 
   /** `workflow`: the name its own facts are remembered under. */
   launch(leaf: TaskLeaf, attempt: number, workflow: string): void {
-    const { runId, clock, rows, heartbeats, state, cache, around } = this.#in;
+    const { runId, clock, rows, heartbeats, state, cache, around, subflows } = this.#in;
     const agent = this.#nextAgent(leaf);
     const body: Body = { leaf, attempt, agent, abort: new AbortController(), startedAtMs: clock.now() };
     this.#live.set(leaf.key, body);
@@ -140,6 +142,8 @@ export class Bodies {
       recall: (prompt) => this.#recall(body, prompt, workflow),
       around,
       toolLog: this.#toolLog(body),
+      subflows,
+      failures: triesOf(state.nodes.get(leaf.key)).failures,
       warning: repeatWarning(state.tools.get(leaf.key)),
     }).then((outcome) => {
       this.#end({ body, outcome });

@@ -3,41 +3,39 @@
  *  N2. A loop that continues as new brings its counter, those of the loops around it, and the latest row of each node in its body.
  *  N3. `state` is JSON of at most 10 MB. */
 import { SmoothError } from "@smooth/protocol/errors";
-import type { z } from "zod";
-import { leavesBelow, type PlanLoop } from "../graph/plan.ts";
+import { leavesBelow, type PlanContinue, type PlanLoop } from "../graph/plan.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import { encodeRow } from "../outputs/table.ts";
+import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { NewRun, Successor } from "../store/port.ts";
 import { derivedRunId } from "./derived-id.ts";
 import { CONTINUATION, parseInput } from "./input.ts";
 
 const MAX_STATE_BYTES = 10 * 1024 * 1024;
 
-export type Carried = Pick<Successor, "events" | "outputs">;
-const NOTHING: Carried = { events: [], outputs: [] };
+type Carried = Pick<Successor, "events" | "outputs">;
 
 /** A run as it started: what its successor has in common with it. */
 export type RunOrigin = Omit<NewRun, "atMs" | "parent">;
 
-export interface Handover {
-  /** Absent: what the predecessor was given itself stays. */
-  readonly state?: unknown;
-  readonly carried?: Carried;
-  readonly inputSchema: z.ZodType | null;
+export interface Predecessor {
+  readonly origin: RunOrigin;
+  readonly rows: OutputRows;
+  readonly workflow: Pick<WorkflowDefinition, "inputSchema">;
   readonly atMs: number;
 }
 
 /** Throws INVALID_CONTINUATION_STATE, CONTINUATION_STATE_TOO_LARGE. */
-export function successorOf(run: RunOrigin, { state, carried = NOTHING, inputSchema, atMs }: Handover): Successor {
-  const input =
-    state === undefined ? run.input : { ...asObject(run.input), [CONTINUATION]: { payload: json(run, state) } };
-  parseInput(inputSchema, input);
-  const runId = derivedRunId(run.runId, "continued");
-  return {
-    run: { ...run, runId, input, parent: { runId: run.runId, as: "continuation", key: null }, atMs },
-    ...carried,
-  };
+export function successorOf(from: PlanContinue | PlanLoop, { origin, rows, workflow, atMs }: Predecessor): Successor {
+  const loops = from.kind === "loop";
+  const input = loops
+    ? origin.input
+    : { ...asObject(origin.input), [CONTINUATION]: { payload: json(origin, from.state) } };
+  parseInput(workflow.inputSchema, input);
+  const runId = derivedRunId(origin.runId, "continued");
+  const run: NewRun = { ...origin, runId, input, parent: { runId: origin.runId, as: "continuation", key: null }, atMs };
+  return { run, ...(loops ? carriedBy(from, rows) : { events: [], outputs: [] }) };
 }
 
 /** N3 */
@@ -68,7 +66,7 @@ const asObject = (input: JsonValue): Readonly<Record<string, JsonValue>> =>
   typeof input === "object" && !Array.isArray(input) ? (input as Readonly<Record<string, JsonValue>>) : {};
 
 /** N2 */
-export function carriedBy(loop: PlanLoop, rows: OutputRows): Carried {
+function carriedBy(loop: PlanLoop, rows: OutputRows): Carried {
   const events: Successor["events"][number][] = loop.around.map((outer) => ({ type: "loop.advanced", ...outer }));
   const outputs: Successor["outputs"][number][] = [];
   events.push({ type: "loop.advanced", loopId: loop.loopId, iteration: loop.iteration + 1 });

@@ -106,7 +106,7 @@ export async function signalRun(store: RunStore, { runId, atMs, ...sent }: SendS
     throw new SmoothError("RUN_NOT_RESUMABLE", `run ${runId} is over and takes no signals`, { details });
 }
 
-/** Asks the run's owner to stop its bodies; a suspended run is cancelled on the spot. */
+/** Asks the run's owner to stop its bodies; a suspended run is cancelled on the spot, and its suspended subflows with it. */
 export async function cancelRun(
   store: RunStore,
   cancel: { readonly runId: string; readonly by: string; readonly atMs: number },
@@ -116,6 +116,9 @@ export async function cancelRun(
     throw new SmoothError("RUN_NOT_RESUMABLE", `run ${cancel.runId} does not exist or is over`, {
       details: { runId: cancel.runId },
     });
+  if (result === "cancelled")
+    for (const child of await store.runs({ parentRunId: cancel.runId, status: SUSPENDED }))
+      await cancelRun(store, { ...cancel, runId: child.runId });
   return result;
 }
 
@@ -145,13 +148,28 @@ export async function claimResumable(
   });
 }
 
-/** Runs a supervisor should resume now. */
+/** Runs a supervisor should resume now. For a subflow that is its outermost parent: only that knows the workflow. */
 export async function findResumable(store: RunStore, check: OwnerCheck): Promise<readonly Resumable[]> {
   const left = await store.runs({ status: ["running"] });
   const due = await store.runs({ status: SUSPENDED, dueAtMs: check.nowMs });
-  return [...left, ...due]
-    .filter((run) => mayClaim(run, check) === "yes")
-    .map((run) => ({ run, because: reason(run) }));
+  const found = new Map<string, Resumable>();
+  for (const child of [...left, ...due]) {
+    const run = await rootRun(store, child);
+    if (mayClaim(run, check) !== "yes" || found.has(run.runId)) continue;
+    found.set(run.runId, { run, because: reason(run === child || run.cancelRequestedBy !== null ? run : child) });
+  }
+  return [...found.values()];
+}
+
+/** The run that a run belongs to: itself, or the outermost one that has it as a subflow. */
+export async function rootRun(store: RunStore, run: RunRow): Promise<RunRow> {
+  let root = run;
+  for (let at: RunRow | null = run; at?.parent;) {
+    const parent: RunRow | null = await store.run(at.parent.runId);
+    if (parent && at.parent.as === "subflow") root = parent;
+    at = parent;
+  }
+  return root;
 }
 
 const SUSPENDED = ["waiting-approval", "waiting-event", "waiting-timer", "waiting-quota"] as const;

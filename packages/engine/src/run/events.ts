@@ -41,6 +41,13 @@ export const WaitOn = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("timer"), dueMs: z.number() }),
   /** The provider of a task's agent takes no more until then. */
   z.object({ kind: z.literal("quota"), dueMs: z.number(), reason: z.string() }),
+  /** A subflow that waits itself; `status` is that run's. */
+  z.object({
+    kind: z.literal("run"),
+    runId: z.string(),
+    status: z.enum(["waiting-approval", "waiting-event", "waiting-quota", "waiting-timer"]),
+    dueMs: z.number().nullable(),
+  }),
 ]);
 export type WaitOn = z.infer<typeof WaitOn>;
 

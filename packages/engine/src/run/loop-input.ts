@@ -12,6 +12,7 @@ import type { AgentLike } from "../task/body.ts";
 import type { AroundBody } from "../task/tool-log.ts";
 import type { RunOrigin } from "./continuation.ts";
 import type { StoredEvent } from "./events.ts";
+import type { Subflows } from "./subflow.ts";
 import type { RunState } from "./state.ts";
 
 interface RunPorts {
@@ -42,6 +43,7 @@ export interface LoopInput extends RunPorts {
   readonly around: AroundBody;
   /** What agents edit; null: it is not under version control. */
   readonly files: FilesInput | null;
+  readonly subflows: Subflows;
   readonly onEvent: (event: StoredEvent) => void;
   /** What tasks remember across runs; without one, `memory` props fail visibly. */
   readonly memory: MemoryStore | null;

@@ -18,15 +18,15 @@ import type { StatusChange } from "../store/port.ts";
 import { staticRow, unwritable, type Failure, type Success } from "../task/attempt.ts";
 import { Aftermath, aftermathOf, type Origin } from "./aftermath.ts";
 import { Bodies, DRAIN_MS, type Body } from "./bodies.ts";
-import { carriedBy, successorOf } from "./continuation.ts";
+import { successorOf } from "./continuation.ts";
 import { Doorbell } from "./doorbell.ts";
-import type { ErrorInfo, RunEventBody, RunStatus, StoredEvent } from "./events.ts";
+import type { ErrorInfo, RunEventBody, RunStatus, StoredEvent, WaitOn } from "./events.ts";
 import { deadlock, errorInfo, exhausted } from "./failure.ts";
 import { Frames } from "./frames.ts";
 import { Recorder } from "./recorder.ts";
 import type { LoopInput } from "./loop-input.ts";
 import type { RunResult, Stop } from "./result.ts";
-import { applyEvent, triesOf } from "./state.ts";
+import { applyEvent, idleLeaves } from "./state.ts";
 import { tend } from "./tend.ts";
 import { Waits } from "./waits/waits.ts";
 
@@ -84,7 +84,9 @@ export class RunLoop {
   stop(stop: Stop): void {
     if (this.#stop) return;
     this.#stop = stop;
-    const reason = new SmoothError("TASK_ABORTED", `the run ends: ${stop.status}`);
+    const reason = new SmoothError("TASK_ABORTED", `the run ends: ${stop.status}`, {
+      details: { status: stop.status },
+    });
     this.#bodies.abort(reason);
     if (stop.status !== "failed") this.#givenUp.abort(reason);
     this.#bell.after(DRAIN_MS, this.#over.signal, () => (this.#drained = true));
@@ -176,12 +178,23 @@ export class RunLoop {
   #collect(): void {
     for (const event of [...this.#bodies.takeNotes(), ...this.#aftermath.takeDone()]) this.#emit(event);
     for (const { body, outcome } of this.#bodies.takeEnded()) {
+      if (outcome.kind === "suspended") {
+        this.#suspended(body, outcome.on);
+        continue;
+      }
       const failure = outcome.kind === "ok" ? this.#recordRow(body, outcome) : outcome;
       if (!failure || this.#stop?.status === "released") continue;
       if (this.#stop || isGivenUp(body.leaf.within, this.#in.state.scopes)) this.#cancelled(body);
       else this.#failed(body, failure);
     }
     this.#recorder.draft.heartbeats.push(...this.#bodies.takeBeats());
+  }
+
+  /** Its child waits, and so does it. */
+  #suspended({ leaf, attempt }: Body, on: WaitOn): void {
+    if (this.#stop?.status === "released") return;
+    this.#emit({ type: "wait.opened", ...refOf(leaf), on });
+    if (this.#stop || isGivenUp(leaf.within, this.#in.state.scopes)) this.#cancelled({ leaf, attempt });
   }
 
   /** A row that cannot be written (a circle, depth without end) is its attempt's failure, never the loop's. */
@@ -242,18 +255,16 @@ export class RunLoop {
 
   /** What waits, or was about to start, does so no more. */
   #withdraw(given: (leaf: PlanLeaf) => boolean): void {
-    const { state } = this.#in;
     const launched = new Set(this.#bodies.live.map((body) => body.leaf.key));
-    for (const leaf of this.#plan?.leaves.values() ?? []) {
-      const node = state.nodes.get(leaf.key);
-      const idle = node?.kind === "waiting" || (node?.kind === "running" && !launched.has(leaf.key));
-      if (!idle || !given(leaf)) continue;
-      if (node.kind === "waiting") this.#recorder.draft.voided.push(refOf(leaf)); // nobody is asked any more
-      this.#cancelled({ leaf, attempt: Math.max(1, triesOf(node).attempt) });
+    for (const { leaf, attempt, waits } of idleLeaves(this.#plan, this.#in.state, launched)) {
+      if (!given(leaf)) continue;
+      if (waits) this.#recorder.draft.voided.push(refOf(leaf)); // nobody is asked any more
+      this.#cancelled({ leaf, attempt });
     }
   }
 
   #cancelled({ leaf, attempt }: { readonly leaf: PlanLeaf; readonly attempt: number }): void {
+    this.#cancelChild(leaf.key);
     this.#emit({ type: "node.cancelled", ...refOf(leaf), attempt });
   }
 
@@ -424,16 +435,11 @@ export class RunLoop {
 
   /** L6 */
   #continue(from: PlanContinue | PlanLoop): RunResult {
-    const { runId, origin, rows, workflow, clock } = this.#in;
-    const next = { inputSchema: workflow.inputSchema, atMs: clock.now() };
     try {
-      const successor =
-        from.kind === "loop"
-          ? successorOf(origin, { ...next, carried: carriedBy(from, rows) })
-          : successorOf(origin, { ...next, state: from.state });
+      const successor = successorOf(from, { ...this.#in, atMs: this.#in.clock.now() });
       this.#withdraw(() => true);
       this.#recorder.successor = successor;
-      return { status: "continued", runId, nextRunId: successor.run.runId };
+      return { status: "continued", runId: this.#in.runId, nextRunId: successor.run.runId };
     } catch (error) {
       const failed = { status: "failed", error: errorInfo(error) } as const;
       this.stop(failed);
@@ -441,10 +447,16 @@ export class RunLoop {
     }
   }
 
+  #cancelChild(key: string): void {
+    const on = this.#in.state.waiting.get(key);
+    if (on?.kind === "run") void this.#in.subflows.cancel(on.runId);
+  }
+
   #stopped(stop: Stop): RunResult {
     const { runId, state } = this.#in;
     const over = stop.status !== "released" && stop.status !== "lost";
     if (over) for (const body of this.#bodies.live) this.#cancelled(body);
+    if (over) for (const key of state.waiting.keys()) this.#cancelChild(key);
     if (stop.status !== "failed") return { status: stop.status, runId };
     const failedChildren = [...state.nodes.values()].flatMap((node) => (node.kind === "failed" ? [node.error] : []));
     return { status: "failed", runId, error: stop.error, failedChildren };

@@ -17,6 +17,7 @@ import type { StoredEvent } from "./events.ts";
 import type { Claimed } from "./control.ts";
 import { parseInput } from "./input.ts";
 import type { RunOrigin } from "./continuation.ts";
+import { openSubflows, type Subflows } from "./subflow.ts";
 import { checkMetadata, metadataChanges, type RunMetadata } from "./metadata.ts";
 import { mayClaim, type OwnerCheck } from "./ownership.ts";
 import { replay } from "./replay.ts";
@@ -112,6 +113,7 @@ export async function startRun(options: StartRun): Promise<RunHandle> {
     ...shared(options),
     runId,
     origin,
+    subflows: childrenOf(options, origin),
     input,
     auth: origin.auth,
     epoch: 1,
@@ -186,6 +188,7 @@ async function takenUp(options: Taking, row: RunRow): Promise<RunLoop> {
     ...shared(options),
     runId,
     origin: { runId, workflow: row.workflow, input, auth, metadata, owner },
+    subflows: childrenOf(options, { runId, auth }),
     input: parseInput(workflow.inputSchema, input),
     auth,
     epoch: row.epoch,
@@ -194,6 +197,26 @@ async function takenUp(options: Taking, row: RunRow): Promise<RunLoop> {
     deliveredSeq: options.eventsAfterSeq ?? row.lastSeq,
   });
 }
+
+/** Runs of this run's subflows, driven by this process, with the workflow the node names. */
+const childrenOf = (options: Taking, { runId, auth }: Pick<RunOrigin, "runId" | "auth">): Subflows =>
+  openSubflows({
+    store: options.store,
+    owner: options.owner,
+    now: () => options.clock.now(),
+    parent: { runId, auth },
+    async drive(workflow, row, signal) {
+      const own: Taking = { ...options, workflow, signal: undefined, eventsAfterSeq: row.epoch > 2 ? undefined : 0 };
+      const handle = drive(row.runId, await takenUp(own, row), own);
+      const stop = (): void => (isLetGo(signal.reason) ? handle.release() : handle.cancel());
+      signal.addEventListener("abort", stop, { once: true });
+      if (signal.aborted) stop();
+      return lastResult(handle).finally(() => signal.removeEventListener("abort", stop));
+    },
+  });
+
+const isLetGo = (reason: unknown): boolean =>
+  reason instanceof SmoothError && ["released", "lost"].includes(String(reason.details["status"]));
 
 const metadataOf = ({ workflow, vcsRoot = null }: Pick<StartRun, "workflow" | "vcsRoot">): RunMetadata => ({
   source: workflow.source ?? null,

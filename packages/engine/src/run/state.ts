@@ -1,5 +1,6 @@
 /** The fold from events to what the schedule needs. Live runs and resumed runs use the same fold, so they cannot differ. */
 import { assertNever } from "@smooth/protocol/errors";
+import type { Plan, PlanLeaf } from "../graph/plan.ts";
 import { stateKey } from "../graph/identity.ts";
 import { rememberCall, type ToolHistory } from "../task/tool-log.ts";
 import { addUsage, type UsageTotals } from "../task/usage.ts";
@@ -193,12 +194,28 @@ function reset(state: RunState, { nodes, loops, scopes }: Extract<RunEventBody, 
   }
 }
 
+/** Bodies that ran are lost; subflows that waited are looked at again. */
 function interrupt(state: RunState): void {
   for (const [key, node] of state.nodes)
-    if (node.kind === "running") state.nodes.set(key, { ...node, kind: "interrupted" });
+    if (node.kind === "running" || (node.kind === "waiting" && node.on.kind === "run"))
+      put(state, key, { kind: "interrupted", ...triesOf(node) });
 }
 
 function noteCall(tools: RunState["tools"], event: Extract<RunEventBody, { type: "tool.started" }>): void {
   const key = stateKey(event);
   if (event.sideEffect || !event.idempotent) tools.set(key, rememberCall(tools.get(key), event));
+}
+
+/** Leaves that are at work without a body: they wait, or were about to start. */
+export function idleLeaves(
+  plan: Pick<Plan, "leaves"> | undefined,
+  { nodes }: RunState,
+  launched: ReadonlySet<string>,
+): readonly { readonly leaf: PlanLeaf; readonly attempt: number; readonly waits: boolean }[] {
+  return [...(plan?.leaves.values() ?? [])].flatMap((leaf) => {
+    const node = nodes.get(leaf.key);
+    const waits = node?.kind === "waiting";
+    const idle = waits || (node?.kind === "running" && !launched.has(leaf.key));
+    return idle ? [{ leaf, attempt: Math.max(1, triesOf(node).attempt), waits }] : [];
+  });
 }

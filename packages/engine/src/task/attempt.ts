@@ -13,6 +13,7 @@ import type { Row } from "../outputs/table.ts";
 import { elementText, withSchema } from "../render/element-text.ts";
 import { React } from "../render/react.ts";
 import type { ErrorInfo } from "../run/events.ts";
+import type { SubflowBody, SubflowEnd, Subflows } from "../run/subflow.ts";
 import type { AgentLike, TaskContext } from "./body.ts";
 import { describe, peek } from "./peek.ts";
 import type { AroundBody, ToolLog } from "./tool-log.ts";
@@ -27,7 +28,7 @@ export interface Success {
   /** null: nothing is kept; a key: keep the row under it. */
   readonly cached: "hit" | null | { readonly key: string };
 }
-export type AttemptOutcome = Success | Failure;
+export type AttemptOutcome = Success | Failure | Extract<SubflowEnd, { kind: "suspended" }>;
 
 export interface Failure {
   readonly kind: "failed";
@@ -56,6 +57,9 @@ export interface AttemptInput {
   readonly cache: CacheAccess;
   readonly toolLog: ToolLog;
   readonly around: AroundBody;
+  readonly subflows: Subflows;
+  /** How many attempts failed before this one. */
+  readonly failures: number;
   /** Stands before an agent's prompt: what earlier attempts did that must not be repeated. */
   readonly warning: string;
 }
@@ -76,6 +80,8 @@ export async function runAttempt(input: AttemptInput): Promise<AttemptOutcome> {
         : await Promise.race([body, ...deadlines(input, stop, pulse)]);
     return { kind: "ok", ...done };
   } catch (error) {
+    const stopped = SubflowStopped.outcomeOf(error);
+    if (stopped) return stopped;
     return failure(
       stop.signal.aborted && stop.signal.reason instanceof SmoothError && !input.signal.aborted
         ? stop.signal.reason
@@ -109,9 +115,30 @@ async function freshRow(input: AttemptInput, context: TaskContext, prompt: strin
       return parseRow(output.schema, body.value);
     case "compute":
       return parseRow(output.schema, await around(scope, async () => body.fn({ ...context, ...deps } as never)));
+    case "subflow":
+      return parseRow(output.schema, await subflowValue(body, input, context.signal));
     case "agent":
       return around(scope, () => agentRow(input, context, prompt ?? ""));
   }
+}
+
+/** How a body that is a run says that it has no row. */
+class SubflowStopped extends Error {
+  readonly #outcome: Exclude<AttemptOutcome, Success>;
+  constructor(outcome: Exclude<AttemptOutcome, Success>) {
+    super("a subflow has no row");
+    this.#outcome = outcome;
+  }
+  /** Touches nothing of what was thrown: bodies throw whatever they like. */
+  static outcomeOf(thrown: unknown): Exclude<AttemptOutcome, Success> | undefined {
+    return typeof thrown === "object" && thrown !== null && #outcome in thrown ? thrown.#outcome : undefined;
+  }
+}
+
+async function subflowValue(body: SubflowBody, input: AttemptInput, signal: AbortSignal): Promise<unknown> {
+  const end = await input.subflows.run({ key: input.leaf.key, round: input.failures, body, signal });
+  if (end.kind === "value") return end.value;
+  throw new SubflowStopped(end.kind === "failed" ? { ...end, agentUnusable: false, quotaUntilMs: null } : end);
 }
 
 async function agentRow(input: AttemptInput, context: TaskContext, prompt: string): Promise<Row> {

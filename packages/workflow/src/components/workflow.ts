@@ -1,5 +1,7 @@
 import type { ReactElement, ReactNode } from "react";
 import { HOST } from "@smooth/engine/elements";
+import { Inlined } from "@smooth/engine/inline";
+import { React } from "@smooth/engine/react";
 import { host } from "./host.ts";
 
 export interface WorkflowProps {
@@ -10,4 +12,7 @@ export interface WorkflowProps {
 }
 
 /** The root. Its children run in order. */
-export const Workflow = (props: WorkflowProps): ReactElement => host(HOST.workflow, props);
+export function Workflow(props: WorkflowProps): ReactElement {
+  const inlined = React.useContext(Inlined);
+  return inlined ? host(HOST.sequence, null, props.children) : host(HOST.workflow, props);
+}

@@ -10,6 +10,7 @@ import { Loop } from "../components/loop.ts";
 import { Parallel } from "../components/parallel.ts";
 import { Saga } from "../components/saga.ts";
 import { Sequence } from "../components/sequence.ts";
+import { Subflow } from "../components/subflow.ts";
 import { Task } from "../components/task.ts";
 import { TryCatchFinally } from "../components/try-catch-finally.ts";
 import { Workflow } from "../components/workflow.ts";
@@ -49,6 +50,16 @@ export function crashWorkflows(bodyLog: string): Readonly<Record<string, Workflo
   const row = (ctx: Parameters<Parameters<typeof smithers>[0]>[0], nodeId: string) =>
     ctx.outputMaybe(outputs.value, { nodeId });
 
+  const child = smithers(() =>
+    h(
+      Workflow,
+      { name: "child" },
+      step("start", 10),
+      h(Approval, { id: "merge", output: outputs.decision, request: { title: "Merge?" } }),
+      step("deep", 20),
+    ),
+  );
+
   return {
     undo: smithers(() =>
       h(
@@ -84,6 +95,15 @@ export function crashWorkflows(bodyLog: string): Readonly<Record<string, Workflo
         page === 0 ? h(ContinueAsNew, { state: 1 }) : null,
       );
     }),
+    parent: smithers(() =>
+      h(
+        Workflow,
+        { name: "parent" },
+        step("first", 1),
+        h(Subflow<typeof outputs.value>, { id: "sub", workflow: child, output: outputs.value, outputFrom: "deep" }),
+        step("last", 3),
+      ),
+    ),
     chain: smithers((ctx) => {
       const first = row(ctx, "s0");
       return h(

@@ -12,6 +12,7 @@ export const {
   Approval,
   Timer,
   ContinueAsNew,
+  Subflow,
   MergeQueue,
   Saga,
   TryCatchFinally,

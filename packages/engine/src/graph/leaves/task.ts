@@ -88,7 +88,7 @@ const Cache = z.strictObject({
   scope: z.enum(["run", "workflow", "global"]).optional(),
 });
 
-function readCache(element: HostElement): CachePolicy | null {
+export function readCache(element: HostElement): CachePolicy | null {
   const given = element.props["cache"];
   if (given === undefined || given === null) return null;
   const parsed = Cache.safeParse(given);
@@ -106,7 +106,7 @@ function readGate(element: HostElement): Pick<TaskLeaf, "needsApproval" | "async
   return { needsApproval, async };
 }
 
-function readBody(element: HostElement): TaskBody {
+function readBody(element: HostElement): Exclude<TaskBody, { mode: "subflow" }> {
   const body = element.props["body"];
   const agents = [element.props["agent"], element.props["fallbackAgent"]].flat().filter(isAgent);
   if (agents.length > 0) {

@@ -1,6 +1,7 @@
 /** What holds a task back before, or between, its attempts.
  *  G1. A task with `needsApproval` is asked for once, before its first attempt; denied, it fails without having run.
- *  G2. A quota that is used up costs no retry: the task waits for the time the provider named, and goes on by itself. */
+ *  G2. A quota that is used up costs no retry: the task waits for the time the provider named, and goes on by itself.
+ *  G3. A subflow that waits goes on when its run may: it is due, or somebody settled what it waits for. */
 import type { TaskLeaf } from "../../graph/plan.ts";
 import type { WaitOn } from "../events.ts";
 import type { Opened, Settled, WaitRows } from "./outcome.ts";
@@ -19,6 +20,9 @@ export function settleTask(
   { rows, nowMs }: { readonly rows: WaitRows; readonly nowMs: number },
 ): Settled | undefined {
   if (on.kind === "quota") return on.dueMs <= nowMs ? { kind: "go" } : { kind: "waiting" }; // G2
+  if (on.kind === "run")
+    // G3
+    return (on.dueMs ?? Infinity) <= nowMs || rows.readyRuns.has(on.runId) ? { kind: "go" } : { kind: "waiting" };
   return on.kind === "approval" ? settleGate(leaf, rows) : undefined;
 }
 

@@ -32,6 +32,8 @@ export type Outcome =
 export interface WaitRows {
   /** By state key. */
   readonly approvals: ReadonlyMap<string, ApprovalRow>;
+  /** Ids of suspended subflow runs that may go on. */
+  readonly readyRuns: ReadonlySet<string>;
 }
 
 export function timedOut(

@@ -54,17 +54,19 @@ const changed = (leaf: PlanLeaf, on: WaitOn): Settled => ({
   },
 });
 
+const statusOf = (on: WaitOn): WaitStatus => (on.kind === "run" ? on.status : STATUS[on.kind]);
+
 const STATUS = {
   approval: "waiting-approval",
   signal: "waiting-event",
   timer: "waiting-timer",
   quota: "waiting-quota",
-} as const satisfies Record<WaitOn["kind"], string>;
-export type WaitStatus = (typeof STATUS)[WaitOn["kind"]];
+} as const satisfies Record<Exclude<WaitOn["kind"], "run">, string>;
+export type WaitStatus = (typeof STATUS)[keyof typeof STATUS];
 const ORDER: readonly WaitStatus[] = ["waiting-approval", "waiting-event", "waiting-quota", "waiting-timer"];
 
 /** W3 */
 export function waitStatus(reasons: readonly WaitOn[]): WaitStatus {
-  const statuses = new Set(reasons.map((on) => STATUS[on.kind]));
+  const statuses = new Set(reasons.map(statusOf));
   return ORDER.find((status) => statuses.has(status)) ?? "waiting-timer";
 }

@@ -6,6 +6,7 @@ import type { OutputTable, Row } from "../../outputs/table.ts";
 import type { ApprovalRow, NewApproval, PastDecision, RunStore } from "../../store/port.ts";
 import type { ErrorInfo, RunEventBody, WaitOn } from "../events.ts";
 import type { RunState } from "../state.ts";
+import type { Subflows } from "../subflow.ts";
 import { BY_AUTO_APPROVE, BY_TIMEOUT, isOverdue } from "./approval.ts";
 import type { Settled, WaitRows } from "./outcome.ts";
 import { openWait, settleWait, waitStatus, type WaitStatus } from "./wait.ts";
@@ -15,6 +16,7 @@ export interface WaitsInput {
   readonly store: RunStore;
   readonly clock: Clock;
   readonly state: RunState;
+  readonly subflows: Pick<Subflows, "isReady">;
   /** The workflow's name. */
   readonly workflow: () => string;
 }
@@ -40,7 +42,7 @@ const SIT_OUT_MS = 2_000;
 export class Waits {
   readonly #in: WaitsInput;
   readonly #to: WaitSink;
-  #rows: WaitRows = { approvals: new Map() };
+  #rows: WaitRows = { approvals: new Map(), readyRuns: new Set() };
   /** Something happened since the last look that may settle a wait. */
   #stirred = true;
   readonly #unsure: ApprovalLeaf[] = [];
@@ -59,6 +61,7 @@ export class Waits {
   async look(): Promise<void> {
     const { store, runId } = this.#in;
     this.#stirred = true;
+    this.#rows = { ...this.#rows, readyRuns: await this.#readyRuns() };
     if (!this.#reasons().some((on) => on.kind === "approval")) return;
     const read = async (): Promise<readonly ApprovalRow[]> => await store.approvals({ runId });
     let approvals = await read();
@@ -66,7 +69,14 @@ export class Waits {
       await this.#timeOut(row);
       approvals = await read();
     }
-    this.#rows = { approvals: new Map(approvals.map((approval) => [stateKey(approval), approval])) };
+    this.#rows = { ...this.#rows, approvals: new Map(approvals.map((approval) => [stateKey(approval), approval])) };
+  }
+
+  async #readyRuns(): Promise<ReadonlySet<string>> {
+    const ready = new Set<string>();
+    for (const on of this.#reasons())
+      if (on.kind === "run" && (await this.#in.subflows.isReady(on.runId))) ready.add(on.runId);
+    return ready;
   }
 
   /** Something can only be settled after a look at the store. */
