@@ -1,7 +1,7 @@
 /** @jsxImportSource smithers-orchestrator */
 /** Agents of the AI SDK in a workflow, against the scripted model over real HTTP, with the events they leave. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Persona } from "@smooth/agents/scripted/persona";
@@ -10,7 +10,7 @@ import { createAnthropic } from "@ai-sdk/anthropic";
 import { tool, ToolLoopAgent } from "ai";
 import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
-import { type AgentLike, AnthropicAgent, createSmithers, OpenAIAgent, runWorkflow, Task } from "./index.ts";
+import { type AgentLike, AnthropicAgent, createSmithers, OpenAIAgent, runWorkflow, Task, tools } from "./index.ts";
 
 const { Workflow, smithers, outputs } = createSmithers({ output: z.object({ title: z.string(), words: z.number() }) });
 
@@ -19,8 +19,13 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
-async function run(agent: AgentLike | AgentLike[], props: { readonly allowTools?: string[] } = {}) {
+async function run(
+  agent: AgentLike | AgentLike[],
+  props: { readonly allowTools?: string[] } = {},
+  files: Readonly<Record<string, string>> = {},
+) {
   const rootDir = mkdtempSync(join(tmpdir(), "agents-"));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(rootDir, name), text);
   folders.push(rootDir);
   const events: Record<string, unknown>[] = [];
   const workflow = smithers(() => (
@@ -75,6 +80,26 @@ test.each([
 
   expect(result).toMatchObject({ status: "finished", output: { words: 1 } });
   expect(server.requests.every(({ body }) => !JSON.stringify(body["tools"] ?? []).includes("count"))).toBe(true);
+});
+
+test("the built-in tools are the agent's: they run in its task, and their calls are in the events", async () => {
+  const reader: Persona = ({ calls }) =>
+    calls.length === 0
+      ? { text: "", calls: [{ name: "read", args: { path: "notes.txt" } }] }
+      : { text: JSON.stringify({ title: String(calls[0]?.result), words: 1 }), calls: [] };
+  await using server = await startScriptedServer({ persona: reader });
+
+  const { result, events } = await run(
+    new OpenAIAgent({ ...options(server.url), tools }),
+    {},
+    { "notes.txt": "A fish" },
+  );
+
+  expect(result).toMatchObject({ status: "finished", output: { title: expect.stringContaining("A fish") } });
+  expect(events.filter(({ type }) => String(type).startsWith("tool."))).toMatchObject([
+    { type: "tool.started", nodeId: "write", tool: "read" },
+    { type: "tool.finished", status: "success" },
+  ]);
 });
 
 test("a refused key goes on to the next agent of the chain; alone, it is AGENT_CONFIG_INVALID", async () => {

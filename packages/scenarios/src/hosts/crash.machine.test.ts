@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -11,7 +12,10 @@ import { makeRepository, type Repository } from "./repository.ts";
 
 /** One run, four kills of its host: while the model thinks about a result, inside a command, while a person is asked, and
  *  before the diff is approved (promise P1).
+ *  The provider speaks Anthropic's dialect and is found by providers.json.
  *  Every command leaves two traces: a line in the workspace, and a visit to a website outside. */
+
+const KEY = `hush-${randomBytes(24).toString("hex")}`;
 
 let host: RealHost;
 let site: Site;
@@ -57,7 +61,12 @@ beforeAll(async () => {
     { first: thinkOnce, calls: [bash(effect("three"))] },
     { calls: [bash(`${effect("four")} && env`), bash("echo 42 > answer.txt")] },
   ]);
-  host = new RealHost({ SMOOTH_MODEL_URL: model.url, SMOOTH_MODEL: "stranger-1", ...site.resolve });
+  host = new RealHost({ STRANGER_KEY: KEY, ...site.resolve });
+  const stranger = { id: "stranger", api_url: model.url, api_key_env: "STRANGER_KEY", api_format: "Anthropic" };
+  writeFileSync(
+    join(host.home, "providers.json"),
+    JSON.stringify({ providers: [{ ...stranger, default_model: "stranger-1", max_tokens: 4_321 }] }),
+  );
   repo = makeRepository(join(host.dir, "repo"), { "answer.txt": "41\n" });
   outside = join(host.dir, "outside");
   mkdirSync(outside);
@@ -105,6 +114,18 @@ test("every effect is in the diff and in the merged commit exactly once", () => 
 
 test("the model is asked again only for what it had not said", () => {
   expect(model.asked.map(({ step }) => step)).toEqual([0, 1, 2, 2, 3, 4]);
+});
+
+test("the provider got its key in its dialect's header with every request, its limit, and counted tokens; the guest got none of the key", () => {
+  expect(new Set(model.asked.map(({ apiKey, authorization }) => `${String(apiKey)} ${authorization}`))).toEqual(
+    new Set([`${KEY} undefined`]),
+  );
+  expect(new Set(model.asked.map((asked) => `${asked.model} ${asked.maxTokens}`))).toEqual(
+    new Set(["stranger-1 4321"]),
+  );
+  expect(events.filter(({ type }) => type === "usage").at(-1)).toMatchObject({ inputTokens: 100, outputTokens: 9 });
+  expect(JSON.stringify(events)).toContain("HTTP_PROXY=");
+  expect(JSON.stringify(events)).not.toContain(KEY.slice(0, 12));
 });
 
 test("a killed host leaves no VM, and the next one needs none of it", () => {
