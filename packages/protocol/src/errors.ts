@@ -57,6 +57,7 @@ export const ERRORS = {
     about: "An edited workflow changes a schema; a running one keeps its schemas.",
   },
   HOT_RELOAD_INVALID_MODULE: { http: 400, exit: 4, about: "An edited workflow does not load or does not render." },
+  HUMAN_TASK_CANCELLED: { http: 409, exit: 1, about: "A person refused to answer a workflow's question." },
   RALPH_MAX_REACHED: { http: 500, exit: 1, about: "A loop used up maxIterations and its onMaxReached is fail." },
   OPENAPI_SPEC_LOAD_FAILED: { http: 400, exit: 4, about: "An OpenAPI document cannot be read, or is not one." },
   OPENAPI_OPERATION_NOT_FOUND: { http: 404, exit: 4, about: "The OpenAPI document has no such operation." },

@@ -9,6 +9,7 @@ export {
 export { Approval, type ApprovalProps } from "@smooth/workflow/components/approval";
 export { Branch, type BranchProps } from "@smooth/workflow/components/branch";
 export { ContinueAsNew, continueAsNew, type ContinueAsNewProps } from "@smooth/workflow/components/continue-as-new";
+export { HumanTask, type HumanTaskProps } from "@smooth/workflow/components/human-task";
 export { Loop, Ralph, type LoopProps } from "@smooth/workflow/components/loop";
 export { MergeQueue, type MergeQueueProps } from "@smooth/workflow/components/merge-queue";
 export { Parallel, type ParallelProps } from "@smooth/workflow/components/parallel";

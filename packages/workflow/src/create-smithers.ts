@@ -13,6 +13,7 @@ import { MergeQueue } from "./components/merge-queue.ts";
 import { Parallel } from "./components/parallel.ts";
 import { Saga } from "./components/saga.ts";
 import { Sequence } from "./components/sequence.ts";
+import { HumanTask } from "./components/human-task.ts";
 import { Signal } from "./components/signal.ts";
 import { Subflow } from "./components/subflow.ts";
 import { Task } from "./components/task.ts";
@@ -41,6 +42,7 @@ export interface Smithers<S extends Schemas> {
   readonly MergeQueue: typeof MergeQueue;
   readonly Saga: typeof Saga;
   readonly TryCatchFinally: typeof TryCatchFinally;
+  readonly HumanTask: typeof HumanTask;
   readonly Timer: typeof Timer;
   readonly Signal: typeof Signal;
   readonly WaitForEvent: typeof WaitForEvent;
@@ -69,6 +71,7 @@ export function createSmithers<S extends Schemas>(schemas: S): Smithers<S> {
     MergeQueue,
     Saga,
     TryCatchFinally,
+    HumanTask,
     Timer,
     Signal,
     WaitForEvent,

@@ -65,7 +65,8 @@ export function openAsks(deps: AskDeps): Asks {
     },
     async reconcile() {
       for (const approval of await store.approvals({ only: "open" })) {
-        const { runId, nodeId, iteration, request } = approval;
+        const { runId, nodeId, iteration, request, mode } = approval;
+        if (mode === "answer") continue; // a question is answered, not decided
         const known = access.list({ runId, limit: 100 }).find((ask) => isFor(ask, nodeId, iteration));
         if (known?.status === "decided") await apply(known);
         else if (!known) await openApproval({ runId, nodeId, iteration, title: request.title });

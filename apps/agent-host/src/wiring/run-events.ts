@@ -26,6 +26,7 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
       return [used(event)];
     case "signal.received":
     case "signal.rejected":
+    case "human.rejected":
     case "scope.failed":
     case "run.change-accepted":
     case "run.reloaded":
@@ -72,6 +73,7 @@ type Noted = Extract<
     type:
       | "signal.received"
       | "signal.rejected"
+      | "human.rejected"
       | "scope.failed"
       | "run.change-accepted"
       | "run.reloaded"
@@ -88,6 +90,8 @@ function noteOf(event: Noted): string {
       return `${event.by} sent the signal ${event.name}.`;
     case "signal.rejected":
       return event.error.message;
+    case "human.rejected":
+      return `${event.by}'s answer to ${event.nodeId} does not fit: ${event.problem}`;
     case "scope.failed":
       return `${event.error.message} — ${event.scopeId} goes on with its ${event.next}.`;
     case "run.change-accepted":
@@ -155,6 +159,7 @@ const STATUS: Readonly<Record<EngineStatus, RunStatus>> = {
 
 const WAITS_ON: Readonly<Record<WaitKind, string>> = {
   approval: "Waits for a decision.",
+  human: "Waits for your answer.",
   signal: "Waits for a signal.",
   timer: "Waits for its time.",
   quota: "Waits until the provider's limit resets.",

@@ -6,6 +6,7 @@ import type { HostElement, HostNode } from "../render/renderer.ts";
 import { loopKey, resolveRef, stateKey } from "./identity.ts";
 import { readApproval } from "./leaves/approval.ts";
 import type { DraftLeaf } from "./leaves/common.ts";
+import { readHuman } from "./leaves/human.ts";
 import { readSignal } from "./leaves/signal.ts";
 import { readSubflow } from "./leaves/subflow.ts";
 import { readTask } from "./leaves/task.ts";
@@ -63,6 +64,8 @@ function read(element: HostElement, place: Place, walk: Walk): PlanNode {
       return leaf(readSubflow(element, { ...walk, ...place }), walk);
     case HOST.approval:
       return approval(element, place, walk);
+    case HOST.humanTask:
+      return leaf(readHuman(element, { ...walk, ...place }), walk);
     case HOST.waitForEvent:
       return leaf(readSignal(element, { ...walk, ...place }), walk);
     case HOST.timer:

@@ -144,6 +144,17 @@ export interface TimerLeaf extends LeafBase {
   readonly when: { readonly kind: "after" | "at" | "every"; readonly ms: number };
 }
 
+/** A person answers with JSON that is the row. */
+export interface HumanLeaf extends LeafBase {
+  readonly type: "human";
+  readonly output: OutputTable;
+  readonly prompt: string;
+  /** Of the answer, for those who give it. */
+  readonly schema: JsonValue;
+  readonly maxAttempts: number;
+  readonly timeoutMs: number | null;
+}
+
 /** Takes one signal of this name and correlation; its payload is the row. */
 export interface SignalLeaf extends LeafBase {
   readonly type: "signal";
@@ -160,7 +171,7 @@ export interface SignalLeaf extends LeafBase {
 export type OnTimeout = "fail" | "skip" | "continue";
 
 /** A leaf that runs no body: it is a row until somebody or something settles it. */
-export type WaitLeaf = ApprovalLeaf | SignalLeaf | TimerLeaf;
+export type WaitLeaf = ApprovalLeaf | HumanLeaf | SignalLeaf | TimerLeaf;
 
 export type PlanLeaf = TaskLeaf | WaitLeaf;
 
@@ -178,6 +189,8 @@ export interface ApprovalRequest {
   readonly options?: readonly ApprovalOption[] | undefined;
   readonly allowedUsers?: readonly string[] | undefined;
   readonly allowedScopes?: readonly string[] | undefined;
+  /** Of mode `answer`: the node that waits for it, and the JSON Schema of what is wanted. */
+  readonly answer?: { readonly nodeId: string; readonly schema: JsonValue } | undefined;
 }
 
 export interface Plan {

@@ -21,6 +21,7 @@ export const HOST = {
   catch: "smithers:catch",
   finally: "smithers:finally",
   compensation: "smithers:compensation",
+  humanTask: "smithers:human-task",
   timer: "smithers:timer",
   waitForEvent: "smithers:wait-for-event",
 } as const;

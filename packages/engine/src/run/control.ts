@@ -31,7 +31,18 @@ export async function decideApproval(store: RunStore, { scopes = [], ...decide }
     });
   checkDecider(row, by, scopes);
   checkChoice(row, decision);
-  const result = await store.decide(decide);
+  await decideRow(store, row, decide);
+}
+
+/** The decision itself, of an approval or of a question. Throws ASK_VOID, POLICY_DENIED, ALREADY_DECIDED. */
+export async function decideRow(
+  store: RunStore,
+  { runId, nodeId, iteration }: ApprovalRow,
+  { decision, by, atMs }: Pick<Decide, "decision" | "by" | "atMs">,
+): Promise<void> {
+  if (by.startsWith(ENGINE)) throw new SmoothError("POLICY_DENIED", `${by} is no person; only the engine decides so`);
+  const details = { runId, nodeId, iteration };
+  const result = await store.decide({ runId, nodeId, iteration, decision, by, atMs });
   if (result.kind === "already-decided")
     throw new SmoothError("ALREADY_DECIDED", `approval ${nodeId} was decided by ${result.by} already`, {
       details: { ...details, by: result.by, atMs: result.atMs },
@@ -40,7 +51,6 @@ export async function decideApproval(store: RunStore, { scopes = [], ...decide }
 }
 
 function checkDecider({ request, nodeId }: ApprovalRow, by: string, scopes: readonly string[]): void {
-  if (by.startsWith(ENGINE)) throw new SmoothError("POLICY_DENIED", `${by} is no person; only the engine decides so`);
   const { allowedUsers, allowedScopes } = request;
   if (allowedUsers && !allowedUsers.includes(by))
     throw new SmoothError(
@@ -55,7 +65,9 @@ function checkDecider({ request, nodeId }: ApprovalRow, by: string, scopes: read
 }
 
 function checkChoice({ mode, request, nodeId }: ApprovalRow, decision: ApprovalDecision): void {
-  if (decision.verdict === "deny" || mode === "approve") return;
+  if ((mode === "answer") !== (decision.verdict === "answer") && decision.verdict !== "deny")
+    throw new SmoothError("INVALID_INPUT", `${nodeId} ${mode === "answer" ? "needs an answer" : "takes no answer"}`);
+  if (decision.verdict === "deny" || decision.verdict === "answer" || mode === "approve") return;
   const chosen = mode === "select" ? [decision.selected] : (decision.ranked ?? []);
   const known = new Set(request.options?.map((option) => option.key));
   const allKnown = chosen.every((key) => key !== undefined && known.has(key));

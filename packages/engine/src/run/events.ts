@@ -38,6 +38,13 @@ export const WaitOn = z.discriminatedUnion("kind", [
     /** JSON Schema of the payload. */
     schema: z.custom<JsonValue>(),
   }),
+  /** `ask`: the node id of the question's row; `round`: how often it was asked before. */
+  z.object({
+    kind: z.literal("human"),
+    ask: z.string(),
+    round: z.int(),
+    dueMs: z.number().nullable(),
+  }),
   z.object({ kind: z.literal("timer"), dueMs: z.number() }),
   /** The provider of a task's agent takes no more until then. */
   z.object({ kind: z.literal("quota"), dueMs: z.number(), reason: z.string() }),
@@ -124,7 +131,7 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("approval.decided"),
     ...node,
-    verdict: z.enum(["approve", "deny"]),
+    verdict: z.enum(["approve", "deny", "answer"]),
     by: z.string(),
     /** Why nobody was asked. */
     audit: z.object({ manualApprovals: z.int(), after: z.int() }).optional(),
@@ -132,6 +139,8 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("wait.opened"), ...node, on: WaitOn }),
   /** What held a task back is over: it may start. */
   z.object({ type: z.literal("wait.over"), ...node }),
+  /** An answer that does not fit. */
+  z.object({ type: z.literal("human.rejected"), ...node, by: z.string(), problem: z.string() }),
   /** Signals are numbered from 0 in the order they are received. */
   z.object({
     type: z.literal("signal.received"),

@@ -28,6 +28,7 @@ import type { LoopInput } from "./loop-input.ts";
 import type { RunResult, Stop } from "./result.ts";
 import { applyEvent, idleLeaves } from "./state.ts";
 import { tend } from "./tend.ts";
+import { askedRef } from "./waits/wait.ts";
 import { Waits } from "./waits/waits.ts";
 
 type StartStep = Extract<Step, { kind: "start" }>;
@@ -256,9 +257,10 @@ export class RunLoop {
   /** What waits, or was about to start, does so no more. */
   #withdraw(given: (leaf: PlanLeaf) => boolean): void {
     const launched = new Set(this.#bodies.live.map((body) => body.leaf.key));
-    for (const { leaf, attempt, waits } of idleLeaves(this.#plan, this.#in.state, launched)) {
+    for (const { leaf, attempt } of idleLeaves(this.#plan, this.#in.state, launched)) {
       if (!given(leaf)) continue;
-      if (waits) this.#recorder.draft.voided.push(refOf(leaf)); // nobody is asked any more
+      const on = this.#in.state.waiting.get(leaf.key);
+      if (on) this.#recorder.draft.voided.push(askedRef(leaf, on)); // nobody is asked any more
       this.#cancelled({ leaf, attempt });
     }
   }

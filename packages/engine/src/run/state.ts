@@ -50,6 +50,8 @@ export interface RunState {
   /** Results that are not scored and remembered yet, by state key. */
   readonly aftermath: Aftermaths;
   readonly signals: Signals;
+  /** Answers that did not fit, per node that waits for a person. */
+  readonly rejected: Map<string, number>;
   /** The last due time of each timer node: where the next beat of an `every` counts from. */
   readonly timers: Map<string, number>;
 }
@@ -62,6 +64,7 @@ export const emptyState = (): RunState => ({
   scopes: new Map(),
   tools: new Map(),
   aftermath: new Map(),
+  rejected: new Map(),
   signals: { received: [], used: new Set() },
   timers: new Map(),
 });
@@ -82,13 +85,7 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
     case "approval.opened":
       return put(state, stateKey(event), nodeState(event, state.nodes.get(stateKey(event))));
     case "wait.opened":
-      put(state, stateKey(event), {
-        kind: "waiting",
-        on: event.on,
-        tries: triesOf(state.nodes.get(stateKey(event))),
-      });
-      if (event.on.kind === "timer") state.timers.set(event.nodeId, event.on.dueMs);
-      return;
+      return beginWait(state, event);
     case "wait.over":
       return put(state, stateKey(event), { kind: "cleared", ...triesOf(state.nodes.get(stateKey(event))) });
     case "node.usage":
@@ -106,6 +103,8 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
       return interrupt(state);
     case "nodes.reset":
       return reset(state, event);
+    case "human.rejected":
+      return countRejected(state.rejected, stateKey(event));
     case "signal.received":
     case "signal.used":
     case "signal.rejected":
@@ -163,6 +162,15 @@ function nodeState(event: NodeChange, before: NodeState | undefined): NodeState 
   }
 }
 
+function beginWait(state: RunState, event: Extract<RunEventBody, { type: "wait.opened" }>): void {
+  const key = stateKey(event);
+  put(state, key, { kind: "waiting", on: event.on, tries: triesOf(state.nodes.get(key)) });
+  if (event.on.kind === "timer") state.timers.set(event.nodeId, event.on.dueMs);
+}
+
+const countRejected = (rejected: RunState["rejected"], key: string): void =>
+  void rejected.set(key, (rejected.get(key) ?? 0) + 1);
+
 function put({ nodes, waiting }: RunState, key: string, node: NodeState): void {
   nodes.set(key, node);
   if (node.kind === "waiting") waiting.set(key, node.on);
@@ -180,6 +188,7 @@ function reset(state: RunState, { nodes, loops, scopes }: Extract<RunEventBody, 
     const key = stateKey(node);
     state.aftermath.delete(key);
     state.waiting.delete(key);
+    state.rejected.delete(key);
     state.timers.delete(node.nodeId);
     if (node.attempt === 0) state.nodes.delete(key);
     else state.nodes.set(key, { kind: "interrupted", attempt: node.attempt, failures: 0 });
@@ -211,11 +220,10 @@ export function idleLeaves(
   plan: Pick<Plan, "leaves"> | undefined,
   { nodes }: RunState,
   launched: ReadonlySet<string>,
-): readonly { readonly leaf: PlanLeaf; readonly attempt: number; readonly waits: boolean }[] {
+): readonly { readonly leaf: PlanLeaf; readonly attempt: number }[] {
   return [...(plan?.leaves.values() ?? [])].flatMap((leaf) => {
     const node = nodes.get(leaf.key);
-    const waits = node?.kind === "waiting";
-    const idle = waits || (node?.kind === "running" && !launched.has(leaf.key));
-    return idle ? [{ leaf, attempt: Math.max(1, triesOf(node).attempt), waits }] : [];
+    const idle = node?.kind === "waiting" || (node?.kind === "running" && !launched.has(leaf.key));
+    return idle ? [{ leaf, attempt: Math.max(1, triesOf(node).attempt) }] : [];
   });
 }

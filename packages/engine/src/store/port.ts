@@ -78,7 +78,8 @@ export interface OutputCells extends NodeRef {
 
 export interface NewApproval extends NodeRef {
   readonly request: ApprovalRequest;
-  readonly mode: "approve" | "select" | "rank";
+  /** `answer`: a person is asked for JSON. */
+  readonly mode: "approve" | "select" | "rank" | "answer";
   /** The workflow's name. */
   readonly workflow: string;
   /** Decided in the same breath, without asking anybody. */
@@ -98,6 +99,7 @@ export type ApprovalDecision =
       readonly selected?: string | undefined;
       readonly ranked?: readonly string[] | undefined;
     }
+  | { readonly verdict: "answer"; readonly value: JsonValue; readonly note?: string | undefined }
   | { readonly verdict: "deny"; readonly note?: string | undefined };
 
 export interface ApprovalRow extends NewApproval {
@@ -126,6 +128,7 @@ export interface Batch {
   readonly atMs: number;
   readonly events: readonly RunEventBody[];
   readonly outputs: readonly OutputCells[];
+  /** One that is asked again replaces what is left of the first time. */
   readonly approvals: readonly NewApproval[];
   /** Waits that were given up: nobody is asked any more. */
   readonly voided: readonly NodeRef[];
@@ -157,7 +160,7 @@ export type DecideResult =
   | { readonly kind: "not-found" };
 
 /** Events that somebody else than the owner writes. */
-export type OutsideEvent = Extract<RunEventBody, { type: "signal.received" }>;
+export type OutsideEvent = Extract<RunEventBody, { type: "signal.received" | "human.rejected" }>;
 
 export interface RunFilter {
   readonly status?: readonly RunStatus[] | undefined;

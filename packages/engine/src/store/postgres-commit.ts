@@ -121,7 +121,10 @@ const approvals = (batches: readonly Batch[]): Part => ({
   sql: (from) => `INSERT INTO _smithers_approvals
       (run_id, node_id, iteration, mode, request, opened_at_ms, voided, workflow, decision, decided_by, decided_at_ms)
     SELECT run_id, p.node_id, p.iteration, p.mode, p.request, p.at_ms, p.voided, p.workflow, p.decision, p.decided_by,
-      p.decided_at_ms FROM ${from} JOIN owned USING (run_id)`,
+      p.decided_at_ms FROM ${from} JOIN owned USING (run_id)
+    ON CONFLICT (run_id, node_id, iteration) DO UPDATE SET mode = excluded.mode, request = excluded.request,
+      opened_at_ms = excluded.opened_at_ms, voided = excluded.voided, workflow = excluded.workflow,
+      decision = excluded.decision, decided_by = excluded.decided_by, decided_at_ms = excluded.decided_at_ms`,
   columns: {
     ...NODE,
     mode: "text",

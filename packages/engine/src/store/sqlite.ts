@@ -262,7 +262,7 @@ function insertApproval(sql: Sql, { runId, atMs }: { runId: string; atMs: number
   const { nodeId, iteration, mode, request, workflow, decided } = approval;
   const decision = decided ? [JSON.stringify(decided.decision), decided.by, decided.atMs] : [null, null, null];
   sql.run(
-    `INSERT INTO _smithers_approvals
+    `INSERT OR REPLACE INTO _smithers_approvals
        (run_id, node_id, iteration, mode, request, opened_at_ms, workflow, decision, decided_by, decided_at_ms)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     [runId, nodeId, iteration, mode, JSON.stringify(request), atMs, workflow, ...decision],

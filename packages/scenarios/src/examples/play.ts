@@ -6,6 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { decideApproval, signalRun } from "@smooth/engine/control";
+import { answerHuman } from "@smooth/engine/human";
 import { openSqliteStore } from "@smooth/engine/store/sqlite";
 import { openSqlite } from "@smooth/platform/node/sqlite";
 import { loadWorkflow } from "@smooth/workflow/load-workflow";
@@ -17,6 +18,8 @@ export interface Play {
   /** What the person decides, by node; others are approved. */
   readonly deny?: readonly string[];
   readonly select?: Readonly<Record<string, string>>;
+  /** What the person answers, by node. */
+  readonly answers?: Readonly<Record<string, unknown>>;
   readonly signals?: readonly { readonly name: string; readonly payload: unknown }[];
 }
 
@@ -44,16 +47,22 @@ async function play(play: Play): Promise<Played> {
   return { status, ran, ...(output === undefined ? {} : { output }), ...(error ? { error } : {}) };
 }
 
-async function answer(rootDir: string, runId: string, { deny = [], select = {}, signals = [] }: Play): Promise<void> {
+async function answer(rootDir: string, runId: string, play: Play): Promise<void> {
+  const { deny = [], select = {}, answers = {}, signals = [] } = play;
   const sql = openSqlite(join(rootDir, "smithers.db"));
   const store = openSqliteStore(sql);
   for (const { nodeId, iteration, mode, request } of await store.approvals({ runId, only: "open" })) {
     const selected = select[nodeId] ?? request.options?.[0]?.key;
     const ranked = request.options?.map(({ key }) => key);
-    const chosen = { approve: {}, select: { selected }, rank: { ranked } }[mode];
+    const chosen = { approve: {}, select: { selected }, rank: { ranked } };
+    if (mode === "answer") {
+      const value = answers[nodeId] as never;
+      await answerHuman(store, { requestId: `${runId}::${nodeId}::${iteration}`, value, by: "ann", atMs: Date.now() });
+      continue;
+    }
     const decision = deny.includes(nodeId)
       ? ({ verdict: "deny" } as const)
-      : { verdict: "approve" as const, ...chosen };
+      : { verdict: "approve" as const, ...chosen[mode] };
     await decideApproval(store, { runId, nodeId, iteration, decision: decision as never, by: "ann", atMs: Date.now() });
   }
   for (const { name, payload } of signals)

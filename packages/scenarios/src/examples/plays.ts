@@ -42,6 +42,10 @@ export const PLAYS: Readonly<Record<string, Example>> = {
       output: { note: "rolled back: health check failed" },
     },
   },
+  "human-task": {
+    play: { answers: { review: { approved: true, severity: "low" } } },
+    expected: { status: "finished", output: { status: "merged, low severity" } },
+  },
   "wait-for-event": {
     play: { signals: [{ name: "pr-merged", payload: { sha: "c0ffee" } }] },
     expected: { status: "finished", output: { released: "c0ffee" } },

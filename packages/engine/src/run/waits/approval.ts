@@ -61,7 +61,7 @@ export function settleApproval(
 
 /** N1: nobody decided, and nobody is asked again. */
 export const isOverdue = (on: WaitOn, nowMs: number): boolean =>
-  on.kind === "approval" && on.dueMs !== null && on.dueMs <= nowMs && on.again === 0;
+  on.dueMs !== null && on.dueMs <= nowMs && (on.kind === "human" || (on.kind === "approval" && on.again === 0));
 
 function opened(
   leaf: ApprovalLeaf,
@@ -74,7 +74,7 @@ function opened(
 
 function outcomeOf(leaf: ApprovalLeaf, decided: Decided): Outcome {
   const { decision, by } = decided;
-  if (decision.verdict === "approve") return recorded(leaf, rowOf(leaf, decided));
+  if (decision.verdict !== "deny") return recorded(leaf, rowOf(leaf, decided));
   const reason =
     by === BY_TIMEOUT ? "nobody decided in time" : `${by} denied it${decision.note ? `: ${decision.note}` : ""}`;
   switch (leaf.onDeny) {

@@ -15,6 +15,8 @@ export interface Opened {
 export type Settled = Outcome & {
   /** Recorded before the outcome, in the same transaction (W2). */
   readonly also?: readonly RunEventBody[];
+  /** What a person is asked now. */
+  readonly approvals?: readonly NewApproval[];
 };
 
 export type Outcome =

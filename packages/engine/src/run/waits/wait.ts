@@ -3,12 +3,14 @@
  *  W1. A wait is opened once, and its due time is fixed then: a restart reads it and never computes it anew.
  *  W2. The decision, signal, answer or time that settles a wait is used up in the transaction that records the node's end.
  *  W3. A run that suspends for several reasons is named after the first of approval (or human), signal, quota, timer. */
+import { stateKey, type NodeRef } from "../../graph/identity.ts";
 import type { PlanLeaf } from "../../graph/plan.ts";
 import type { WaitOn } from "../events.ts";
 import type { RunState } from "../state.ts";
 import { openApproval, settleApproval, type ApprovalOpening } from "./approval.ts";
 import type { Opened, Settled, WaitRows } from "./outcome.ts";
 import { openGate, settleTask } from "./gate.ts";
+import { openHuman, settleHuman } from "./human.ts";
 import { openSignal, settleSignal } from "./signal.ts";
 import { openTimer, settleTimer } from "./timer.ts";
 
@@ -18,6 +20,8 @@ export function openWait(leaf: PlanLeaf, at: ApprovalOpening & { readonly state:
       return openGate(leaf, at.workflow);
     case "approval":
       return openApproval(leaf, at);
+    case "human":
+      return openHuman(leaf, at);
     case "signal":
       return openSignal(leaf, at.nowMs);
     case "timer":
@@ -37,12 +41,25 @@ export function settleWait(
       return on.kind === "approval"
         ? settleApproval(leaf, on, { row: rows.approvals.get(leaf.key), nowMs })
         : changed(leaf, on);
+    case "human":
+      return on.kind === "human"
+        ? settleHuman(leaf, on, {
+            row: rows.approvals.get(stateKey(askedRef(leaf, on))),
+            rejected: state.rejected.get(leaf.key) ?? 0,
+          })
+        : changed(leaf, on);
     case "signal":
       return on.kind === "signal" ? settleSignal(leaf, on, { signals: state.signals, nowMs }) : changed(leaf, on);
     case "timer":
       return on.kind === "timer" ? settleTimer(on, nowMs) : changed(leaf, on);
   }
 }
+
+/** The row that asks somebody. */
+export const askedRef = ({ nodeId, iteration }: NodeRef, on: WaitOn): NodeRef => ({
+  nodeId: on.kind === "human" ? on.ask : nodeId,
+  iteration,
+});
 
 /** The workflow was edited while the node waited. */
 const changed = (leaf: PlanLeaf, on: WaitOn): Settled => ({
@@ -58,6 +75,7 @@ const statusOf = (on: WaitOn): WaitStatus => (on.kind === "run" ? on.status : ST
 
 const STATUS = {
   approval: "waiting-approval",
+  human: "waiting-approval",
   signal: "waiting-event",
   timer: "waiting-timer",
   quota: "waiting-quota",

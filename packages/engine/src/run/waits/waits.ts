@@ -3,13 +3,13 @@ import type { Clock } from "@smooth/platform/ports";
 import { parseStateKey, stateKey, type NodeRef } from "../../graph/identity.ts";
 import type { ApprovalLeaf, Plan, PlanLeaf } from "../../graph/plan.ts";
 import type { OutputTable, Row } from "../../outputs/table.ts";
-import type { ApprovalRow, NewApproval, PastDecision, RunStore } from "../../store/port.ts";
+import type { NewApproval, PastDecision, RunStore } from "../../store/port.ts";
 import type { ErrorInfo, RunEventBody, WaitOn } from "../events.ts";
 import type { RunState } from "../state.ts";
 import type { Subflows } from "../subflow.ts";
 import { BY_AUTO_APPROVE, BY_TIMEOUT, isOverdue } from "./approval.ts";
 import type { Settled, WaitRows } from "./outcome.ts";
-import { openWait, settleWait, waitStatus, type WaitStatus } from "./wait.ts";
+import { askedRef, openWait, settleWait, waitStatus, type WaitStatus } from "./wait.ts";
 
 export interface WaitsInput {
   readonly runId: string;
@@ -45,6 +45,8 @@ export class Waits {
   #rows: WaitRows = { approvals: new Map(), readyRuns: new Set() };
   /** Something happened since the last look that may settle a wait. */
   #stirred = true;
+  /** Their log says that somebody was asked, but there is no row: a fork copies the one and not the other. */
+  readonly #unasked = new Set<string>();
   readonly #unsure: ApprovalLeaf[] = [];
   readonly #past = new Map<string, readonly PastDecision[]>();
 
@@ -62,14 +64,12 @@ export class Waits {
     const { store, runId } = this.#in;
     this.#stirred = true;
     this.#rows = { ...this.#rows, readyRuns: await this.#readyRuns() };
-    if (!this.#reasons().some((on) => on.kind === "approval")) return;
-    const read = async (): Promise<readonly ApprovalRow[]> => await store.approvals({ runId });
-    let approvals = await read();
-    for (const row of approvals.filter((open) => !open.decided && this.#isOverdue(open))) {
-      await this.#timeOut(row);
-      approvals = await read();
-    }
+    if (!this.#reasons().some((on) => on.kind === "approval" || on.kind === "human")) return;
+    for (const [key, on] of this.#in.state.waiting)
+      if (isOverdue(on, this.#in.clock.now())) await this.#timeOut(key, on);
+    const approvals = await store.approvals({ runId });
     this.#rows = { ...this.#rows, approvals: new Map(approvals.map((approval) => [stateKey(approval), approval])) };
+    for (const [key, on] of this.#in.state.waiting) if (!this.#hasRow(key, on)) this.#unasked.add(key);
   }
 
   async #readyRuns(): Promise<ReadonlySet<string>> {
@@ -77,6 +77,11 @@ export class Waits {
     for (const on of this.#reasons())
       if (on.kind === "run" && (await this.#in.subflows.isReady(on.runId))) ready.add(on.runId);
     return ready;
+  }
+
+  #hasRow(key: string, on: WaitOn): boolean {
+    const asks = on.kind === "approval" || on.kind === "human";
+    return !asks || this.#rows.approvals.has(stateKey(askedRef(parseStateKey(key), on)));
   }
 
   /** Something can only be settled after a look at the store. */
@@ -111,16 +116,11 @@ export class Waits {
     return leaves;
   }
 
-  #isOverdue(row: ApprovalRow): boolean {
-    const on = this.#in.state.waiting.get(stateKey(row));
-    return on !== undefined && isOverdue(on, this.#in.clock.now());
-  }
-
   /** Whoever decides in this moment may still be first. */
-  async #timeOut({ nodeId, iteration }: ApprovalRow): Promise<void> {
+  async #timeOut(key: string, on: WaitOn): Promise<void> {
     const { store, runId, clock } = this.#in;
     const decision = { verdict: "deny", note: "nobody decided in time" } as const;
-    await store.decide({ runId, nodeId, iteration, decision, by: BY_TIMEOUT, atMs: clock.now() });
+    await store.decide({ runId, ...askedRef(parseStateKey(key), on), decision, by: BY_TIMEOUT, atMs: clock.now() });
   }
 
   /** True when something was settled. A wait whose leaf has left the tree is settled when it comes back. */
@@ -132,14 +132,19 @@ export class Waits {
     const settled = [...state.waiting].map(([key, on]) => {
       const leaf = leaves.get(key);
       if (!leaf || !state.waiting.has(key)) return false; // a failure before it may have ended it
+      if (this.#unasked.delete(key)) {
+        this.open(leaf);
+        return true;
+      }
       return this.#perform(leaf, settleWait(leaf, on, { rows: this.#rows, state, nowMs }));
     });
     return settled.includes(true);
   }
 
   /** False: nothing happened. */
-  #perform(leaf: PlanLeaf, { also = [], ...outcome }: Settled): boolean {
+  #perform(leaf: PlanLeaf, { also = [], approvals = [], ...outcome }: Settled): boolean {
     const { nodeId, iteration } = leaf;
+    for (const approval of approvals) this.#to.ask(approval);
     for (const event of also) this.#to.emit(event);
     switch (outcome.kind) {
       case "waiting":
