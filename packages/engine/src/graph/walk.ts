@@ -60,13 +60,16 @@ export function unique(id: string, chain: LoopChain, walk: Walk): void {
 
 /** The id of an element that may go without one: then it is called after its place, with a warning. */
 export function idOrPlace(element: HostElement, { chain, path }: Place, walk: Walk): string {
-  const given = optional(element, "id", aString);
-  const name = componentName(element.tag);
-  const id = given ?? `${name.toLowerCase()}-${path}`;
-  if (given === undefined)
-    walk.warnings.push(
-      `a <${name}> without an id is called ${id} after its place; give it an id so that edits cannot move it`,
-    );
+  const id = optional(element, "id", aString) ?? named(element, path, walk);
   unique(id, chain, walk);
+  return id;
+}
+
+function named(element: HostElement, path: string, walk: Walk): string {
+  const name = componentName(element.tag);
+  const id = `${name.toLowerCase()}-${path}`;
+  walk.warnings.push(
+    `a <${name}> without an id is called ${id} after its place; give it an id so that edits cannot move it`,
+  );
   return id;
 }

@@ -339,6 +339,7 @@ export class RunLoop {
     return (this.#schedule = new Schedule({
       plan: this.#plan,
       states: state.nodes,
+      running: state.running,
       scopes: state.scopes,
       maxConcurrency,
     }));

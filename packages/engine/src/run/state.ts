@@ -40,6 +40,8 @@ export interface RunState {
   readonly nodes: Map<string, NodeState>;
   /** Those of `nodes` that wait, in the order they began to, so that nobody has to search for them. */
   readonly waiting: Map<string, WaitOn>;
+  /** Those of `nodes` that run, for the same reason. */
+  readonly running: Set<string>;
   readonly loops: Map<string, number>;
   /** Tokens per state key, over all attempts. */
   readonly usage: Map<string, UsageTotals>;
@@ -59,6 +61,7 @@ export interface RunState {
 export const emptyState = (): RunState => ({
   nodes: new Map(),
   waiting: new Map(),
+  running: new Set(),
   loops: new Map(),
   usage: new Map(),
   scopes: new Map(),
@@ -171,8 +174,10 @@ function beginWait(state: RunState, event: Extract<RunEventBody, { type: "wait.o
 const countRejected = (rejected: RunState["rejected"], key: string): void =>
   void rejected.set(key, (rejected.get(key) ?? 0) + 1);
 
-function put({ nodes, waiting }: RunState, key: string, node: NodeState): void {
+function put({ nodes, waiting, running }: RunState, key: string, node: NodeState): void {
   nodes.set(key, node);
+  if (node.kind === "running") running.add(key);
+  else running.delete(key);
   if (node.kind === "waiting") waiting.set(key, node.on);
   else waiting.delete(key);
 }
@@ -189,6 +194,7 @@ function reset(state: RunState, { nodes, loops, scopes }: Extract<RunEventBody, 
     state.aftermath.delete(key);
     state.waiting.delete(key);
     state.rejected.delete(key);
+    state.running.delete(key);
     state.timers.delete(node.nodeId);
     if (node.attempt === 0) state.nodes.delete(key);
     else state.nodes.set(key, { kind: "interrupted", attempt: node.attempt, failures: 0 });

@@ -41,6 +41,8 @@ export interface Rest {
 export interface ScheduleInput {
   readonly plan: Plan;
   readonly states: ReadonlyMap<string, NodeState>;
+  /** Which of them run, from who knows it: a long run has many states. */
+  readonly running?: ReadonlySet<string>;
   readonly scopes: ReadonlyMap<string, ScopeState>;
   /** The global cap on running leaves. */
   readonly maxConcurrency: number;
@@ -48,6 +50,9 @@ export interface ScheduleInput {
 
 export const schedule = ({ nowMs, ...input }: ScheduleInput & { readonly nowMs: number }): readonly Step[] =>
   new Schedule(input).next(nowMs);
+
+const runningIn = (states: ScheduleInput["states"]): readonly string[] =>
+  [...states].flatMap(([key, { kind }]) => (kind === "running" ? [key] : []));
 
 export class Schedule {
   readonly #in: ScheduleInput;
@@ -65,8 +70,7 @@ export class Schedule {
   constructor(input: ScheduleInput) {
     this.#in = input;
     this.#tree = buildCells(input.plan);
-    for (const [key, state] of input.states) {
-      if (state.kind !== "running") continue;
+    for (const key of input.running ?? runningIn(input.states)) {
       const cell = this.#tree.leaves.get(key);
       if (cell) this.#occupy(cell);
       else {
