@@ -25,6 +25,7 @@ export {
   type TryCatchFinallyProps,
 } from "@smooth/workflow/components/try-catch-finally";
 export { WaitForEvent, type WaitForEventProps } from "@smooth/workflow/components/wait-for-event";
+export { Worktree, type WorktreeProps } from "@smooth/workflow/components/worktree";
 export { Workflow, type WorkflowProps } from "@smooth/workflow/components/workflow";
 export { useWorkflowContext as useCtx } from "@smooth/engine/scope";
 export { AnthropicAgent, type AnthropicAgentOptions } from "@smooth/agents/anthropic-agent";

@@ -20,6 +20,7 @@ import { Task } from "./components/task.ts";
 import { Timer } from "./components/timer.ts";
 import { TryCatchFinally } from "./components/try-catch-finally.ts";
 import { WaitForEvent } from "./components/wait-for-event.ts";
+import { Worktree } from "./components/worktree.ts";
 import { Workflow } from "./components/workflow.ts";
 
 export interface WorkflowOptions {
@@ -39,6 +40,7 @@ export interface Smithers<S extends Schemas> {
   readonly ContinueAsNew: typeof ContinueAsNew;
   readonly continueAsNew: typeof continueAsNew;
   readonly Subflow: typeof Subflow;
+  readonly Worktree: typeof Worktree;
   readonly MergeQueue: typeof MergeQueue;
   readonly Saga: typeof Saga;
   readonly TryCatchFinally: typeof TryCatchFinally;
@@ -68,6 +70,7 @@ export function createSmithers<S extends Schemas>(schemas: S): Smithers<S> {
     ContinueAsNew,
     continueAsNew,
     Subflow,
+    Worktree,
     MergeQueue,
     Saga,
     TryCatchFinally,

@@ -19,6 +19,7 @@ import { hotReload, type HotReloadOptions } from "./hot-reload.node.ts";
 import { openSqlite } from "@smooth/platform/node/sqlite";
 import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
 import type { Log } from "@smooth/platform/ports";
+import { gitWorktrees } from "@smooth/vcs/worktrees";
 import { bindTools } from "@smooth/tools/task/scope";
 import { pointers } from "@smooth/vcs/pointers";
 
@@ -92,6 +93,7 @@ export async function runWorkflow(
   } = options;
   if (resume && runId === undefined) throw new SmoothError("INVALID_INPUT", "resume needs the runId to resume");
   const watchFor = hot === false ? null : hotReload(workflow, hot === true ? {} : hot);
+  const vcsRoot = findVcsRoot(rootDir);
   const sql = openSqlite(join(rootDir, "smithers.db"));
   try {
     const deps = {
@@ -104,7 +106,8 @@ export async function runWorkflow(
       log: quiet,
       owner: processOwner(),
       vcs: pointers,
-      vcsRoot: findVcsRoot(rootDir),
+      vcsRoot,
+      worktrees: vcsRoot === null ? null : gitWorktrees(vcsRoot),
       around: bindTools({ ...options, rootDir }),
       onEvent: (event: StoredEvent) => onProgress?.({ ...event, timestampMs: event.atMs }),
     };

@@ -58,7 +58,7 @@ async function answer(kind: CliKind, options: CliAgentOptions, args: GenerateArg
       program: kind.program,
       args: command.args,
       stdin: command.stdin,
-      cwd: options.cwd ?? process.cwd(),
+      cwd: args.worktree?.path ?? options.cwd ?? process.cwd(),
       env: { ...process.env, ...options.env, ...command.env },
       timeoutMs: options.timeoutMs ?? null,
       idleTimeoutMs: options.idleTimeoutMs ?? null,

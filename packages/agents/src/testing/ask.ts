@@ -14,6 +14,7 @@ export function asking(over: Partial<GenerateArgs> = {}) {
     idempotencyKey: "run-1:write::0",
     signal,
     abortSignal: signal,
+    worktree: null,
     heartbeat: (payload) => void beats.push(payload),
     lastHeartbeat: null,
     prompt: "write",

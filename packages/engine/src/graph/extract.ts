@@ -32,7 +32,7 @@ export function extract(input: ExtractInput): Plan {
     warnings: [],
     into: (nodes, place) => children(nodes, place, walk),
   };
-  const tree = sequence(children(root.children, { chain: [], within: null, path: "" }, walk));
+  const tree = sequence(children(root.children, { chain: [], within: null, worktree: null, path: "" }, walk));
   resolveEdges(walk);
   return {
     name: optional(root, "name", aString) ?? "workflow",
@@ -88,6 +88,8 @@ function read(element: HostElement, place: Place, walk: Walk): PlanNode {
         lanes(optional(element, "maxConcurrency", aNumber)),
         children(element.children, place, walk),
       );
+    case HOST.worktree:
+      return worktree(element, place, walk);
     case HOST.loop:
       return loop(element, place, walk);
     case HOST.tryCatchFinally:
@@ -140,10 +142,10 @@ function approval(element: HostElement, place: Place, walk: Walk): PlanNode {
 
 function loop(element: HostElement, place: Place, walk: Walk): PlanLoop {
   onlyKnown(element, ["id", "until", "maxIterations", "onMaxReached", "continueAsNewEvery"]);
-  const { chain, within, path } = place;
+  const { chain, within, worktree, path } = place;
   const id = idOrPlace(element, place, walk);
   const loopId = loopKey(id, chain, walk.loops);
-  const members = children(element.children, { chain: [...chain, id], within, path }, walk);
+  const members = children(element.children, { chain: [...chain, id], within, worktree, path }, walk);
   if (members.length > 1)
     walk.warnings.push(`loop ${id} has ${members.length} children outside a <Sequence>; they run concurrently`); // X2
   return {
@@ -161,6 +163,19 @@ function loop(element: HostElement, place: Place, walk: Walk): PlanLoop {
     within,
     body: group("parallel", Infinity, members),
   };
+}
+
+function worktree(element: HostElement, place: Place, walk: Walk): PlanGroup {
+  onlyKnown(element, ["id", "path", "branch", "baseBranch"]);
+  const path = optional(element, "path", aString)?.trim();
+  if (!path) throw badProp(element, "path", "a path that is not empty");
+  const id = idOrPlace(element, place, walk);
+  const branch = optional(element, "branch", aString) ?? null;
+  const baseBranch = optional(element, "baseBranch", aString) ?? "main";
+  const members = children(element.children, { ...place, worktree: { id, path, branch, baseBranch } }, walk);
+  if (members.length > 1)
+    walk.warnings.push(`worktree ${id} has ${members.length} children outside a <Sequence>; they run concurrently`); // X2
+  return group("parallel", Infinity, members);
 }
 
 /** Local ids in edges and deps become state keys, at the iterations their loops have now. */

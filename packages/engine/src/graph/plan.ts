@@ -73,6 +73,14 @@ export interface PlanLoop {
   readonly body: PlanGroup;
 }
 
+/** A folder with its own checkout, made when it is first needed. */
+export interface WorktreeSpec {
+  readonly id: string;
+  readonly path: string;
+  readonly branch: string | null;
+  readonly baseBranch: string;
+}
+
 export interface LeafBase extends NodeRef {
   readonly kind: "leaf";
   /** `nodeId::iteration` */
@@ -81,6 +89,7 @@ export interface LeafBase extends NodeRef {
   readonly chain: LoopChain;
   /** Who is told when it fails; null: the run. */
   readonly within: ScopePart | null;
+  readonly worktree: WorktreeSpec | null;
   /** State keys this leaf waits for; resolved at extraction. */
   readonly after: readonly string[];
   readonly skipIf: boolean;

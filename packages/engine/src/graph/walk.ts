@@ -4,7 +4,7 @@ import type { OutputRegistry } from "../outputs/registry.ts";
 import type { HostElement, HostNode } from "../render/renderer.ts";
 import type { LoopChain, LoopIterations } from "./identity.ts";
 import type { DraftLeaf } from "./leaves/common.ts";
-import type { PlanGroup, PlanLeaf, PlanNode, ScopePart } from "./plan.ts";
+import type { PlanGroup, PlanLeaf, PlanNode, ScopePart, WorktreeSpec } from "./plan.ts";
 import { aString, componentName, optional } from "./props.ts";
 
 export interface ExtractInput {
@@ -19,6 +19,7 @@ export interface ExtractInput {
 export interface Place {
   readonly chain: LoopChain;
   readonly within: ScopePart | null;
+  readonly worktree: WorktreeSpec | null;
   readonly path: string;
   /** Directly inside a saga: where its steps put their compensations. */
   readonly saga?: SagaPlace;

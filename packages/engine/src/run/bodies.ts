@@ -2,7 +2,7 @@
  *  B1. A heartbeat is kept at once, written at most every 500 ms, and the last one is never lost.
  *  B2. A fallback chain is tried to its end before a round counts as failed; an unusable agent is out for the rest of the run. */
 import type { Clock, Log, Random } from "@smooth/platform/ports";
-import type { SmoothError } from "@smooth/protocol/errors";
+import { SmoothError } from "@smooth/protocol/errors";
 import type { CacheAccess } from "../cache/through-cache.ts";
 import { parseStateKey } from "../graph/identity.ts";
 import type { TaskLeaf } from "../graph/plan.ts";
@@ -12,7 +12,7 @@ import { recall, type Recalled, type RecallNote } from "../memory/recall.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import { nextDelayMs } from "../schedule/retry.ts";
 import type { Heartbeat } from "../store/port.ts";
-import { runAttempt, type AttemptInput, type AttemptOutcome, type Failure } from "../task/attempt.ts";
+import { failure, runAttempt, type AttemptInput, type AttemptOutcome, type Failure } from "../task/attempt.ts";
 import { aroundFiles, type FilesInput } from "../task/around-files.ts";
 import type { AgentLike } from "../task/body.ts";
 import { openToolLog, repeatWarning, type AroundBody, type ToolLog } from "../task/tool-log.ts";
@@ -21,6 +21,7 @@ import type { TokenUsage } from "../task/usage.ts";
 import { workflowNamespace } from "./aftermath.ts";
 import type { Doorbell } from "./doorbell.ts";
 import type { RunEventBody } from "./events.ts";
+import type { Worktrees } from "../task/worktrees.ts";
 import type { Subflows } from "./subflow.ts";
 import { triesOf, type RunState } from "./state.ts";
 
@@ -39,6 +40,7 @@ export interface BodiesInput {
   readonly files: FilesInput | null;
   readonly log: Log;
   readonly subflows: Subflows;
+  readonly worktrees: Worktrees | null;
 }
 
 export interface Body {
@@ -124,7 +126,7 @@ export class Bodies {
     const agent = this.#nextAgent(leaf);
     const body: Body = { leaf, attempt, agent, abort: new AbortController(), startedAtMs: clock.now() };
     this.#live.set(leaf.key, body);
-    void this.#amidFiles(body, {
+    void this.#inWorktree(body, {
       leaf,
       attempt,
       runId,
@@ -198,10 +200,27 @@ export class Bodies {
     for (const resolve of this.#taken.splice(0)) resolve();
   }
 
+  async #inWorktree(body: Body, input: Omit<AttemptInput, "worktree">): Promise<AttemptOutcome> {
+    const { worktrees, runId } = this.#in;
+    const spec = body.leaf.worktree;
+    if (!spec) return this.#amidFiles(body, { ...input, worktree: null });
+    try {
+      if (!worktrees)
+        throw new SmoothError("VCS_FAILED", `there is no repository to make worktree ${spec.id} of`, {
+          details: { failureRetryable: false },
+        });
+      const { path } = await worktrees.open(spec, runId);
+      return await this.#amidFiles(body, { ...input, worktree: { id: spec.id, branch: spec.branch, path } });
+    } catch (error) {
+      return failure(error, body);
+    }
+  }
+
   #amidFiles({ leaf, attempt }: Body, input: AttemptInput): Promise<AttemptOutcome> {
     const { files, log } = this.#in;
     const ref = { nodeId: leaf.nodeId, iteration: leaf.iteration, attempt };
-    const edits = leaf.body.mode === "agent" ? files : null; // a name costs about what ten compute steps do
+    const root = input.worktree?.path ?? files?.root;
+    const edits = leaf.body.mode === "agent" && files && root ? { ...files, root } : null; // a name costs about what ten compute steps do
     return aroundFiles(edits, { ref, log, note: (event) => void this.#notes.push(event) }, () => runAttempt(input));
   }
 

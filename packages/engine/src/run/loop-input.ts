@@ -12,6 +12,7 @@ import type { AgentLike } from "../task/body.ts";
 import type { AroundBody } from "../task/tool-log.ts";
 import type { RunOrigin } from "./continuation.ts";
 import type { StoredEvent } from "./events.ts";
+import type { Worktrees } from "../task/worktrees.ts";
 import type { Subflows } from "./subflow.ts";
 import type { RunState } from "./state.ts";
 
@@ -44,6 +45,8 @@ export interface LoopInput extends RunPorts {
   /** What agents edit; null: it is not under version control. */
   readonly files: FilesInput | null;
   readonly subflows: Subflows;
+  /** Null: tasks inside a <Worktree> fail. */
+  readonly worktrees: Worktrees | null;
   readonly onEvent: (event: StoredEvent) => void;
   /** What tasks remember across runs; without one, `memory` props fail visibly. */
   readonly memory: MemoryStore | null;

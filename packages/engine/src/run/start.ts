@@ -22,6 +22,7 @@ import { checkMetadata, metadataChanges, type RunMetadata } from "./metadata.ts"
 import { mayClaim, type OwnerCheck } from "./ownership.ts";
 import { replay } from "./replay.ts";
 import type { RunResult } from "./result.ts";
+import type { Worktrees } from "../task/worktrees.ts";
 import type { AroundBody } from "../task/tool-log.ts";
 import { RunLoop } from "./run-loop.ts";
 import { emptyState } from "./state.ts";
@@ -36,6 +37,8 @@ export interface EngineDeps {
   readonly owner: Owner;
   /** The folder under version control that tasks work in. */
   readonly vcsRoot?: string | null | undefined;
+  /** Folders of their own for tasks inside a <Worktree>. */
+  readonly worktrees?: Worktrees | null | undefined;
   /** Names that folder's files around every attempt of an agent, for time travel. */
   readonly vcs?: WorkspaceVcs | null | undefined;
   /** What tasks with a `memory` prop recall from and remember in. */
@@ -247,6 +250,7 @@ const shared = ({
   onEvent = () => {},
   memory,
   judges,
+  worktrees,
   vcs,
   vcsRoot,
 }: RunOptions & Omit<EngineDeps, "ids"> & { workflow: WorkflowDefinition }) => ({
@@ -261,6 +265,7 @@ const shared = ({
   onEvent,
   memory: memory ?? null,
   judges: judges ?? null,
+  worktrees: worktrees ?? null,
   files: vcs && vcsRoot ? { vcs, root: vcsRoot } : null,
 });
 

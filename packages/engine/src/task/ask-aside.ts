@@ -26,6 +26,7 @@ export async function askAside(agent: AgentLike, question: AsideQuestion): Promi
     iteration: 0,
     attempt: 1,
     idempotencyKey: about,
+    worktree: null,
     lastHeartbeat: null,
     heartbeat: () => {},
     // The judge's tokens are not the task's: the aspects' budgets are about tasks.

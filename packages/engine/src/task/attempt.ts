@@ -14,7 +14,7 @@ import { elementText, withSchema } from "../render/element-text.ts";
 import { React } from "../render/react.ts";
 import type { ErrorInfo } from "../run/events.ts";
 import type { SubflowBody, SubflowEnd, Subflows } from "../run/subflow.ts";
-import type { AgentLike, TaskContext } from "./body.ts";
+import type { AgentLike, TaskContext, TaskWorktree } from "./body.ts";
 import { describe, peek } from "./peek.ts";
 import type { AroundBody, ToolLog } from "./tool-log.ts";
 import { runAgent } from "./run-agent.ts";
@@ -58,6 +58,7 @@ export interface AttemptInput {
   readonly toolLog: ToolLog;
   readonly around: AroundBody;
   readonly subflows: Subflows;
+  readonly worktree: TaskWorktree | null;
   /** How many attempts failed before this one. */
   readonly failures: number;
   /** Stands before an agent's prompt: what earlier attempts did that must not be repeated. */
@@ -184,7 +185,7 @@ export function staticRow(leaf: TaskLeaf, value: unknown): Row | undefined {
 }
 
 function contextOf(
-  { leaf, attempt, runId, lastHeartbeat, onHeartbeat }: AttemptInput,
+  { leaf, attempt, runId, worktree, lastHeartbeat, onHeartbeat }: AttemptInput,
   stop: AbortController,
   pulse: { beats: number },
 ): TaskContext {
@@ -195,6 +196,7 @@ function contextOf(
     iteration,
     attempt,
     idempotencyKey: `${runId}:${leaf.key}`,
+    worktree,
     signal: stop.signal,
     lastHeartbeat,
     heartbeat(payload = null) {
@@ -269,7 +271,7 @@ const NEVER_RETRIED = new Set([
 export const unwritable = (leaf: TaskLeaf, cause: unknown): Failure =>
   failure(new SmoothError("INVALID_OUTPUT", `the output cannot be recorded: ${describe(cause)}`, { cause }), { leaf });
 
-function failure(error: unknown, { leaf, clock }: Pick<AttemptInput, "leaf"> & Partial<AttemptInput>): Failure {
+export function failure(error: unknown, { leaf, clock }: Pick<AttemptInput, "leaf"> & Partial<AttemptInput>): Failure {
   const code = isOurs(error) ? error.code : "TASK_FAILED";
   const refused =
     peek(error, "failureRetryable") === false || peek(peek(error, "details"), "failureRetryable") === false;

@@ -6,6 +6,14 @@ import type { ReportedUsage } from "./usage.ts";
 
 export type { ReportedUsage };
 
+/** Where the tasks below a <Worktree> work. */
+export interface TaskWorktree {
+  readonly id: string;
+  /** Absolute. */
+  readonly path: string;
+  readonly branch: string | null;
+}
+
 /** Handed to every compute body. */
 export interface TaskContext {
   readonly runId: string;
@@ -14,6 +22,8 @@ export interface TaskContext {
   /** 1 for the first try; a body cut off by a crash sees a higher number and the same idempotency key. */
   readonly attempt: number;
   readonly idempotencyKey: string;
+  /** Null: outside a <Worktree>. */
+  readonly worktree: TaskWorktree | null;
   /** Aborted when the run is cancelled or fails, when the task times out, or when the run is let go by its process. */
   readonly signal: AbortSignal;
   /** Proof of life with a small JSON payload (≤ 1 MB); the last one reaches the next attempt. */

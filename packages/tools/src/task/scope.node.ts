@@ -21,6 +21,8 @@ export interface ToolScope {
   readonly idempotencyKey: string;
   readonly signal: AbortSignal;
   readonly allowTools: readonly string[] | null;
+  /** Where this task works instead of the root. */
+  readonly worktree?: { readonly path: string } | null | undefined;
   readonly toolLog: {
     begin(call: LoggedCall): Promise<(end: { readonly status: "success" | "error"; readonly output: string }) => void>;
   };
@@ -70,7 +72,8 @@ let opened = 0;
 export function bindTools(options: ToolOptions): <T>(scope: ToolScope, body: () => Promise<T>) => Promise<T> {
   return async (scope, body) => {
     let held: Workspace | undefined;
-    const workspace = (): Workspace => (held ??= openWorkspace(options));
+    const workspace = (): Workspace =>
+      (held ??= openWorkspace({ ...options, rootDir: scope.worktree?.path ?? options.rootDir }));
     try {
       return await current.run({ scope, options, workspace, repeats: new Map() }, body);
     } finally {

@@ -19,8 +19,11 @@ export interface CommandRow {
 const LIMITS = { timeoutMs: 30 * 60_000, maxOutputBytes: 64 * 1024 };
 
 export async function runShell(command: string, context: TaskContext): Promise<CommandRow> {
-  const { nodeId, idempotencyKey, signal } = context;
-  await using workspace = openNodeWorkspace(process.cwd(), { env: process.env, marker: idempotencyKey });
+  const { nodeId, idempotencyKey, signal, worktree } = context;
+  await using workspace = openNodeWorkspace(worktree?.path ?? process.cwd(), {
+    env: process.env,
+    marker: idempotencyKey,
+  });
   const exit = await workspace.run({ argv: ["sh", "-c", command], ...LIMITS, signal });
   if (exit.kind === "not-started")
     throw new SmoothError("TASK_FAILED", `${command}: ${exit.message}`, { details: { nodeId } });

@@ -13,6 +13,7 @@ export const {
   Timer,
   ContinueAsNew,
   Subflow,
+  Worktree,
   MergeQueue,
   Saga,
   TryCatchFinally,

@@ -5,13 +5,14 @@ import type { OutputRegistry } from "../../outputs/registry.ts";
 import type { OutputTable } from "../../outputs/table.ts";
 import type { HostElement } from "../../render/renderer.ts";
 import { resolveRef, stateKey, type LoopChain, type LoopIterations } from "../identity.ts";
-import type { LeafBase, PlanLeaf, ScopePart } from "../plan.ts";
+import type { LeafBase, PlanLeaf, ScopePart, WorktreeSpec } from "../plan.ts";
 import { aBoolean, aRecord, aString, badProp, optional, strings } from "../props.ts";
 
 export interface LeafScope {
   readonly registry: OutputRegistry;
   readonly chain: LoopChain;
   readonly within: ScopePart | null;
+  readonly worktree: WorktreeSpec | null;
   readonly loops: LoopIterations;
 }
 
@@ -33,7 +34,7 @@ export function readCommon(element: HostElement, scope: LeafScope): LeafBase & {
 }
 
 /** Any leaf: its id, and what it depends on. */
-export function readPlace(element: HostElement, { chain, within, loops }: LeafScope): LeafBase {
+export function readPlace(element: HostElement, { chain, within, worktree, loops }: LeafScope): LeafBase {
   const id = optional(element, "id", aString);
   if (id === undefined) throw badProp(element, "id", "a non-empty string");
   if (/@@|::/.test(id)) throw badProp(element, "id", "free of @@ and ::");
@@ -45,6 +46,7 @@ export function readPlace(element: HostElement, { chain, within, loops }: LeafSc
     id,
     chain,
     within,
+    worktree,
     after: [],
     skipIf: optional(element, "skipIf", aBoolean) ?? false,
     continueOnFail: optional(element, "continueOnFail", aBoolean) ?? false,
