@@ -44,6 +44,12 @@ export interface Sql {
   close(): void;
 }
 
+/** One file system. */
+export interface Disk {
+  /** What is left for us. */
+  freeBytes(): Promise<number>;
+}
+
 /** A list is one parameter: an array of the database. */
 export type PgParam = SqlValue | boolean | readonly (SqlValue | boolean)[];
 export type PgQuery = (text: string, params?: readonly PgParam[]) => Promise<SqlRow[]>;

@@ -16,6 +16,7 @@ import { openSqliteStore } from "@smooth/engine/store/sqlite";
 import type { AgentLike } from "@smooth/engine/task";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { hotReload, type HotReloadOptions } from "./hot-reload.node.ts";
+import { diskAt } from "@smooth/platform/node/disk";
 import { openSqlite } from "@smooth/platform/node/sqlite";
 import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
 import type { Log } from "@smooth/platform/ports";
@@ -108,6 +109,7 @@ export async function runWorkflow(
       vcs: pointers,
       vcsRoot,
       worktrees: vcsRoot === null ? null : gitWorktrees(vcsRoot),
+      disk: diskAt(rootDir),
       around: bindTools({ ...options, rootDir }),
       onEvent: (event: StoredEvent) => onProgress?.({ ...event, timestampMs: event.atMs }),
     };

@@ -31,6 +31,8 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
     case "run.change-accepted":
     case "run.reloaded":
     case "run.reload-refused":
+    case "run.parked":
+    case "run.unparked":
     case "nodes.reset":
     case "run.forked":
     case "vcs.restored":
@@ -78,6 +80,8 @@ type Noted = Extract<
       | "run.change-accepted"
       | "run.reloaded"
       | "run.reload-refused"
+      | "run.parked"
+      | "run.unparked"
       | "nodes.reset"
       | "run.forked"
       | "vcs.restored";
@@ -100,6 +104,10 @@ function noteOf(event: Noted): string {
       return `The edited workflow is in use: ${event.changed.join(", ")}.`;
     case "run.reload-refused":
       return event.error.message;
+    case "run.parked":
+      return `Waits for room on the disk: ${Math.round(event.freeBytes / 2 ** 20)} MB are free. Nothing new is started until there is more.`;
+    case "run.unparked":
+      return "There is room on the disk again; the run goes on.";
     case "nodes.reset":
       return `${event.by} sent the run back (${event.verb}); nodes to do again: ${event.nodes.length}.`;
     case "run.forked":

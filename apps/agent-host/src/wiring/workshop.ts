@@ -7,6 +7,7 @@ import { createRedactor } from "@smooth/cast/narc/redact";
 import { defaultPolicy } from "@smooth/cast/wonk/default-policy";
 import { Policy } from "@smooth/cast/wonk/policy";
 import { isOwnerAlive, processOwner } from "@smooth/engine/process-owner";
+import { diskAt } from "@smooth/platform/node/disk";
 import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
 import { toSmoothError } from "@smooth/protocol/errors";
 import { git } from "@smooth/vcs/git";
@@ -66,6 +67,7 @@ export async function openWorkshop(
         owner: processOwner(),
         memory: state.memory,
         judges: judgesOf(models),
+        disk: diskAt(home.dir),
       },
       isAlive: isOwnerAlive,
       runLog,

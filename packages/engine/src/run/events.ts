@@ -79,6 +79,9 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("run.reloaded"), changed: z.array(z.string()), source: WorkflowSource.nullable() }),
   z.object({ type: z.literal("run.reload-refused"), error: ErrorInfo }),
   z.object({ type: z.literal("run.change-accepted"), changed: z.array(z.string()), by: z.string() }),
+  /** Nothing new is started until there is room again. */
+  z.object({ type: z.literal("run.parked"), on: z.literal("disk"), freeBytes: z.number() }),
+  z.object({ type: z.literal("run.unparked") }),
   /** `nextRunId`: of a run that continued as new. */
   z.object({
     type: z.literal("run.status"),

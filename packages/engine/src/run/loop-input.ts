@@ -1,5 +1,5 @@
 /** What a process brings to the run it drives. */
-import type { Clock, Log, Random } from "@smooth/platform/ports";
+import type { Clock, Disk, Log, Random } from "@smooth/platform/ports";
 import type { FrameLog } from "../frames/frame-log.ts";
 import type { MemoryStore } from "../memory/port.ts";
 import type { JsonValue } from "../outputs/json.ts";
@@ -50,6 +50,9 @@ export interface LoopInput extends RunPorts {
   readonly onEvent: (event: StoredEvent) => void;
   /** What tasks remember across runs; without one, `memory` props fail visibly. */
   readonly memory: MemoryStore | null;
+  /** Where the store lives; without one only a write that fails tells of a full disk. */
+  readonly disk: Disk | null;
+  readonly lowDiskBytes: number;
   /** Which agent judges under a model's name, for scorers. */
   readonly judges: ((model: JudgeModel) => AgentLike | undefined) | null;
 }

@@ -7,6 +7,7 @@ import type { FrameLog } from "../frames/frame-log.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Batch, RunStore, StatusChange, Successor } from "../store/port.ts";
 import type { RunEventBody, StoredEvent } from "./events.ts";
+import { patiently, type Patience } from "./patience.ts";
 
 type Draft = {
   -readonly [K in "events" | "outputs" | "approvals" | "voided" | "heartbeats" | "cached"]: Batch[K][number][];
@@ -23,6 +24,7 @@ export interface RecorderInput {
   /** The last event that is folded into the state already. */
   readonly seenSeq: number;
   readonly onEvent: (event: StoredEvent) => void;
+  readonly patience: Patience;
 }
 
 type End = Omit<StatusChange, "seenSeq">;
@@ -63,7 +65,8 @@ export class Recorder {
     const atMs = clock.now();
     const frames = draft.events.length > 0 ? this.#in.frameLog.take() : [];
     const status = end && { ...end, seenSeq: this.#seenSeq };
-    const result = await store.commit({ runId, epoch, atMs, ...draft, frames, successor: this.successor, status });
+    const batch = { runId, epoch, atMs, ...draft, frames, successor: this.successor, status };
+    const result = await patiently(() => store.commit(batch), this.#in.patience);
     if (result.kind === "stale") return "stale";
     await this.#deliver(result.firstSeq, draft.events, atMs);
     return "recorded";

@@ -20,6 +20,8 @@ import { Aftermath, aftermathOf, type Origin } from "./aftermath.ts";
 import { Bodies, DRAIN_MS, type Body } from "./bodies.ts";
 import { successorOf } from "./continuation.ts";
 import { Doorbell } from "./doorbell.ts";
+import type { Unavailable } from "../store/unavailable.ts";
+import { StoreHealth } from "./store-health.ts";
 import type { ErrorInfo, RunEventBody, RunStatus, StoredEvent, WaitOn } from "./events.ts";
 import { deadlock, errorInfo, exhausted } from "./failure.ts";
 import { Frames } from "./frames.ts";
@@ -56,13 +58,15 @@ export class RunLoop {
   #lookAtStore = true;
   #stop: Stop | undefined;
   #drained = false;
+  readonly #health: StoreHealth;
   /** L6 */
   #continuing: PlanContinue | PlanLoop | undefined;
 
   constructor(input: LoopInput) {
     this.#in = input;
     this.#frames = new Frames({ ...input, loops: input.state.loops, scopes: input.state.scopes });
-    this.#recorder = new Recorder(input, (event) => this.#foreign(event));
+    this.#health = new StoreHealth(input);
+    this.#recorder = new Recorder({ ...input, patience: this.#health.patience }, (event) => this.#foreign(event));
     this.#bell = new Doorbell(input.clock);
     const { store, clock, runId } = input;
     const ctxOf = (leaf: TaskLeaf): WorkflowContext => this.#frames.contextIn(leaf.chain);
@@ -85,6 +89,7 @@ export class RunLoop {
   stop(stop: Stop): void {
     if (this.#stop) return;
     this.#stop = stop;
+    if (stop.status === "released") this.#health.leave();
     const reason = new SmoothError("TASK_ABORTED", `the run ends: ${stop.status}`, {
       details: { status: stop.status },
     });
@@ -113,13 +118,18 @@ export class RunLoop {
   /** Resolves when this owner is done with the run. Rejects only when the store fails. */
   async drive(): Promise<RunResult> {
     const unwatch = this.#in.store.watch(this.#in.runId, () => this.#look());
-    const heard = { onPoll: () => this.#look(), onLost: () => this.stop({ status: "lost" }) };
+    await this.#health.look();
+    const onPoll = async (): Promise<void> => {
+      await this.#health.look();
+      this.#look();
+    };
+    const heard = { onPoll, onLost: () => this.stop({ status: "lost" }) };
     void tend(this.#in, heard, this.#over.signal);
     try {
       for (;;) {
         const result = await this.#tick();
         if (result) return result;
-        await this.#bell.wait(this.#stop || this.#continuing ? null : this.#dueMs());
+        await this.#bell.wait(this.#isStill() ? null : this.#dueMs());
       }
     } finally {
       unwatch();
@@ -133,6 +143,8 @@ export class RunLoop {
     if (!this.#plan) this.#firstFrame();
     if (this.#lookAtStore || this.#waits.wantsLook) await this.#readStore();
     this.#collect();
+    const change = this.#health.change();
+    if (change) this.#emit(change);
     const starts = await this.#goOn();
     const result = this.#isIdle(starts) || this.#drained ? this.#conclude() : undefined;
     if (!(await this.#flush(result))) return { status: "lost", runId: this.#in.runId }; // L2
@@ -149,6 +161,15 @@ export class RunLoop {
 
   #name(): string {
     return this.#plan?.name ?? this.#in.workflow.name;
+  }
+
+  waitsForStore(): Unavailable | null {
+    return this.#health.waitsFor();
+  }
+
+  /** No time that comes makes a difference. */
+  #isStill(): boolean {
+    return this.#stop !== undefined || this.#continuing !== undefined || this.#health.isParked;
   }
 
   // ---- waking ----
@@ -280,8 +301,8 @@ export class RunLoop {
 
   /** Approvals that depend on what was decided in other runs are opened with the rest of their frame. */
   async #goOn(): Promise<StartStep[]> {
-    const starts = this.#stop || this.#continuing ? [] : this.#advance();
-    while (!this.#stop && !this.#continuing && this.#waits.isUnsure) {
+    const starts = this.#isStill() ? [] : this.#advance();
+    while (!this.#isStill() && this.#waits.isUnsure) {
       for (const leaf of await this.#waits.learn()) this.#perform({ kind: "wait", leaf }, starts);
       starts.push(...this.#advance());
     }
@@ -421,6 +442,7 @@ export class RunLoop {
   #conclude(): RunResult | undefined {
     const { runId, rows, workflow } = this.#in;
     if (this.#stop) return this.#stopped(this.#stop);
+    if (this.#health.isParked) return undefined;
     if (this.#continuing) return this.#continue(this.#continuing);
     if (this.#schedule?.dueMs() !== null) return undefined;
     const rest = this.#schedule.rest();

@@ -1,7 +1,7 @@
 /** Starting and resuming runs.
  *  P1. A run has an owner from its first row.
  *  P2. A run is resumed only after its claim succeeded: compare-and-swap on the epoch, and only when the old owner is gone. */
-import type { Clock, Ids, Log, Random } from "@smooth/platform/ports";
+import type { Clock, Disk, Ids, Log, Random } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import { FrameLog } from "../frames/frame-log.ts";
 import { reloadedSource, reloader, type Reload } from "../hot/reload.ts";
@@ -10,11 +10,13 @@ import type { JsonValue } from "../outputs/json.ts";
 import { OutputRows } from "../outputs/rows.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { JudgeModel } from "../scorers/scorer.ts";
+import type { Unavailable } from "../store/unavailable.ts";
 import type { Owner, RunRow, RunStore } from "../store/port.ts";
 import type { AgentLike } from "../task/body.ts";
 import type { WorkspaceVcs } from "../time-travel/files.ts";
 import type { StoredEvent } from "./events.ts";
 import type { Claimed } from "./control.ts";
+import { LOW_DISK_BYTES } from "./store-health.ts";
 import { parseInput } from "./input.ts";
 import type { RunOrigin } from "./continuation.ts";
 import { openSubflows, type Subflows } from "./subflow.ts";
@@ -43,6 +45,9 @@ export interface EngineDeps {
   readonly vcs?: WorkspaceVcs | null | undefined;
   /** What tasks with a `memory` prop recall from and remember in. */
   readonly memory?: MemoryStore | undefined;
+  /** Where the store lives: while it has less than `lowDiskBytes` free (default 64 MiB), no body is started. */
+  readonly disk?: Disk | undefined;
+  readonly lowDiskBytes?: number | undefined;
   /** Which agent judges under a model's name, for scorers that name one. */
   readonly judges?: ((model: JudgeModel) => AgentLike | undefined) | undefined;
 }
@@ -81,11 +86,13 @@ export interface ResumeRun extends Omit<EngineDeps, "ids">, RunOptions, Pick<Own
 
 export interface RunHandle {
   readonly runId: string;
-  /** Rejects only when the store fails. */
+  /** Rejects only when the store fails for good. */
   readonly result: Promise<RunResult>;
   /** The run this one continues as, taken up by this process; null when it ends otherwise. Rejects only when the store fails. */
   readonly next: Promise<RunHandle | null>;
   /** This run and whatever it continues as. */
+  /** What keeps the run from going on: too little room on the disk, or a store that somebody else has locked. */
+  waitsForStore(): Unavailable | null;
   cancel(): void;
   /** Stop working on the run and leave it resumable: for a process that goes down in good order. */
   release(): void;
@@ -249,6 +256,8 @@ const shared = ({
   around = (_scope, body) => body(),
   onEvent = () => {},
   memory,
+  disk,
+  lowDiskBytes = LOW_DISK_BYTES,
   judges,
   worktrees,
   vcs,
@@ -264,6 +273,8 @@ const shared = ({
   around,
   onEvent,
   memory: memory ?? null,
+  disk: disk ?? null,
+  lowDiskBytes,
   judges: judges ?? null,
   worktrees: worktrees ?? null,
   files: vcs && vcsRoot ? { vcs, root: vcsRoot } : null,
@@ -297,7 +308,8 @@ function drive(runId: string, loop: RunLoop, options: Taking): RunHandle {
   });
   next.catch(() => {}); // whoever waits for it hears it
   const reload: Reload = (load) => (following ?? hot).reload(load);
-  return { runId, result, next, cancel, release, reload };
+  const waitsForStore = (): Unavailable | null => (following ?? loop).waitsForStore();
+  return { runId, result, next, waitsForStore, cancel, release, reload };
 }
 
 async function takeUpSuccessor(options: Taking, runId: string): Promise<RunHandle | undefined> {

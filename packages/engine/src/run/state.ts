@@ -56,6 +56,8 @@ export interface RunState {
   readonly rejected: Map<string, number>;
   /** The last due time of each timer node: where the next beat of an `every` counts from. */
   readonly timers: Map<string, number>;
+  /** Why nothing new is started, although it could be (`waiting-disk`). */
+  parked: { readonly on: "disk"; readonly freeBytes: number } | null;
 }
 
 export const emptyState = (): RunState => ({
@@ -70,6 +72,7 @@ export const emptyState = (): RunState => ({
   rejected: new Map(),
   signals: { received: [], used: new Set() },
   timers: new Map(),
+  parked: null,
 });
 
 const NO_TRIES: Tries = { attempt: 0, failures: 0 };
@@ -103,7 +106,14 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
       state.scopes.set(event.scopeId, { at: event.next, error: event.error, completed: event.completed });
       return;
     case "run.claimed":
+      state.parked = null; // the new owner looks for itself
       return interrupt(state);
+    case "run.parked":
+      state.parked = { on: event.on, freeBytes: event.freeBytes };
+      return;
+    case "run.unparked":
+      state.parked = null;
+      return;
     case "nodes.reset":
       return reset(state, event);
     case "human.rejected":

@@ -11,24 +11,24 @@ export interface TendInput {
 }
 
 const POLL_MS = 1_000;
-const LEASE_RENEWAL_MS = 5_000;
+/** Counted in polls, not on the wall clock: a clock that is set back must not let the lease run out. */
+const POLLS_PER_RENEWAL = 5;
 
 /** Until `over` aborts. `onLost`: the run belongs to somebody else now. Never rejects. */
 export async function tend(
   { store, clock, log, runId, epoch }: TendInput,
-  { onPoll, onLost }: { readonly onPoll: () => void; readonly onLost: () => void },
+  { onPoll, onLost }: { readonly onPoll: () => Promise<void>; readonly onLost: () => void },
   over: AbortSignal,
 ): Promise<void> {
-  let renewedAtMs = clock.now();
-  try {
-    for (;;) {
+  for (let polls = 1; ; polls += 1) {
+    try {
       await clock.sleep(POLL_MS, over);
-      onPoll();
-      if (clock.now() - renewedAtMs < LEASE_RENEWAL_MS) continue;
-      renewedAtMs = clock.now();
-      if (!(await store.beat({ runId, epoch, atMs: renewedAtMs }))) onLost();
+      await onPoll();
+      if (polls % POLLS_PER_RENEWAL !== 0) continue;
+      if (!(await store.beat({ runId, epoch, atMs: clock.now() }))) onLost();
+    } catch (error) {
+      if (over.aborted) return;
+      log.warn("run.tend.failed", { runId, error: String(error) }); // the next beat may succeed
     }
-  } catch (error) {
-    if (!over.aborted) log.warn("run.tend.failed", { runId, error: String(error) });
   }
 }

@@ -1,0 +1,157 @@
+/** @jsxImportSource @smooth/workflow */
+/** ENGINE §7 and §10: what a run does while its store has too little room, or takes no writes. */
+import type { Batch } from "@smooth/engine/store";
+import { openMemoryStore } from "@smooth/engine/store/memory";
+import { expect, test } from "vitest";
+import { outputs, Sequence, smithers, Task, Workflow } from "../testing/rules.ts";
+import { testEngine } from "../testing/run-in-memory.ts";
+
+const MB = 2 ** 20;
+
+/** Bodies that end when they are told to. */
+function twoSteps() {
+  const began: string[] = [];
+  const ends = new Map<string, () => void>();
+  const body = (id: string) => () => {
+    began.push(id);
+    return new Promise<{ n: number }>((resolve) => ends.set(id, () => resolve({ n: 1 })));
+  };
+  const workflow = smithers(() => (
+    <Workflow name="two">
+      <Sequence>
+        <Task id="a" output={outputs.n}>
+          {body("a")}
+        </Task>
+        <Task id="b" output={outputs.n}>
+          {body("b")}
+        </Task>
+      </Sequence>
+    </Workflow>
+  ));
+  return { workflow, began, end: (id: string) => ends.get(id)?.() };
+}
+
+test("W3, W4: with too little room what runs is recorded and nothing new starts, until there is twice the watermark", async () => {
+  const engine = testEngine();
+  const { workflow, began, end } = twoSteps();
+  let freeBytes = 200 * MB;
+  const handle = await engine.start(workflow, { disk: { freeBytes: async () => freeBytes } });
+  await engine.clock.advance(0);
+  expect(began).toEqual(["a"]);
+
+  freeBytes = 10 * MB;
+  await engine.clock.advance(1_000);
+  end("a");
+  await engine.clock.advance(0);
+
+  expect(began).toEqual(["a"]);
+  expect(handle.waitsForStore()).toBe("disk");
+  expect(engine.trace()).toContain("node.finished a#0");
+  expect(engine.events.at(-1)).toMatchObject({ type: "node.finished" });
+  expect(engine.events).toContainEqual(expect.objectContaining({ type: "run.parked", on: "disk", freeBytes: 10 * MB }));
+  expect(await engine.store.run(handle.runId)).toMatchObject({ status: "running" });
+
+  freeBytes = 100 * MB; // over the mark, but not by much
+  await engine.clock.advance(60_000);
+  expect(began).toEqual(["a"]);
+
+  freeBytes = 130 * MB;
+  await engine.clock.advance(1_000);
+  expect(began).toEqual(["a", "b"]);
+  expect(handle.waitsForStore()).toBeNull();
+  end("b");
+  await engine.clock.advance(0);
+  expect((await handle.result).status).toBe("finished");
+});
+
+test("a parked run can be cancelled, and a run that starts on a full disk is parked from the beginning", async () => {
+  const engine = testEngine();
+  const { workflow, began } = twoSteps();
+  const handle = await engine.start(workflow, { disk: { freeBytes: async () => 0 } });
+  await engine.clock.advance(5_000);
+  expect([began, handle.waitsForStore()]).toEqual([[], "disk"]);
+
+  handle.cancel();
+
+  expect((await handle.result).status).toBe("cancelled");
+});
+
+/** A store whose commits fail so, as long as there is a failure to give. */
+function refusingStore() {
+  const store = openMemoryStore();
+  const state: { failure: Error | null; refused: number } = { failure: null, refused: 0 };
+  const commit = store.commit.bind(store);
+  store.commit = async (batch: Batch) => {
+    if (!state.failure) return await commit(batch);
+    state.refused += 1;
+    throw state.failure;
+  };
+  return { store, state };
+}
+const full = Object.assign(new Error("database or disk is full"), { errcode: 13 });
+
+test.each([
+  ["disk", full],
+  ["lock", Object.assign(new Error("database is locked"), { errcode: 5 })],
+  ["disk", Object.assign(new Error("could not extend file"), { code: "53100" })],
+] as const)(
+  "W1, W2: a write refused for %s is tried again whole, and the run goes on as if nothing had been",
+  async (on, failure) => {
+    const engine = testEngine();
+    const { workflow, began, end } = twoSteps();
+    const { store, state } = refusingStore();
+    const handle = await engine.start(workflow, { store });
+    await engine.clock.advance(0);
+    state.failure = failure;
+    end("a");
+    await engine.clock.advance(10_000);
+    expect(began).toEqual(["a"]);
+    expect([handle.waitsForStore(), state.refused > 10]).toEqual([on, true]);
+    expect(engine.log.lines.filter(({ event }) => event === "run.waits-for-store")).toHaveLength(1);
+
+    state.failure = null;
+    await engine.clock.advance(250);
+    end("b");
+    await engine.clock.advance(0);
+
+    expect((await handle.result).status).toBe("finished");
+    expect(began).toEqual(["a", "b"]);
+    expect(handle.waitsForStore()).toBeNull();
+    expect((await store.events(handle.runId, 0)).map(({ type }) => type)).toEqual([
+      "run.started",
+      "node.started",
+      "node.finished",
+      "node.started",
+      "node.finished",
+      "run.status",
+    ]);
+  },
+);
+
+test("W1: a store that fails otherwise fails the drive; the run stays as it was recorded", async () => {
+  const engine = testEngine();
+  const { workflow, end } = twoSteps();
+  const { store, state } = refusingStore();
+  const handle = await engine.start(workflow, { store });
+  await engine.clock.advance(0);
+  state.failure = new Error("connection lost");
+  end("a");
+
+  await expect(handle.result).rejects.toThrow("connection lost");
+  expect(state.refused).toBe(1);
+});
+
+test("whoever lets a run go does not wait for its store", async () => {
+  const engine = testEngine();
+  const { workflow, end } = twoSteps();
+  const { store, state } = refusingStore();
+  const handle = await engine.start(workflow, { store });
+  await engine.clock.advance(0);
+  state.failure = full;
+  end("a");
+  await engine.clock.advance(1_000);
+
+  handle.release();
+
+  await expect(handle.result).rejects.toThrow("disk is full");
+});
