@@ -9,6 +9,9 @@ export interface NodeRef {
 
 export const stateKey = ({ nodeId, iteration }: NodeRef): string => `${nodeId}::${iteration}`;
 
+/** Without whatever else the value carries. */
+export const refOf = ({ nodeId, iteration }: NodeRef): NodeRef => ({ nodeId, iteration });
+
 export function parseStateKey(key: string): NodeRef {
   const at = key.lastIndexOf("::");
   return { nodeId: key.slice(0, at), iteration: Number(key.slice(at + 2)) };

@@ -1,6 +1,7 @@
 /** How one owner's work on a run ends. */
 import type { Row } from "../outputs/table.ts";
-import type { ErrorInfo } from "./events.ts";
+import type { StatusChange } from "../store/port.ts";
+import type { ErrorInfo, RunEventBody, RunStatus } from "./events.ts";
 import type { Suspension } from "./waits/waits.ts";
 
 export type RunResult =
@@ -27,3 +28,15 @@ export type Stop =
   | { readonly status: "cancelled" }
   | { readonly status: "released" }
   | { readonly status: "lost" };
+
+/** What the last commit of this owner says of the run, and the event that tells it. A run let go, or lost, is still running. */
+export function lastChange(
+  end: RunResult,
+  error: ErrorInfo | null,
+): { change: Omit<StatusChange, "seenSeq">; event: RunEventBody | null } {
+  const status: RunStatus = end.status === "released" || end.status === "lost" ? "running" : end.status;
+  const change = { status, error, wakeAtMs: "wakeAtMs" in end ? end.wakeAtMs : null };
+  if (status === "running") return { change, event: null };
+  const next = "nextRunId" in end ? { nextRunId: end.nextRunId } : {};
+  return { change, event: { type: "run.status", status, ...(error ? { error } : {}), ...next } };
+}

@@ -7,14 +7,13 @@
  *  L5. A run for which only waits are left is a row, not a process: it suspends, and its row says when it is due.
  *  L6. A run that continues as new starts nothing more, lets what runs end, and creates its successor with its own last commit. */
 import { SmoothError } from "@smooth/protocol/errors";
-import { stateKey, type NodeRef } from "../graph/identity.ts";
+import { refOf, stateKey } from "../graph/identity.ts";
 import type { Plan, PlanContinue, PlanLeaf, PlanLoop, PlanScope, ScopePart, TaskLeaf } from "../graph/plan.ts";
 import { decodeRow, encodeRow, rowToJson, type OutputTable, type Row } from "../outputs/table.ts";
 import type { WorkflowContext } from "../render/ctx.ts";
 import { contain, isGivenUp } from "../schedule/contain.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import { Schedule, type Step } from "../schedule/schedule.ts";
-import type { StatusChange } from "../store/port.ts";
 import { staticRow, unwritable, type Failure, type Success } from "../task/attempt.ts";
 import { Aftermath, aftermathOf, type Origin } from "./aftermath.ts";
 import { Bodies, DRAIN_MS, type Body } from "./bodies.ts";
@@ -22,12 +21,12 @@ import { successorOf } from "./continuation.ts";
 import { Doorbell } from "./doorbell.ts";
 import type { Unavailable } from "../store/unavailable.ts";
 import { StoreHealth } from "./store-health.ts";
-import type { ErrorInfo, RunEventBody, RunStatus, StoredEvent, WaitOn } from "./events.ts";
+import type { ErrorInfo, RunEventBody, StoredEvent, WaitOn } from "./events.ts";
 import { deadlock, errorInfo, exhausted } from "./failure.ts";
 import { Frames } from "./frames.ts";
 import { Recorder } from "./recorder.ts";
 import type { LoopInput } from "./loop-input.ts";
-import type { RunResult, Stop } from "./result.ts";
+import { lastChange, type RunResult, type Stop } from "./result.ts";
 import { applyEvent, idleLeaves } from "./state.ts";
 import { tend } from "./tend.ts";
 import { askedRef } from "./waits/wait.ts";
@@ -417,23 +416,12 @@ export class RunLoop {
   /** False when the run is not ours any more. */
   async #flush(end: RunResult | undefined): Promise<boolean> {
     if (this.#stop?.status === "lost") return false;
-    const recorded = await this.#recorder.flush(end === undefined ? null : this.#statusChange(end));
+    const last = end && lastChange(end, this.#stop?.status === "failed" ? this.#stop.error : null);
+    if (last?.event) this.#recorder.draft.events.push(last.event);
+    const recorded = await this.#recorder.flush(last?.change ?? null);
     if (recorded === "stale") this.stop({ status: "lost" });
     else this.#bodies.recorded();
     return recorded === "recorded";
-  }
-
-  #statusChange(end: RunResult): Omit<StatusChange, "seenSeq"> {
-    const status: RunStatus = end.status === "released" || end.status === "lost" ? "running" : end.status;
-    const error = this.#stop?.status === "failed" ? this.#stop.error : null;
-    if (status !== "running")
-      this.#recorder.draft.events.push({
-        type: "run.status",
-        status,
-        ...(error ? { error } : {}),
-        ...("nextRunId" in end ? { nextRunId: end.nextRunId } : {}),
-      });
-    return { status, error, wakeAtMs: "wakeAtMs" in end ? end.wakeAtMs : null };
   }
 
   // ---- ending ----
@@ -493,5 +481,3 @@ export class RunLoop {
     this.#in.log.warn("workflow.warning", { runId: this.#in.runId, warning });
   }
 }
-
-const refOf = ({ nodeId, iteration }: NodeRef): NodeRef => ({ nodeId, iteration });

@@ -109,11 +109,8 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
       state.parked = null; // the new owner looks for itself
       return interrupt(state);
     case "run.parked":
-      state.parked = { on: event.on, freeBytes: event.freeBytes };
-      return;
     case "run.unparked":
-      state.parked = null;
-      return;
+      return park(state, event);
     case "nodes.reset":
       return reset(state, event);
     case "human.rejected":
@@ -143,6 +140,10 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
     default:
       assertNever(event);
   }
+}
+
+function park(state: RunState, event: Extract<RunEventBody, { type: "run.parked" | "run.unparked" }>): void {
+  state.parked = event.type === "run.parked" ? { on: event.on, freeBytes: event.freeBytes } : null;
 }
 
 /** The state as the log tells it. */

@@ -1,7 +1,7 @@
 /** The store for tests and previews: nothing survives the process. */
 import type { FrameRow } from "../frames/frame-log.ts";
 import type { CacheEntry } from "../cache/port.ts";
-import { stateKey, type NodeRef } from "../graph/identity.ts";
+import { refOf, stateKey } from "../graph/identity.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import { OVER, type RunEventBody, type StoredEvent } from "../run/events.ts";
 import type {
@@ -208,8 +208,6 @@ function settle(run: MemoryRun, row: Mutable<ApprovalRow>, decided: NonNullable<
   appendOutside(run, { type: "approval.decided", ...refOf(row), verdict: decision.verdict, by }, atMs);
   return { kind: "decided" };
 }
-
-const refOf = ({ nodeId, iteration }: NodeRef): NodeRef => ({ nodeId, iteration });
 
 function write(run: MemoryRun, batch: Batch): CommitResult {
   const firstSeq = run.row.lastSeq + 1;

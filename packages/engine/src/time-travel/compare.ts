@@ -1,5 +1,5 @@
 /** The difference between two frames, of one run or of two (a fork and its source): nodes and their outputs. */
-import { stateKey, type NodeRef } from "../graph/identity.ts";
+import { refOf, stateKey, type NodeRef } from "../graph/identity.ts";
 import { readFrame, type FrameNode } from "../frames/frame.ts";
 import { decodeRow, type Row } from "../outputs/table.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
@@ -46,8 +46,6 @@ export async function compareSnapshots(deps: Sources, a: SnapshotRef, b: Snapsho
 interface Leaf extends NodeRef {
   readonly state: string;
 }
-
-const refOf = ({ nodeId, iteration }: NodeRef): NodeRef => ({ nodeId, iteration });
 
 async function snapshot(deps: Sources, { runId, seq }: SnapshotRef) {
   const { store } = deps;
