@@ -37,6 +37,7 @@ export const ERRORS = {
   DEPENDENCY_DEADLOCK: { http: 500, exit: 1, about: "A node waits for something that will never finish." },
   INVALID_OUTPUT: { http: 500, exit: 1, about: "A task's output does not match its schema." },
   TASK_FAILED: { http: 500, exit: 1, about: "A task's body threw." },
+  TASK_HIJACK_UNSUPPORTED: { http: 409, exit: 4, about: "The task's agents cannot hand their session to a person." },
   TOOL_FAILED: { http: 500, exit: 1, about: "A tool of a task refused its arguments or its work failed." },
   TASK_RUNTIME_UNAVAILABLE: {
     http: 500,

@@ -41,6 +41,10 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
     case "signal.used":
     case "run.started":
     case "node.skipped":
+    case "agent.session":
+    case "hijack.requested":
+    case "hijack.refused":
+    case "hijack.ended":
     case "wait.over":
     case "tool.started":
     case "tool.finished":
@@ -170,6 +174,7 @@ const WAITS_ON: Readonly<Record<WaitKind, string>> = {
   human: "Waits for your answer.",
   signal: "Waits for a signal.",
   timer: "Waits for its time.",
+  hijack: "Waits for the person who has its session.",
   quota: "Waits until the provider's limit resets.",
   run: "Waits for a run of its own.",
 };

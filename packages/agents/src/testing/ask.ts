@@ -21,6 +21,8 @@ export function asking(over: Partial<GenerateArgs> = {}) {
     outputSchema: z.object({ text: z.string() }),
     conversation: [],
     allowTools: null,
+    session: null,
+    reportSession: () => {},
     reportUsage: (report) => void usage.push(report),
     ...over,
   };

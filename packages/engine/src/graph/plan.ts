@@ -112,6 +112,10 @@ export interface TaskLeaf extends LeafBase {
   readonly cache: CachePolicy | null;
   /** A person must agree before the first attempt. */
   readonly needsApproval: boolean;
+  /** A person takes the agent's session over before the first attempt. */
+  readonly hijack: boolean;
+  /** What becomes of the task when a person gives its session back. */
+  readonly onHijackExit: "complete" | "reopen";
   /** null: every tool its agent has. */
   readonly allowTools: readonly string[] | null;
   /** Alias → the node whose row is handed to a function child, with the table to read it from. */

@@ -23,6 +23,7 @@ import type { Doorbell } from "./doorbell.ts";
 import type { RunEventBody } from "./events.ts";
 import type { Worktrees } from "../task/worktrees.ts";
 import type { Subflows } from "./subflow.ts";
+import { engineOf, refused } from "./waits/hijack.ts";
 import { triesOf, type RunState } from "./state.ts";
 
 export interface BodiesInput {
@@ -54,9 +55,12 @@ export interface Body {
 export interface EndedBody {
   readonly body: Body;
   readonly outcome: AttemptOutcome;
+  /** It ended because a person takes its session over. */
+  readonly handedOver: boolean;
 }
 
 const HEARTBEAT_THROTTLE_MS = 500;
+const MAX_SESSION = 64 * 1024;
 /** How long aborted bodies may take to notice; ENGINE §7. */
 export const DRAIN_MS = 5_000;
 
@@ -74,6 +78,9 @@ export class Bodies {
   readonly #over: AbortSignal;
   readonly #live = new Map<string, Body>();
   readonly #unusable = new Set<AgentLike>();
+  /** Bodies whose session a person takes over, and how many tools each body has at work. */
+  readonly #leaving = new Set<Body>();
+  readonly #calling = new WeakMap<Body, number>();
   /** When the quota of an agent begins anew. */
   readonly #quotas = new Map<AgentLike, number>();
   /** Beats not written yet. */
@@ -109,15 +116,14 @@ export class Bodies {
     for (const body of this.#live.values()) {
       if (!given(body.leaf) || body.abort.signal.aborted) continue;
       body.abort.abort(reason);
-      this.#bell.after(DRAIN_MS, this.#over, () => this.#end({ body, outcome: gaveUp(reason) }));
+      this.#bell.after(DRAIN_MS, this.#over, () => this.#end(body, gaveUp(reason)));
     }
   }
 
   /** A body ends once. */
-  #end(ended: EndedBody): void {
-    const { body } = ended;
+  #end(body: Body, outcome: AttemptOutcome): void {
     if (this.#live.get(body.leaf.key) !== body || this.#ended.some((other) => other.body === body)) return;
-    this.#ended.push(ended);
+    this.#ended.push({ body, outcome, handedOver: this.#leaving.delete(body) });
   }
 
   /** `workflow`: the name its own facts are remembered under. */
@@ -147,8 +153,10 @@ export class Bodies {
       subflows,
       failures: triesOf(state.nodes.get(leaf.key)).failures,
       warning: repeatWarning(state.tools.get(leaf.key)),
+      session: state.hijacks.get(leaf.key)?.session ?? null,
+      onSession: (session) => this.#session(body, session),
     }).then((outcome) => {
-      this.#end({ body, outcome });
+      this.#end(body, outcome);
       this.#bell.ring();
     });
   }
@@ -224,18 +232,49 @@ export class Bodies {
     return aroundFiles(edits, { ref, log, note: (event) => void this.#notes.push(event) }, () => runAttempt(input));
   }
 
-  #toolLog({ leaf: { nodeId, iteration }, attempt }: Body): ToolLog {
-    return openToolLog(
-      { nodeId, iteration, attempt },
-      {
-        nowMs: () => this.#in.clock.now(),
-        note: (event) => {
-          this.#notes.push(event);
-          this.#bell.ring();
-        },
-        recorded: () => new Promise((resolve) => this.#awaited.push(resolve)),
-      },
-    );
+  /** Ends the attempt as soon as none of its tools is at work. */
+  handOver(key: string): void {
+    const body = this.#live.get(key);
+    if (!body) return;
+    if (engineOf(body.leaf) === null) return void this.#notes.push(refused(body.leaf));
+    this.#leaving.add(body);
+    this.#letGo(body);
+  }
+
+  #letGo(body: Body): void {
+    if (this.#leaving.has(body) && (this.#calling.get(body) ?? 0) === 0)
+      this.giveUp((leaf) => leaf === body.leaf, new SmoothError("TASK_ABORTED", "a person takes the session over"));
+  }
+
+  #noteCall(body: Body, event: RunEventBody): void {
+    const step = event.type === "tool.started" ? 1 : -1;
+    this.#calling.set(body, (this.#calling.get(body) ?? 0) + step);
+    this.#notes.push(event);
+    this.#letGo(body);
+    this.#bell.ring();
+  }
+
+  #session({ leaf, attempt }: Body, session: JsonValue): void {
+    const { nodeId, iteration, key, id } = leaf;
+    const size = JSON.stringify(session).length;
+    if (size > MAX_SESSION)
+      throw new SmoothError(
+        "PAYLOAD_TOO_LARGE",
+        `the session of task ${id} is ${size} characters of JSON; the limit is ${MAX_SESSION}`,
+      );
+    if (JSON.stringify(this.#in.state.hijacks.get(key)?.session) === JSON.stringify(session)) return;
+    this.#notes.push({ type: "agent.session", nodeId, iteration, attempt, session });
+    this.#bell.ring();
+  }
+
+  #toolLog(body: Body): ToolLog {
+    const { leaf, attempt } = body;
+    const ports = {
+      nowMs: () => this.#in.clock.now(),
+      note: (event: RunEventBody) => this.#noteCall(body, event),
+      recorded: () => new Promise<void>((resolve) => this.#awaited.push(resolve)),
+    };
+    return openToolLog({ nodeId: leaf.nodeId, iteration: leaf.iteration, attempt }, ports);
   }
 
   async #recall({ leaf, attempt }: Body, prompt: string, workflow: string): Promise<Recalled> {
@@ -253,13 +292,14 @@ export class Bodies {
     });
   }
 
-  /** Until when the task must wait; now, when another agent of its chain may be asked. */
-  quotaUsedUp(leaf: TaskLeaf, agent: AgentLike | null, untilMs: number): number {
-    if (!agent) return untilMs;
-    this.#quotas.set(agent, untilMs);
-    return Math.min(
-      ...this.#usableAgents(leaf).map((other) => Math.max(this.#quotas.get(other) ?? 0, this.#in.clock.now())),
-    );
+  /** The task waits: for another agent of its chain not at all. */
+  quotaUsedUp({ leaf, agent }: Body, untilMs: number, reason: string): RunEventBody {
+    const { nodeId, iteration } = leaf;
+    if (agent) this.#quotas.set(agent, untilMs);
+    const nowMs = this.#in.clock.now();
+    const ends = this.#usableAgents(leaf).map((other) => Math.max(this.#quotas.get(other) ?? 0, nowMs));
+    const dueMs = agent ? Math.min(...ends) : untilMs;
+    return { type: "wait.opened", nodeId, iteration, on: { kind: "quota", dueMs, reason } };
   }
 
   /** B2, passing over those whose quota is used up. */

@@ -46,6 +46,15 @@ export const WaitOn = z.discriminatedUnion("kind", [
     dueMs: z.number().nullable(),
   }),
   z.object({ kind: z.literal("timer"), dueMs: z.number() }),
+  /** A person works in the session of the task's agent. `session`: what the agent last reported of it; `schema` of the output. */
+  z.object({
+    kind: z.literal("hijack"),
+    dueMs: z.null(),
+    engine: z.string(),
+    onExit: z.enum(["complete", "reopen"]),
+    session: z.custom<JsonValue>(),
+    schema: z.custom<JsonValue>(),
+  }),
   /** The provider of a task's agent takes no more until then. */
   z.object({ kind: z.literal("quota"), dueMs: z.number(), reason: z.string() }),
   /** A subflow that waits itself; `status` is that run's. */
@@ -144,6 +153,17 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("wait.over"), ...node }),
   /** An answer that does not fit. */
   z.object({ type: z.literal("human.rejected"), ...node, by: z.string(), problem: z.string() }),
+  /** What an agent says of its session, so that it can be taken up again: an id, or what stands for one. */
+  z.object({ type: z.literal("agent.session"), ...attempt, session: z.custom<JsonValue>() }),
+  z.object({ type: z.literal("hijack.requested"), ...node, by: z.string() }),
+  z.object({ type: z.literal("hijack.refused"), ...node, error: ErrorInfo }),
+  z.object({
+    type: z.literal("hijack.ended"),
+    ...node,
+    by: z.string(),
+    session: z.custom<JsonValue>(),
+    output: z.custom<JsonValue>(),
+  }),
   /** Signals are numbered from 0 in the order they are received. */
   z.object({
     type: z.literal("signal.received"),

@@ -192,13 +192,14 @@ export class RunLoop {
   #foreign(event: StoredEvent): void {
     applyEvent(this.#in.state, event);
     this.#lookAtStore = true;
+    if (event.type === "hijack.requested") this.#bodies.handOver(stateKey(event));
   }
 
   // ---- what ended ----
 
   #collect(): void {
     for (const event of [...this.#bodies.takeNotes(), ...this.#aftermath.takeDone()]) this.#emit(event);
-    for (const { body, outcome } of this.#bodies.takeEnded()) {
+    for (const { body, outcome, handedOver } of this.#bodies.takeEnded()) {
       if (outcome.kind === "suspended") {
         this.#suspended(body, outcome.on);
         continue;
@@ -206,6 +207,7 @@ export class RunLoop {
       const failure = outcome.kind === "ok" ? this.#recordRow(body, outcome) : outcome;
       if (!failure || this.#stop?.status === "released") continue;
       if (this.#stop || isGivenUp(body.leaf.within, this.#in.state.scopes)) this.#cancelled(body);
+      else if (handedOver) this.#waits.open(body.leaf);
       else this.#failed(body, failure);
     }
     this.#recorder.draft.heartbeats.push(...this.#bodies.takeBeats());
@@ -247,17 +249,13 @@ export class RunLoop {
 
   #failed(body: Body, outcome: Failure): void {
     const { leaf, attempt } = body;
-    if (outcome.quotaUntilMs !== null) return this.#park(body, outcome.quotaUntilMs, outcome.error);
+    if (outcome.quotaUntilMs !== null) {
+      this.#emit(this.#bodies.quotaUsedUp(body, outcome.quotaUntilMs, outcome.error.message));
+      return this.#waits.stir();
+    }
     const retryAtMs = this.#bodies.retryAtMs(leaf, outcome);
     this.#emit({ type: "node.failed", ...refOf(leaf), attempt, error: outcome.error, retryAtMs });
     if (retryAtMs === null && !leaf.continueOnFail) this.#contain(leaf.within, outcome.error);
-  }
-
-  /** Another agent of the chain is tried at once; without one the task waits. */
-  #park({ leaf, agent }: Body, untilMs: number, { message }: ErrorInfo): void {
-    const dueMs = this.#bodies.quotaUsedUp(leaf, agent, untilMs);
-    this.#emit({ type: "wait.opened", ...refOf(leaf), on: { kind: "quota", dueMs, reason: message } });
-    this.#waits.stir();
   }
 
   /** L4 */
@@ -395,6 +393,7 @@ export class RunLoop {
 
   #start(step: StartStep, starts: StartStep[]): void {
     const { leaf, attempt } = step;
+    if (this.#in.state.hijacks.get(leaf.key)?.requestedBy) return this.#waits.open(leaf); // asked for while it was cut off
     const meta = Object.keys(leaf.meta).length > 0 ? { meta: { ...leaf.meta } } : {};
     this.#emit({ type: "node.started", ...refOf(leaf), attempt, label: leaf.label, ...meta });
     const row = leaf.body.mode === "static" ? staticRow(leaf, leaf.body.value) : undefined;

@@ -6,6 +6,7 @@ import { rememberCall, type ToolHistory } from "../task/tool-log.ts";
 import { addUsage, type UsageTotals } from "../task/usage.ts";
 import { applyAftermath, type Aftermaths } from "./aftermath-state.ts";
 import type { ErrorInfo, RunEventBody, WaitOn } from "./events.ts";
+import { applyHijack, takeHijack, type Hijacks } from "./waits/hijack.ts";
 import { applySignal, type Signals } from "./waits/signal.ts";
 
 /** `failures` counts attempts that failed; an attempt cut off by a crash is not one of them. */
@@ -22,7 +23,7 @@ export type NodeState =
   /** `tries`: of a task that was at work before. */
   | { readonly kind: "waiting"; readonly on: WaitOn; readonly tries?: Tries }
   /** What held a task back is over: free to start. */
-  | ({ readonly kind: "cleared" } & Tries)
+  | ({ readonly kind: "cleared"; readonly of: WaitOn["kind"] | null } & Tries)
   | { readonly kind: "finished" }
   /** `cascades`: what depends on it is skipped too (a denied approval), instead of blocking the run. */
   | { readonly kind: "skipped"; readonly cascades: boolean }
@@ -54,6 +55,8 @@ export interface RunState {
   readonly signals: Signals;
   /** Answers that did not fit, per node that waits for a person. */
   readonly rejected: Map<string, number>;
+  /** Per state key: sessions of agents, and who has or wants them. */
+  readonly hijacks: Hijacks;
   /** The last due time of each timer node: where the next beat of an `every` counts from. */
   readonly timers: Map<string, number>;
   /** Why nothing new is started, although it could be (`waiting-disk`). */
@@ -70,6 +73,7 @@ export const emptyState = (): RunState => ({
   tools: new Map(),
   aftermath: new Map(),
   rejected: new Map(),
+  hijacks: new Map(),
   signals: { received: [], used: new Set() },
   timers: new Map(),
   parked: null,
@@ -89,24 +93,24 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
     case "node.skipped":
     case "node.cancelled":
     case "approval.opened":
+    case "wait.over":
       return put(state, stateKey(event), nodeState(event, state.nodes.get(stateKey(event))));
     case "wait.opened":
       return beginWait(state, event);
-    case "wait.over":
-      return put(state, stateKey(event), { kind: "cleared", ...triesOf(state.nodes.get(stateKey(event))) });
+    case "agent.session":
+    case "hijack.requested":
+    case "hijack.refused":
+    case "hijack.ended":
+      return applyHijack(state.hijacks, event);
     case "node.usage":
-      state.usage.set(stateKey(event), addUsage(event, state.usage.get(stateKey(event))));
-      return;
+      return void state.usage.set(stateKey(event), addUsage(event, state.usage.get(stateKey(event))));
     case "tool.started":
       return noteCall(state.tools, event);
     case "loop.advanced":
-      state.loops.set(event.loopId, event.iteration);
-      return;
+      return void state.loops.set(event.loopId, event.iteration);
     case "scope.failed":
-      state.scopes.set(event.scopeId, { at: event.next, error: event.error, completed: event.completed });
-      return;
+      return failScope(state.scopes, event);
     case "run.claimed":
-      state.parked = null; // the new owner looks for itself
       return interrupt(state);
     case "run.parked":
     case "run.unparked":
@@ -155,7 +159,16 @@ export function foldEvents(events: Iterable<RunEventBody>): RunState {
 
 type NodeChange = Extract<
   RunEventBody,
-  { type: "node.started" | "node.finished" | "node.failed" | "node.skipped" | "node.cancelled" | "approval.opened" }
+  {
+    type:
+      | "node.started"
+      | "node.finished"
+      | "node.failed"
+      | "node.skipped"
+      | "node.cancelled"
+      | "approval.opened"
+      | "wait.over";
+  }
 >;
 
 function nodeState(event: NodeChange, before: NodeState | undefined): NodeState {
@@ -171,14 +184,22 @@ function nodeState(event: NodeChange, before: NodeState | undefined): NodeState 
       return { kind: "skipped", cascades: event.cascades };
     case "node.cancelled":
       return { kind: "cancelled" };
+    case "wait.over":
+      return { kind: "cleared", of: before?.kind === "waiting" ? before.on.kind : null, ...triesOf(before) };
     case "approval.opened":
       return { kind: "waiting", on: { kind: "approval", dueMs: event.dueMs, again: event.again } };
   }
 }
 
+function failScope(scopes: RunState["scopes"], event: Extract<RunEventBody, { type: "scope.failed" }>): void {
+  const { scopeId, next: at, error, completed } = event;
+  scopes.set(scopeId, { at, error, completed });
+}
+
 function beginWait(state: RunState, event: Extract<RunEventBody, { type: "wait.opened" }>): void {
   const key = stateKey(event);
   put(state, key, { kind: "waiting", on: event.on, tries: triesOf(state.nodes.get(key)) });
+  if (event.on.kind === "hijack") takeHijack(state.hijacks, key);
   if (event.on.kind === "timer") state.timers.set(event.nodeId, event.on.dueMs);
 }
 
@@ -222,6 +243,7 @@ function reset(state: RunState, { nodes, loops, scopes }: Extract<RunEventBody, 
 
 /** Bodies that ran are lost; subflows that waited are looked at again. */
 function interrupt(state: RunState): void {
+  state.parked = null; // the new owner looks for itself
   for (const [key, node] of state.nodes)
     if (node.kind === "running" || (node.kind === "waiting" && node.on.kind === "run"))
       put(state, key, { kind: "interrupted", ...triesOf(node) });

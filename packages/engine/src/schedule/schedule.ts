@@ -229,8 +229,7 @@ export class Schedule {
     const unmet = node.after.find((key) => this.#in.states.get(key)?.kind !== "finished");
     if (unmet !== undefined) return this.#park(cell, unmet);
     if (node.skipIf) this.#give(cell, { kind: "skip", leaf: node, reason: "skipIf", cascades: false });
-    else if (node.type !== "task" || (node.needsApproval && state === undefined))
-      this.#give(cell, { kind: "wait", leaf: node });
+    else if (node.type !== "task" || isHeldBack(node, state)) this.#give(cell, { kind: "wait", leaf: node });
     else if (state?.kind === "backing-off") this.#sleeping.add(cell);
     else insertInOrder(this.#ready, cell);
   }
@@ -303,6 +302,12 @@ const nextPass = (loop: PlanLoop): Step =>
 
 /** Nothing to do for it now: it runs, waits, or has ended badly. */
 const HELD: ReadonlySet<NodeState["kind"]> = new Set(["running", "waiting", "failed", "cancelled"]);
+
+/** First a person agrees, then a person takes the session over: each once. */
+function isHeldBack({ needsApproval, hijack }: TaskLeaf, state: NodeState | undefined): boolean {
+  if (state === undefined) return needsApproval || hijack;
+  return hijack && state.kind === "cleared" && state.of === "approval";
+}
 
 /** What comes after an async task goes on while the task still has its way to go. */
 const isLoose = (leaf: PlanLeaf): boolean => leaf.type === "task" && leaf.async;

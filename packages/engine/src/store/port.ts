@@ -160,7 +160,10 @@ export type DecideResult =
   | { readonly kind: "not-found" };
 
 /** Events that somebody else than the owner writes. */
-export type OutsideEvent = Extract<RunEventBody, { type: "signal.received" | "human.rejected" }>;
+export type OutsideEvent = Extract<
+  RunEventBody,
+  { type: "signal.received" | "human.rejected" | "hijack.requested" | "hijack.ended" }
+>;
 
 export interface RunFilter {
   readonly status?: readonly RunStatus[] | undefined;

@@ -21,6 +21,8 @@ export async function askAside(agent: AgentLike, question: AsideQuestion): Promi
     outputSchema,
     conversation: [],
     allowTools: null,
+    session: null,
+    reportSession: () => {},
     runId: about,
     nodeId: about,
     iteration: 0,

@@ -63,6 +63,8 @@ export interface AttemptInput {
   readonly failures: number;
   /** Stands before an agent's prompt: what earlier attempts did that must not be repeated. */
   readonly warning: string;
+  readonly session: JsonValue;
+  readonly onSession: (session: JsonValue) => void;
 }
 
 type Done = Omit<Success, "kind">;
@@ -146,7 +148,8 @@ async function agentRow(input: AttemptInput, context: TaskContext, prompt: strin
   const { leaf, agent, onUsage, clock, warning } = input;
   if (!agent) throw new SmoothError("AGENT_CONFIG_INVALID", `no agent of task ${leaf.id} is usable any more`);
   const recalled = await input.recall(prompt);
-  const asked = { ...recalled, prompt: warning + recalled.prompt, allowTools: leaf.allowTools };
+  const { session, onSession: reportSession } = input;
+  const asked = { ...recalled, prompt: warning + recalled.prompt, allowTools: leaf.allowTools, session, reportSession };
   const ports = { onUsage, nowMs: () => clock.now() };
   return (await runAgent({ agent, schema: leaf.output.schema, ...asked, ...ports }, context)) as Row;
 }

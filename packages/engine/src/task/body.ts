@@ -50,6 +50,10 @@ export interface GenerateArgs extends TaskContext {
   readonly conversation: readonly ConversationMessage[];
   /** Names of the tools this task may call, empty: none; null: all that the agent has. */
   readonly allowTools: readonly string[] | null;
+  /** What an earlier attempt, or a person who had it in hand, left of the agent's session; null: begin a new one. */
+  readonly session: JsonValue;
+  /** Says how the session can be taken up again (≤ 64 KB of JSON): it reaches later attempts, and whoever takes the task over. */
+  reportSession(session: JsonValue): void;
   /** Tokens used since the last report, while the agent is still at work. An agent that calls this is not asked for the
    *  usage of its result, which would count them twice. */
   reportUsage(usage: ReportedUsage): void;
@@ -60,6 +64,9 @@ export interface AgentLike {
   readonly id?: string | undefined;
   readonly tools?: unknown;
   readonly capabilities?: unknown;
+  /** How a person opens its session: the program (`cliEngine`), or who speaks its conversation (`hijackEngine`). */
+  readonly cliEngine?: string | undefined;
+  readonly hijackEngine?: string | undefined;
   // A method, so that agents with narrower argument types (the AI SDK's) fit.
   generate(args: GenerateArgs): Promise<unknown>;
 }

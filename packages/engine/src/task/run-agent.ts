@@ -3,6 +3,7 @@
  *  A2. At most one "JSON only" follow-up and three corrections, in the same conversation; they are not retries. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
+import type { JsonValue } from "../outputs/json.ts";
 import { askAgent, type AskPorts } from "./ask-agent.ts";
 import type { AgentLike, ConversationMessage, TaskContext } from "./body.ts";
 import { describe } from "./peek.ts";
@@ -16,12 +17,14 @@ export interface AgentTask extends AskPorts {
   /** Earlier turns of a remembered thread. */
   readonly conversation: readonly ConversationMessage[];
   readonly allowTools: readonly string[] | null;
+  readonly session: JsonValue;
+  readonly reportSession: (session: JsonValue) => void;
 }
 
 /** Resolves with the parsed output; rejects with what the agent threw, or with INVALID_OUTPUT. */
 export async function runAgent(task: AgentTask, context: TaskContext): Promise<unknown> {
-  const { agent, prompt, schema, allowTools } = task;
-  const fixed = { ...context, abortSignal: context.signal, outputSchema: schema, allowTools };
+  const { agent, prompt, schema, allowTools, session, reportSession } = task;
+  const fixed = { ...context, abortSignal: context.signal, outputSchema: schema, allowTools, session, reportSession };
   const conversation: ConversationMessage[] = [...task.conversation];
   let ask = `${prompt}\n\n${wanted(schema)}`;
   let askedForJson = false;

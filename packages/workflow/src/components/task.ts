@@ -60,6 +60,11 @@ export type TaskProps<O extends OutputTarget = OutputTarget, D extends DepsSpec 
     readonly needsApproval?: boolean;
     /** With `needsApproval`: what comes after does not wait for the answer, nor for the task. */
     readonly async?: boolean;
+    /** Hand the agent's session to a person before the first attempt. */
+    readonly hijack?: boolean;
+    /** When the person gives it back: their answer is the row, or the task goes on in the session. Default `complete` with `hijack`,
+     *  `reopen` for a session that was taken over out of its work. */
+    readonly onHijackExit?: "complete" | "reopen";
     /** Keep the row for later executions. Failed tasks, and tasks whose agent called a tool with side effects, are never kept. */
     readonly cache?: TaskCache;
     readonly children?: ReactNode | OutputValue<NoInfer<O>> | ComputeBody<NoInfer<O>, D>;

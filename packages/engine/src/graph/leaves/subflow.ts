@@ -33,6 +33,8 @@ export function readSubflow(element: HostElement, scope: LeafScope): DraftLeaf {
     deps: [],
     cache: readCache(element),
     allowTools: null,
+    hijack: false,
+    onHijackExit: "reopen",
   };
   return { ...leaf, edges: edgesOf(element, aliases(element)) };
 }

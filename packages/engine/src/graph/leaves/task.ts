@@ -6,6 +6,7 @@ import { promptText } from "../../render/markdown.ts";
 import type { HostElement } from "../../render/renderer.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "../../schedule/retry.ts";
 import type { AgentLike, ComputeFn } from "../../task/body.ts";
+import { engineOf } from "../../run/waits/hijack.ts";
 import type { TaskBody, TaskLeaf } from "../plan.ts";
 import {
   aBoolean,
@@ -14,6 +15,7 @@ import {
   aRecord,
   badProp,
   componentName,
+  oneOf,
   onlyKnown,
   optional,
   strings,
@@ -36,6 +38,8 @@ const TASK = [
   "cache",
   "allowTools",
   "needsApproval",
+  "hijack",
+  "onHijackExit",
   "async",
   "body",
 ];
@@ -56,10 +60,11 @@ export function readTask(element: HostElement, scope: LeafScope): DraftLeaf {
     memory: readMemory(element, body.mode),
     retry: readRetry(element),
     timeoutMs: optional(element, "timeoutMs", aDuration) ?? null,
-    heartbeatTimeoutMs: optional(element, "heartbeatTimeoutMs", aDuration) ?? (element.props["agent"] ? 600_000 : null),
+    heartbeatTimeoutMs: optional(element, "heartbeatTimeoutMs", aDuration) ?? (body.mode === "agent" ? 600_000 : null),
     deps,
     cache: readCache(element),
     ...readGate(element),
+    ...readHijack(element, body),
     allowTools: optional(element, "allowTools", strings) ?? null,
   };
   return { ...leaf, edges: [...edgesOf(element, needs), ...deps.map((dep) => dep.key)] };
@@ -104,6 +109,20 @@ function readGate(element: HostElement): Pick<TaskLeaf, "needsApproval" | "async
   const async = optional(element, "async", aBoolean) ?? false;
   if (async && !needsApproval) throw badProp(element, "async", "set together with needsApproval");
   return { needsApproval, async };
+}
+
+/** Before its first attempt a task is taken over to be completed; out of the middle of its work, to be helped. */
+function readHijack(element: HostElement, body: TaskBody): Pick<TaskLeaf, "hijack" | "onHijackExit"> {
+  const hijack = optional(element, "hijack", aBoolean) ?? false;
+  if (hijack && engineOf({ body }) === null) {
+    const nodeId = String(element.props["id"]);
+    const why = "none of its agents names a hijackEngine or cliEngine";
+    throw new SmoothError("TASK_HIJACK_UNSUPPORTED", `<Task id="${nodeId}"> has \`hijack\`, and ${why}`, {
+      details: { nodeId },
+    });
+  }
+  const onHijackExit = optional(element, "onHijackExit", oneOf("complete", "reopen"));
+  return { hijack, onHijackExit: onHijackExit ?? (hijack ? "complete" : "reopen") };
 }
 
 function readBody(element: HostElement): Exclude<TaskBody, { mode: "subflow" }> {

@@ -4,6 +4,8 @@
  *  G3. A subflow that waits goes on when its run may: it is due, or somebody settled what it waits for. */
 import type { TaskLeaf } from "../../graph/plan.ts";
 import type { WaitOn } from "../events.ts";
+import type { RunState } from "../state.ts";
+import { settleHijack } from "./hijack.ts";
 import type { Opened, Settled, WaitRows } from "./outcome.ts";
 
 export function openGate({ nodeId, iteration, id, label }: TaskLeaf, workflow: string): Opened {
@@ -17,12 +19,13 @@ export function openGate({ nodeId, iteration, id, label }: TaskLeaf, workflow: s
 export function settleTask(
   leaf: TaskLeaf,
   on: WaitOn,
-  { rows, nowMs }: { readonly rows: WaitRows; readonly nowMs: number },
+  { rows, state, nowMs }: { readonly rows: WaitRows; readonly state: RunState; readonly nowMs: number },
 ): Settled | undefined {
   if (on.kind === "quota") return on.dueMs <= nowMs ? { kind: "go" } : { kind: "waiting" }; // G2
   if (on.kind === "run")
     // G3
     return (on.dueMs ?? Infinity) <= nowMs || rows.readyRuns.has(on.runId) ? { kind: "go" } : { kind: "waiting" };
+  if (on.kind === "hijack") return settleHijack(leaf, on, state.hijacks.get(leaf.key));
   return on.kind === "approval" ? settleGate(leaf, rows) : undefined;
 }
 

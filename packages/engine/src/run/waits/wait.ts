@@ -11,13 +11,16 @@ import { openApproval, settleApproval, type ApprovalOpening } from "./approval.t
 import type { Opened, Settled, WaitRows } from "./outcome.ts";
 import { openGate, settleTask } from "./gate.ts";
 import { openHuman, settleHuman } from "./human.ts";
+import { openHijack } from "./hijack.ts";
 import { openSignal, settleSignal } from "./signal.ts";
 import { openTimer, settleTimer } from "./timer.ts";
 
 export function openWait(leaf: PlanLeaf, at: ApprovalOpening & { readonly state: RunState }): Opened {
   switch (leaf.type) {
     case "task":
-      return openGate(leaf, at.workflow);
+      return leaf.needsApproval && !at.state.nodes.has(leaf.key)
+        ? openGate(leaf, at.workflow)
+        : openHijack(leaf, at.state.hijacks.get(leaf.key));
     case "approval":
       return openApproval(leaf, at);
     case "human":
@@ -36,7 +39,7 @@ export function settleWait(
 ): Settled {
   switch (leaf.type) {
     case "task":
-      return settleTask(leaf, on, { rows, nowMs }) ?? changed(leaf, on);
+      return settleTask(leaf, on, { rows, state, nowMs }) ?? changed(leaf, on);
     case "approval":
       return on.kind === "approval"
         ? settleApproval(leaf, on, { row: rows.approvals.get(leaf.key), nowMs })
@@ -77,6 +80,7 @@ const STATUS = {
   approval: "waiting-approval",
   human: "waiting-approval",
   signal: "waiting-event",
+  hijack: "waiting-event",
   timer: "waiting-timer",
   quota: "waiting-quota",
 } as const satisfies Record<Exclude<WaitOn["kind"], "run">, string>;
