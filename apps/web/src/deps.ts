@@ -1,8 +1,9 @@
 import "server-only";
-import { processBus } from "@smooth/api/bus";
+import { type Bus, memoryBus, sharedBus } from "@smooth/api/bus";
 import type { HostSyncDeps } from "@smooth/api/host-sync";
 import { memoryRateLimits } from "@smooth/api/rate-limit";
 import { openDb } from "@smooth/db/client";
+import { openPostgres } from "@smooth/platform/node/postgres";
 import { systemClock, systemIds } from "@smooth/platform/node/system";
 import type { Log, LogFields } from "@smooth/platform/ports";
 import { env } from "./env.ts";
@@ -22,13 +23,17 @@ async function open(): Promise<HostSyncDeps> {
     clock: systemClock,
     ids: systemIds,
     log: lineLog,
-    bus: processBus(),
+    bus: busOf(DATABASE_URL),
     rateLimits: memoryRateLimits(systemClock),
     signingKey: DASHBOARD_KEY,
     origin: new URL(AUTH_URL).origin,
     rendezvous: { baseDomain: RENDEZVOUS_DOMAIN, connectUrl: RENDEZVOUS_CONNECT_URL, publicUrl: RENDEZVOUS_PUBLIC_URL },
   };
 }
+
+/** PGlite lives in this process alone. */
+const busOf = (url: string): Bus =>
+  url.startsWith("pglite:") ? memoryBus() : sharedBus(openPostgres(url, { maxConnections: 2 }), lineLog);
 
 const at =
   (level: keyof Log) =>

@@ -1,8 +1,8 @@
-import type { Clock } from "@smooth/platform/ports";
+import type { Clock, Log, Postgres } from "@smooth/platform/ports";
 
 /** Wakes readers the moment something changed; the rows themselves are read from the database.
  *  B1. A change published while a reader works is not lost: it reads once more before it sleeps.
- *  B2. Nobody depends on the bus: a reader also looks again every `pollMs`, which is how other processes' changes arrive. */
+ *  B2. Nobody depends on the bus: a reader also looks again every `pollMs`, which finds what no word came about. */
 
 export interface Bus {
   publish(topic: string): void;
@@ -16,29 +16,57 @@ export const topics = {
   org: (orgId: string) => `org:${orgId}`,
 };
 
+class Readers {
+  readonly #byTopic = new Map<string, Set<() => void>>();
+
+  add(topic: string, wake: () => void): () => void {
+    const set = this.#byTopic.get(topic) ?? new Set();
+    this.#byTopic.set(topic, set.add(wake));
+    return () => {
+      set.delete(wake);
+      if (set.size === 0 && this.#byTopic.get(topic) === set) this.#byTopic.delete(topic);
+    };
+  }
+
+  wake(topic: string): void {
+    for (const wake of this.#byTopic.get(topic) ?? []) wake();
+  }
+
+  wakeAll(): void {
+    for (const topic of this.#byTopic.keys()) this.wake(topic);
+  }
+}
+
+/** For one process alone. */
 export function memoryBus(): Bus {
-  const readers = new Map<string, Set<() => void>>();
+  const readers = new Readers();
   return {
-    publish: (topic) => {
-      for (const wake of readers.get(topic) ?? []) wake();
-    },
-    subscribe: (topic, wake) => {
-      const set = readers.get(topic) ?? new Set();
-      readers.set(topic, set.add(wake));
-      return () => {
-        set.delete(wake);
-        if (set.size === 0 && readers.get(topic) === set) readers.delete(topic);
-      };
-    },
+    publish: (topic) => readers.wake(topic),
+    subscribe: (topic, wake) => readers.add(topic, wake),
   };
 }
 
-const PROCESS_BUS = Symbol.for("smooth.api.bus");
+const CHANNEL = "smooth_changes";
 
-/** One bus per process, also where a bundler gives every route its own copy of this module. */
-export function processBus(): Bus {
-  const world = globalThis as { [PROCESS_BUS]?: Bus };
-  return (world[PROCESS_BUS] ??= memoryBus());
+/** Over all processes that share the database. `local` wakes at once; the others hear by NOTIFY.
+ *  Publishing never fails: a word that cannot be sent costs the others a poll (B2). */
+export function sharedBus(postgres: Pick<Postgres, "name" | "query" | "listen">, log: Log): Bus {
+  const readers = new Readers();
+  const missed = (error: unknown): void => log.warn("bus.unheard", { error: String(error) });
+  postgres
+    .listen(CHANNEL, (payload) => {
+      const [from = "", topic] = payload?.split(" ") ?? [];
+      if (topic === undefined) readers.wakeAll(); // the connection was away: anything may have changed
+      else if (from !== postgres.name) readers.wake(topic);
+    })
+    .catch(missed);
+  return {
+    publish: (topic) => {
+      readers.wake(topic);
+      postgres.query("SELECT pg_notify($1, $2)", [CHANNEL, `${postgres.name} ${topic}`]).catch(missed);
+    },
+    subscribe: (topic, wake) => readers.add(topic, wake),
+  };
 }
 
 interface PulseDeps {

@@ -5,13 +5,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Db, openDb } from "@smooth/db/client";
 import { migrateUp } from "@smooth/db/migrate";
+import { openPostgres } from "@smooth/platform/node/postgres";
 import { systemClock } from "@smooth/platform/node/system";
 import { RunId } from "@smooth/protocol/ids";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startPostgres } from "../../../scripts/postgres.ts";
 import { firstBrokenEntry } from "./audit.ts";
-import { memoryBus } from "./bus.ts";
+import { type Bus, memoryBus, sharedBus, topics } from "./bus.ts";
 import { commandStream } from "./host-sync/command-stream.ts";
+import { createCaller } from "./router.ts";
 import { openOrg, openWorld, TestHost, type TestOrg, type World } from "./testing/world.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -124,6 +126,7 @@ describe("Prisma's own command line", () => {
 
 describe("on real Postgres, with real concurrency", () => {
   const stack = new AsyncDisposableStack();
+  let url: string;
   let db: Db;
   let world: World;
   let org: TestOrg;
@@ -131,9 +134,9 @@ describe("on real Postgres, with real concurrency", () => {
   const runId = RunId.parse("run-00000000");
 
   beforeAll(async () => {
-    const postgres = stack.use(await startPostgres(join(home, "busy")));
-    await migrateUp(postgres.url);
-    db = stack.adopt(await openDb(postgres.url), (open) => open.$disconnect());
+    ({ url } = stack.use(await startPostgres(join(home, "busy"))));
+    await migrateUp(url);
+    db = stack.adopt(await openDb(url), (open) => open.$disconnect());
     world = await openWorld(db);
     org = await openOrg(world, "One");
     host = await TestHost.pair(world, org);
@@ -174,17 +177,57 @@ describe("on real Postgres, with real concurrency", () => {
     expect(await db.slug.count()).toBe(1);
   });
 
-  test("B2: a command written by another process reaches the stream within the poll", async () => {
-    const here = { ...world.deps, bus: memoryBus(), clock: systemClock };
+  describe("two processes of the dashboard", () => {
+    const alone = () => memoryBus();
+    const shared = (url: string) => {
+      const postgres = stack.adopt(openPostgres(url, { maxConnections: 2 }), (open) => open.close());
+      return sharedBus(postgres, world.log);
+    };
+
+    /** From the tap in one process to the host that hangs on the other. */
+    async function tapToHost(here: Bus, there: Bus): Promise<number> {
+      const afterN = (await db.host.findUniqueOrThrow({ where: { id: host.hostId } })).lastN;
+      const stream = commandStream(
+        { ...world.deps, bus: here, clock: systemClock },
+        { hostId: host.hostId, afterN },
+        leave.signal,
+      );
+      const next = stream.next();
+      const steerer = createCaller({ ...(await org.context("steerer")), bus: there });
+      await systemClock.sleep(300); // the stream has looked once and waits
+      const fromMs = performance.now();
+      await steerer.runs.steer({ runId, text: "from elsewhere" });
+      expect((await next).value).toMatchObject({ n: afterN + 1, body: { text: "from elsewhere" } });
+      const tookMs = performance.now() - fromMs;
+      await stream.return(undefined);
+      return tookMs;
+    }
     const leave = new AbortController();
-    const stream = commandStream(here, { hostId: host.hostId, afterN: 30 }, leave.signal);
-    const next = stream.next();
+    afterAll(() => leave.abort());
 
-    await (await org.as("steerer")).runs.steer({ runId, text: "from elsewhere" });
+    test("hear each other at once", async () => {
+      const [here, there] = [shared(url), shared(url)];
+      await tapToHost(here, there); // both listen now
 
-    expect((await next).value).toMatchObject({ n: 31, body: { text: "from elsewhere" } });
-    leave.abort();
-    await stream.return(undefined);
+      const took = [await tapToHost(here, there), await tapToHost(here, there), await tapToHost(here, there)];
+
+      expect(Math.min(...took)).toBeLessThan(200);
+      expect(Math.max(...took)).toBeLessThan(1_000);
+    });
+
+    test("B2: without a word the poll finds it", async () => {
+      expect(await tapToHost(alone(), alone())).toBeLessThan(6_000);
+    });
+
+    test("B2: a word that cannot be sent fails nobody, and is logged", async () => {
+      const cut = openPostgres("postgresql://nobody@127.0.0.1:1/none");
+      const bus = sharedBus(cut, world.log);
+
+      bus.publish(topics.org("org-1"));
+
+      await expect.poll(() => world.log.lines.filter(({ event }) => event === "bus.unheard").length).toBe(2);
+      await cut.close();
+    });
   });
 
   test("a batch of 500 records is stored in one breath", async () => {

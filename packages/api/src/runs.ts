@@ -11,7 +11,7 @@ import { eventOf, runSummaryOf, type RunRow } from "./rows.ts";
  *  F1. `followRun` yields every event after `afterSeq` once, in order, then live ones; it ends when the reader leaves or may no longer see. */
 
 const PAGE = 500;
-const POLL_MS = 1_000;
+const POLL_MS = 4_000;
 
 export interface RunCard extends RunSummary {
   readonly host: { readonly hostId: string; readonly name: string; readonly presence: HostPresence };

@@ -8,7 +8,7 @@ import type { ApiDeps } from "../context.ts";
  *  S2. A newer stream of the same host, or its revocation, ends this one.
  *  S3. `null` says "still here" every 15 s. */
 
-const POLL_MS = 1_000;
+const POLL_MS = 5_000;
 const KEEP_ALIVE_MS = 15_000;
 const ONLINE_MS = 30_000;
 const REFRESH_MS = 10_000;

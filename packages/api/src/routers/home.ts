@@ -8,7 +8,7 @@ import { cardsOf, type RunCard } from "../runs.ts";
 import { procedure, router } from "../trpc.ts";
 
 const DAY_MS = 86_400_000;
-const POLL_MS = 5_000;
+const POLL_MS = 15_000;
 
 export const homeRouter = router({
   /** What needs me, first. */
