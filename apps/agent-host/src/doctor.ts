@@ -1,15 +1,12 @@
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { loadProviders } from "@smooth/agents/providers/file";
 import { routeSlot } from "@smooth/agents/providers";
 import type { DoctorReport } from "@smooth/cli/daemon";
-import { systemClock, systemIds } from "@smooth/platform/node/system";
 import { memoryLog } from "@smooth/platform/testing";
 import { toSmoothError } from "@smooth/protocol/errors";
-import { guestNodeBinary } from "@smooth/vm/node-binary";
-import { qemuDriver } from "@smooth/vm/qemu";
 import { readEnv } from "./env.ts";
+import { openDriver } from "./wiring/driver.ts";
 
 /** What this machine has, what it lacks, and the command that fixes it. Looks only; changes nothing. */
 
@@ -31,15 +28,7 @@ function nodeCheck(): Check {
 
 async function sandboxCheck(): Promise<Check> {
   const { images } = readEnv(process.env);
-  const runDir = join(tmpdir(), `th-${process.getuid?.() ?? 0}`);
-  const probe = await qemuDriver({
-    cacheDir: images,
-    runDir,
-    nodeBinary: guestNodeBinary(),
-    clock: systemClock,
-    ids: systemIds,
-    log: memoryLog(),
-  }).probe();
+  const probe = await openDriver(images, memoryLog()).probe();
   if (probe.kind === "usable")
     return { name: "sandbox", ok: true, detail: `${probe.level} by QEMU (${probe.reasons.join("; ")})`, fix: null };
   return { name: "sandbox", ok: false, detail: probe.reasons.join("; "), fix: probe.fixes.join(" && ") || null };

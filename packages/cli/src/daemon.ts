@@ -28,6 +28,11 @@ export interface DoctorReport {
 
 export type RunDoctor = (options: { readonly home: string }) => Promise<DoctorReport>;
 
+/** Builds the guest image where it is missing. Throws SANDBOX_UNAVAILABLE, naming what to install. */
+export type PrepareSandbox = (
+  onProgress: (message: string, percent: number) => void,
+) => Promise<{ /** Where it lies. */ readonly images: string }>;
+
 export interface Program {
   /** What was typed after the program's name. */
   readonly argv: readonly string[];
@@ -37,4 +42,5 @@ export interface Program {
 export interface ThProgram extends Program {
   readonly startDaemon: StartDaemon;
   readonly runDoctor: RunDoctor;
+  readonly prepareSandbox: PrepareSandbox;
 }

@@ -6,5 +6,6 @@ process.exitCode = await runTh({
   argv: process.argv.slice(2),
   version: about.version,
   startDaemon: async (options) => (await import("../daemon.ts")).startDaemon(options),
+  prepareSandbox: async (onProgress) => (await import("../sandbox.ts")).prepareSandbox(onProgress),
   runDoctor: async (options) => (await import("../doctor.ts")).runDoctor(options),
 });

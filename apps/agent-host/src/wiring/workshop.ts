@@ -1,7 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { availableParallelism, freemem, tmpdir } from "node:os";
-import { join } from "node:path";
-import process from "node:process";
+import { availableParallelism, freemem } from "node:os";
 import { buildOperator } from "@smooth/agents/operator/bundle";
 import { createRedactor } from "@smooth/cast/narc/redact";
 import { defaultPolicy } from "@smooth/cast/wonk/default-policy";
@@ -11,15 +9,14 @@ import { diskAt } from "@smooth/platform/node/disk";
 import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
 import { toSmoothError } from "@smooth/protocol/errors";
 import { git } from "@smooth/vcs/git";
-import { type VmDriver, WORKSPACE } from "@smooth/vm/driver";
-import { guestNodeBinary } from "@smooth/vm/node-binary";
-import { qemuDriver } from "@smooth/vm/qemu";
+import { WORKSPACE } from "@smooth/vm/driver";
 import { importJsx, loadWorkflow } from "@smooth/workflow/load-workflow";
 import type { HostEnv } from "../env.ts";
 import { openSandboxes, type Sandboxes } from "../pearl-run/sandboxes.ts";
 import type * as PearlWorkflow from "../pearl-run/pearl-workflow.tsx";
 import { openPearlSession } from "../pearl-run/session.ts";
 import { type Asks, openAsks } from "./asks.ts";
+import { openDriver } from "./driver.ts";
 import type { Egress } from "./egress.ts";
 import { judgesOf } from "./judges.ts";
 import { Runs, type RunsDeps } from "./runs.ts";
@@ -48,7 +45,7 @@ export async function openWorkshop(
 ): Promise<Workshop> {
   const { home, log, runLog, pearls, access, store, models } = state;
   const capacity = env.capacity ?? capacityOf();
-  const sandboxes = openSandboxes({ driver: openDriver(env, state), capacity, clock: systemClock, log, onChange });
+  const sandboxes = openSandboxes({ driver: openDriver(env.images, log), capacity, clock: systemClock, log, onChange });
   const operatorFile = home.path("cache", "operator.mjs");
   mkdirSync(home.path("cache"), { recursive: true });
   await buildOperator(operatorFile);
@@ -124,18 +121,6 @@ function sessionOpener({ state, sandboxes, operatorFile, steering }: Opener): Ru
       },
     );
   };
-}
-
-function openDriver({ images }: HostEnv, { log }: HostState): VmDriver {
-  const runDir = join(tmpdir(), `th-${process.getuid?.() ?? 0}`);
-  return qemuDriver({
-    cacheDir: images,
-    runDir,
-    nodeBinary: guestNodeBinary(),
-    clock: systemClock,
-    ids: systemIds,
-    log,
-  });
 }
 
 const BYTES_PER_VM = 400 * 1024 * 1024;

@@ -18,6 +18,15 @@ process.exitCode = await runTh({
       },
     };
   },
+  prepareSandbox: async (onProgress) => {
+    for (const [message, percent] of [
+      ["kernel", 5],
+      ["packages", 20],
+      ["packages", 70],
+    ] as const)
+      onProgress(message, percent);
+    return { images: "/images" };
+  },
   runDoctor: async () => ({
     checks: [
       { name: "git", ok: true, detail: "2.39", fix: null },

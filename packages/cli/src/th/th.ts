@@ -5,6 +5,7 @@ import { authCommands } from "./auth.ts";
 import { hostCommands } from "./host.ts";
 import { pearlCommands } from "./pearls.ts";
 import { runCommands } from "./runs.ts";
+import { sandboxCommands } from "./sandbox.ts";
 import { tunnelCommands } from "./tunnel.ts";
 
 /** `th`: teams of agents on this machine. Never rejects: the answer is the exit code. */
@@ -13,6 +14,7 @@ export async function runTh({ argv, version, ...local }: ThProgram): Promise<num
   hostCommands(program, local);
   authCommands(program);
   pearlCommands(program);
+  sandboxCommands(program, local.prepareSandbox);
   runCommands(program);
   accessCommands(program);
   tunnelCommands(program);

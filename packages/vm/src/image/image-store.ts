@@ -58,7 +58,9 @@ export class ImageStore {
       if ((await findProgram(program)) === null) missing.push(from);
     return [
       ...(missing.length > 0 ? [`apt-get install -y ${[...new Set(missing)].join(" ")}`] : []),
-      ...(process.getuid?.() === 0 ? [] : ["build the guest image once as root: `sudo th sandbox prepare`"]),
+      ...(process.getuid?.() === 0
+        ? []
+        : [`sudo env SMOOTH_IMAGES=${this.#options.cacheDir} npm run th -- sandbox prepare`]),
     ];
   }
 

@@ -67,13 +67,16 @@ class QemuDriver implements VmDriver {
     const facts = await lookAtHost(await this.#accelRefused());
     const { accel, reason } = chooseAccel(facts);
     const jail = chooseJail(facts);
-    const fixes = [
-      ...(facts.qemu === null ? ["apt-get install -y qemu-system-x86"] : []),
-      ...(jail === null ? ["apt-get install -y bubblewrap"] : []),
-      ...(await this.#images.obstacles()),
+    const obstacles = await this.#images.obstacles();
+    const missing = [
+      ...(facts.qemu === null ? [{ reason: "QEMU is missing", fix: "apt-get install -y qemu-system-x86" }] : []),
+      ...(jail === null ? [{ reason: "no jail for QEMU", fix: "apt-get install -y bubblewrap" }] : []),
+      ...obstacles.map((fix) => ({ reason: "no guest image, and it cannot be built as things are", fix })),
     ];
-    if (fixes.length > 0 || jail === null)
-      return { kind: "unusable", reasons: ["QEMU, a jail for it, or the guest image is missing"], fixes };
+    if (missing.length > 0 || jail === null) {
+      const reasons = [...new Set(missing.map(({ reason }) => reason))];
+      return { kind: "unusable", reasons, fixes: missing.map(({ fix }) => asRoot(fix)) };
+    }
     const level = accel === "tcg" ? "emulated-vm" : "hardware-vm";
     return { kind: "usable", level, accel, reasons: [reason, `jailed by ${jail.kind}`] };
   }
@@ -328,3 +331,6 @@ async function resume({ qmp }: QemuProcess, clock: Clock): Promise<void> {
     else await clock.sleep(2);
   }
 }
+
+/** apt-get is root's; whoever is not root asks sudo. */
+const asRoot = (fix: string): string => (fix.startsWith("apt-get") && process.getuid?.() !== 0 ? `sudo ${fix}` : fix);
