@@ -2,13 +2,14 @@
  *  W1. Everything listens on loopback only.
  *  W2. Disposing stops every process it started, and so does the end of this process, whatever the reason; nothing is left.
  *  W3. A second start reuses the database, the keys, the build and the enrolment. */
-import { spawnSync } from "node:child_process";
+import { type ChildProcess, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { newDashboardKey, publicPartOf } from "@smooth/api/keys";
 import { createPairingCode } from "@smooth/api/pairing";
 import { ensureFirstOwner, mintSignInToken } from "@smooth/api/sign-in";
+import { readHostFile } from "@smooth/cli/host-file";
 import { type Db, openDb } from "@smooth/db/client";
 import { migrateUp } from "@smooth/db/migrate";
 import { systemClock, systemIds } from "@smooth/platform/node/system";
@@ -58,8 +59,8 @@ export async function startHouse(options: HouseOptions): Promise<House> {
   parts.defer(() => db.$disconnect());
   say("database ready");
 
-  const ports = { web: await choosePort(options.ports.web), host: await choosePort(options.ports.host) };
-  const webUrl = `http://localhost:${ports.web}`;
+  const webPort = await choosePort(options.ports.web);
+  const webUrl = `http://localhost:${webPort}`;
   const rendezvous = parts.use(await openRendezvous(options, secrets));
   warden.watch({ pid: rendezvous.pid, signal: "SIGKILL" });
   void rendezvous.exited.then(() => warden.forget(rendezvous.pid));
@@ -67,7 +68,7 @@ export async function startHouse(options: HouseOptions): Promise<House> {
   parts.defer(() => children.stopAll());
 
   const running = { options, children, databaseUrl, secrets, webUrl, rendezvous, db };
-  const [host] = await Promise.all([startHost(running, ports.host), startWeb(running, ports.web)]);
+  const [host] = await Promise.all([startHost(running), startWeb(running, webPort)]);
   const open = parts.move();
   return {
     webUrl,
@@ -106,23 +107,28 @@ interface Running {
 
 async function startWeb(running: Running, port: number): Promise<void> {
   const { options, children } = running;
-  await children.start({
+  const logFile = join(options.dataDir, "logs/web.log");
+  const child = await children.start({
     command: node,
     args: [join(root, "node_modules/next/dist/bin/next"), "start", "-H", "127.0.0.1", "-p", String(port)],
     cwd: join(root, "apps/web"),
     env: { ...process.env, ...webEnv(running) },
-    logFile: join(options.dataDir, "logs/web.log"),
+    logFile,
   });
-  await answering(`http://127.0.0.1:${port}/healthz`);
+  await answering(() => `http://127.0.0.1:${port}`, { child, logFile });
   options.say("dashboard ready");
 }
 
-/** The first owner and the pairing of the host on this machine happen here: nobody has to type a code. */
-async function startHost({ options, children, webUrl, db }: Running, port: number): Promise<{ ownerEmail: string }> {
+/** The first owner and the pairing of the host on this machine happen here: nobody has to type a code. A host whose usual port
+ *  is taken finds one itself and says which: one found here could be gone again when it starts. */
+async function startHost({ options, children, webUrl, db }: Running): Promise<{ ownerEmail: string }> {
   const deps = { db, clock: systemClock, ids: systemIds };
   const { orgId, email } = await ensureFirstOwner(deps, { email: options.ownerEmail, orgName: "Home" });
   const { code } = await createPairingCode(deps, { orgId, by: "npm start" });
-  await children.start({
+  const { host: usual } = options.ports;
+  const port = (await choosePort(usual)) === usual ? usual : 0;
+  const logFile = join(options.dataDir, "logs/host.log");
+  const child = await children.start({
     command: node,
     args: [join(root, "apps/agent-host/src/bin/th.mjs"), "up"],
     cwd: root,
@@ -134,9 +140,13 @@ async function startHost({ options, children, webUrl, db }: Running, port: numbe
       SMOOTH_PAIRING_CODE: code,
       SMOOTH_TUNNEL: "1",
     },
-    logFile: join(options.dataDir, "logs/host.log"),
+    logFile,
   });
-  await answering(`http://127.0.0.1:${port}/healthz`);
+  const url = (): string | undefined => {
+    const file = readHostFile(options.hostHome);
+    return file?.pid === child.pid ? file?.url : undefined;
+  };
+  await answering(url, { child, logFile });
   options.say("host ready");
   return { ownerEmail: email };
 }
@@ -189,13 +199,21 @@ async function readSecrets(file: string): Promise<Secrets> {
 
 const READY_MS = 60_000;
 
-async function answering(url: string): Promise<void> {
+interface Starting {
+  readonly child: ChildProcess;
+  readonly logFile: string;
+}
+
+/** `url` is undefined until it is known. */
+async function answering(url: () => string | undefined, { child, logFile }: Starting): Promise<void> {
   const untilMs = systemClock.now() + READY_MS;
-  while (systemClock.now() < untilMs) {
-    const answer = await fetch(url).catch(() => undefined);
+  while (systemClock.now() < untilMs && child.exitCode === null) {
+    const base = url();
+    const answer = base === undefined ? undefined : await fetch(`${base}/healthz`).catch(() => undefined);
     await answer?.body?.cancel();
     if (answer?.ok) return;
     await systemClock.sleep(100);
   }
-  throw new Error(`${url} did not answer within ${READY_MS / 1_000} s; see the logs folder`);
+  const why = child.exitCode === null ? `did not answer within ${READY_MS / 1_000} s` : "ended at once";
+  throw new Error(`${basename(logFile, ".log")} ${why}; its last words are in ${logFile}`);
 }
