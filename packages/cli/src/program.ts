@@ -56,7 +56,7 @@ function explain(error: unknown, name: string): number {
   if (error instanceof CommanderError) return explainUsage(error, name);
   if (stop.signal.aborted && error === stop.signal.reason) return stopCode;
   const { code, message, cause } = toSmoothError(error);
-  say(clean(message)); // R2
+  say(clean(message).replaceAll(/\s*\n\s*/g, "; ")); // R2
   say(clean(HINTS[code] ?? ERRORS[code].about));
   if (code === "INTERNAL" && process.env["DEBUG"]) say(String((cause as Error)?.stack ?? cause));
   return ERRORS[code].exit;

@@ -17,19 +17,30 @@ export async function followRun(client: GatewayClient, runId: RunId, { stopAtWai
   for await (const event of client.stream("streamRunEvents", { runId }, stopSignal())) {
     const line = describe(event);
     if (line !== null) writeData(line);
+    if (isWait(event) && (await stillWaits(client, runId)) && stopAtWait) throw new ExitCode(EXIT.waiting);
     if (event.type !== "run.status") continue;
-    if (event.status === "waiting") say("it waits for you: `th inbox`");
-    const code = exitOf(event.status, stopAtWait);
+    const code = exitOf(event.status);
     if (code === EXIT.ok) return;
     if (code !== null) throw new ExitCode(code);
   }
 }
 
-function exitOf(status: RunStatus, stopAtWait: boolean): number | null {
+const isWait = (event: RunEvent): boolean =>
+  event.type === "ask.opened" || (event.type === "run.status" && event.status === "waiting");
+
+export const isEnd = (event: RunEvent): boolean => event.type === "run.status" && exitOf(event.status) !== null;
+
+/** A stream begins in the past, where waits may be over. */
+async function stillWaits(client: GatewayClient, runId: RunId): Promise<boolean> {
+  const { status, pendingAsks } = await client.call("getRun", { runId });
+  if (pendingAsks > 0) say("it waits for you: `th inbox`");
+  return pendingAsks > 0 || status === "waiting";
+}
+
+function exitOf(status: RunStatus): number | null {
   if (status === "finished") return EXIT.ok;
   if (status === "failed") return EXIT.failed;
-  if (status === "cancelled") return EXIT.cancelled;
-  return status === "waiting" && stopAtWait ? EXIT.waiting : null;
+  return status === "cancelled" ? EXIT.cancelled : null;
 }
 
 /** The events a run has now, without waiting for more. */

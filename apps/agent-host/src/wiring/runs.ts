@@ -1,5 +1,7 @@
+import { basename } from "node:path";
 import { cancelRun, findResumable, rootRun } from "@smooth/engine/control";
 import type { StoredEvent } from "@smooth/engine/events";
+import { parseInput } from "@smooth/engine/input";
 import { type EngineDeps, resumeRun, type RunHandle, startRun } from "@smooth/engine/run";
 import type { OutputRegistry } from "@smooth/engine/outputs";
 import type { Owner } from "@smooth/engine/store";
@@ -21,7 +23,8 @@ import type { Steering, Words } from "./steering.ts";
  *  R2. What a run holds in this process (its VM, its line) is let go when the engine lets go of the run, whatever the reason.
  *  R3. A pearl is in progress while its run lives; merged closes it, every other end gives it back.
  *  R4. A paused run that a new process takes up is still paused.
- *  R5. Words for an operator are kept before they are shown and sent (steering.ts); where none will work again they are refused. */
+ *  R5. Words for an operator are kept before they are shown and sent (steering.ts); where none will work again they are refused.
+ *  R6. A launch with input the workflow does not take leaves nothing; one the engine refuses for another reason has failed. */
 
 export interface RunsDeps {
   readonly engine: EngineDeps;
@@ -74,15 +77,8 @@ export class Runs implements RunService, AsyncDisposable {
     pearls.change(pearl.id, { status: "in_progress" }, { by });
     runLog.open({ runId, title: pearl.title, workflow: "pearl", pearlId: pearl.id, demo: demo() });
     const session = await this.#deps.openSession({ runId, pearlId: pearl.id });
-    await this.#drive(runId, session, () =>
-      startRun({
-        ...engine,
-        workflow: this.#deps.pearlWorkflow(session.work),
-        input: { pearlId: pearl.id },
-        runId,
-        onEvent: this.#record,
-      }),
-    );
+    const begun = { ...engine, workflow: this.#deps.pearlWorkflow(session.work), input: { pearlId: pearl.id } };
+    await this.#begin(runId, session, () => startRun({ ...begun, runId, onEvent: this.#record }));
     return runId;
   }
 
@@ -142,7 +138,10 @@ export class Runs implements RunService, AsyncDisposable {
     runLog.append(runId, { type: "note", text: `${by} cancelled the run.` });
     const outcome = await cancelRun(engine.store, { runId, by, atMs: engine.clock.now() });
     this.#live.get(runId)?.session?.cancel();
-    if (outcome === "cancelled") this.#finish(runId);
+    if (outcome !== "cancelled") return;
+    // Nobody was driving it, so nobody tells.
+    runLog.append(runId, { type: "run.status", status: "cancelled", reason: null });
+    this.#finish(runId);
   }
 
   pause(runId: RunId, by: string): void {
@@ -177,11 +176,23 @@ export class Runs implements RunService, AsyncDisposable {
   ): Promise<RunId> {
     const { engine, runLog, loadWorkflow, demo } = this.#deps;
     const workflow = await loadWorkflow(file);
-    runLog.open({ runId, title: workflow.name, workflow: file, pearlId: null, demo: demo() });
-    await this.#drive(runId, null, () =>
+    parseInput(workflow.inputSchema, input); // R6
+    runLog.open({ runId, title: basename(file), workflow: file, pearlId: null, demo: demo() });
+    await this.#begin(runId, null, () =>
       startRun({ ...engine, workflow, input: input as never, runId, onEvent: this.#record }),
     );
     return runId;
+  }
+
+  /** R6 */
+  async #begin(runId: RunId, session: PearlSession | null, begin: () => Promise<RunHandle>): Promise<void> {
+    try {
+      await this.#drive(runId, session, begin);
+    } catch (error) {
+      this.#deps.runLog.append(runId, { type: "run.status", status: "failed", reason: toSmoothError(error).message });
+      this.#finish(runId);
+      throw error;
+    }
   }
 
   /** Resolves when the run is under way; its end is handled whenever it comes. */

@@ -10,6 +10,7 @@ test.each([
   ["waiting", 3],
 ] as const)("up follows the run; %s exits %i", async (status, exit) => {
   const { smithers, host } = await bench();
+  host.runs.push(runSummary({ status }));
   host.script = [{ type: "run.status", status, reason: null }];
   const { code, err } = await smithers(["up", "flow.tsx", "--input", '{"name":"world"}']);
 

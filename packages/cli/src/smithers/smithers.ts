@@ -9,7 +9,7 @@ import type { Program } from "../daemon.ts";
 import { clean, list, say, sayIfCut, show, writeData, type JsonFlag } from "../output.ts";
 import { newProgram, parseArgument, rpcCommand, runProgram, stopSignal } from "../program.ts";
 import { cancel, runRow } from "../th/runs.ts";
-import { describe, eventsSoFar, followRun, onlyOne } from "../watch.ts";
+import { describe, eventsSoFar, followRun, isEnd, onlyOne } from "../watch.ts";
 
 /** `smithers`: durable workflows. Never rejects: the answer is the exit code. */
 export async function runSmithers({ argv, version }: Program): Promise<number> {
@@ -86,7 +86,7 @@ interface LogFlags extends JsonFlag {
 
 function logsCommand(program: Command): void {
   rpcCommand(program, "logs <run>", "streamRunEvents")
-    .option("-f, --follow", "stay and print what comes; with --json one event per line")
+    .option("-f, --follow", "stay until the run ends and print what comes; with --json one event per line")
     .option("--tail <n>", "only the last events")
     .option("--json", "one JSON document")
     .action(async (run: string, { follow, tail, json }: LogFlags) => {
@@ -102,6 +102,7 @@ function logsCommand(program: Command): void {
       for await (const event of client.stream("streamRunEvents", { runId: id, afterSeq }, stopSignal())) {
         const line = json === true ? JSON.stringify(event) : describe(event);
         if (line !== null) writeData(line);
+        if (isEnd(event)) return;
       }
     });
 }

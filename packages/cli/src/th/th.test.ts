@@ -179,6 +179,7 @@ describe("runs", () => {
     ["waiting", 3],
   ] as const)("R1: --watch of a run that ends %s exits %i", async (status, exit) => {
     const { th, host } = await bench();
+    host.runs.push(runSummary({ status }));
     host.script = [
       { type: "run.started", title: "Fix", workflow: "operator", pearlId: null, demo: true },
       { type: "note", text: "thinking" },
@@ -189,6 +190,22 @@ describe("runs", () => {
     expect(code).toBe(exit);
     expect(out).toMatch(/started: Fix \(DEMO\)\n.*thinking\n/);
     expect(out).toContain(`${status}: because`);
+  });
+
+  test("--watch exits 3 when the operator asks a person, and not for an ask that is over", async () => {
+    const ask = networkAsk("ask-000001", "th-abc123", "docs.example.com");
+    const follow = async (summary: Parameters<typeof runSummary>[0]) => {
+      const { th, host } = await bench();
+      host.runs.push(runSummary(summary));
+      host.script = [
+        { type: "ask.opened", ask },
+        { type: "run.status", status: "finished", reason: null },
+      ];
+      return (await th(["run", "th-abc123", "--watch"])).code;
+    };
+
+    expect(await follow({ status: "running", pendingAsks: 1 })).toBe(3);
+    expect(await follow({ status: "finished", pendingAsks: 0 })).toBe(0);
   });
 
   test("pause, resume, steer and cancel take a run or its pearl", async () => {
@@ -402,6 +419,12 @@ describe("the host", () => {
       status: 0,
       mode: 0o600,
     });
+  });
+
+  test("sandbox prepare says what it does, once each, and where the image is", async () => {
+    const done = await ended(start(BIN.fakeTh, ["sandbox", "prepare"], { home: emptyHome() }));
+
+    expect(done).toEqual({ code: 0, out: "", err: "kernel\npackages\nthe guest image is ready in /images\n" });
   });
 
   test("doctor says what to do, and fails while something is missing", async () => {
