@@ -39,6 +39,8 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
       return [{ type: "note", text: noteOf(event) }];
     case "vcs.pointer":
     case "signal.used":
+    case "run.pause-requested":
+    case "run.unpaused":
     case "run.started":
     case "node.skipped":
     case "agent.session":

@@ -23,6 +23,14 @@ export interface OutputTable {
   readonly columns: readonly Column[];
 }
 
+/** A row on its way to its table. */
+export interface Recorded {
+  readonly row: Row;
+  readonly table: OutputTable;
+  /** It was kept from an earlier execution. */
+  readonly cached?: true;
+}
+
 /** Keys outside the shape of a loose object travel together here. */
 const REST: Column = { key: "", name: "_rest", kind: "json", nullMeans: "absent" };
 

@@ -134,6 +134,29 @@ export async function cancelRun(
   return result;
 }
 
+interface ByWhom {
+  readonly runId: string;
+  readonly by: string;
+  readonly atMs: number;
+}
+
+/** Starts nothing new; what runs ends and is recorded, and then the run stays as it is, also across restarts, until `unpauseRun`.
+ *  Throws RUN_NOT_FOUND, RUN_NOT_RESUMABLE (the run is over). */
+export const pauseRun = async (store: RunStore, whom: ByWhom): Promise<"requested" | "done"> =>
+  setPaused(store, { ...whom, wanted: true });
+
+/** A paused run is free to be taken up; one that is about to pause goes on. Throws as `pauseRun` does. */
+export const unpauseRun = async (store: RunStore, whom: ByWhom): Promise<"requested" | "done"> =>
+  setPaused(store, { ...whom, wanted: false });
+
+async function setPaused(store: RunStore, pause: ByWhom & { readonly wanted: boolean }): Promise<"requested" | "done"> {
+  const { runId } = pause;
+  const result = await store.pause(pause);
+  if (result === "not-found") throw new SmoothError("RUN_NOT_FOUND", `no run ${runId}`, { details: { runId } });
+  if (result === "over") throw new SmoothError("RUN_NOT_RESUMABLE", `run ${runId} is over`, { details: { runId } });
+  return result;
+}
+
 export interface Resumable {
   readonly run: RunRow;
   /** `due`: its time has come, or somebody decided, answered or sent something it may wait for. */

@@ -92,6 +92,9 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("run.parked"), on: z.literal("disk"), freeBytes: z.number() }),
   z.object({ type: z.literal("run.unparked") }),
   /** `nextRunId`: of a run that continued as new. */
+  /** Nothing new starts; once what runs has ended, the status is `paused`. */
+  z.object({ type: z.literal("run.pause-requested"), by: z.string() }),
+  z.object({ type: z.literal("run.unpaused"), by: z.string() }),
   z.object({
     type: z.literal("run.status"),
     status: RunStatus,

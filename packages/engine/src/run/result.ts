@@ -17,6 +17,8 @@ export type RunResult =
   | { readonly status: "cancelled"; readonly runId: string }
   /** This one is over; its work goes on in another run, which this process holds already. */
   | { readonly status: "continued"; readonly runId: string; readonly nextRunId: string }
+  /** A person paused it; only `unpauseRun`, or a person's resume, goes on with it. */
+  | { readonly status: "paused"; readonly runId: string }
   /** Let go by this process on purpose; `findResumable` lists it. */
   | { readonly status: "released"; readonly runId: string }
   /** Another owner took it over. */

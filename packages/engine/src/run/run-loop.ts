@@ -9,11 +9,11 @@
 import { SmoothError } from "@smooth/protocol/errors";
 import { refOf, stateKey } from "../graph/identity.ts";
 import type { Plan, PlanContinue, PlanLeaf, PlanLoop, PlanScope, ScopePart, TaskLeaf } from "../graph/plan.ts";
-import { decodeRow, encodeRow, rowToJson, type OutputTable, type Row } from "../outputs/table.ts";
+import { decodeRow, encodeRow, rowToJson, type OutputTable, type Recorded, type Row } from "../outputs/table.ts";
 import type { WorkflowContext } from "../render/ctx.ts";
 import { contain, isGivenUp } from "../schedule/contain.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
-import { Schedule, type Step } from "../schedule/schedule.ts";
+import { Schedule, type StartStep, type Step } from "../schedule/schedule.ts";
 import { staticRow, unwritable, type Failure, type Success } from "../task/attempt.ts";
 import { Aftermath, aftermathOf, type Origin } from "./aftermath.ts";
 import { Bodies, DRAIN_MS, type Body } from "./bodies.ts";
@@ -31,14 +31,6 @@ import { applyEvent, idleLeaves } from "./state.ts";
 import { tend } from "./tend.ts";
 import { askedRef } from "./waits/wait.ts";
 import { Waits } from "./waits/waits.ts";
-
-type StartStep = Extract<Step, { kind: "start" }>;
-
-interface Recorded {
-  readonly row: Row;
-  readonly table: OutputTable;
-  readonly cached?: true;
-}
 
 export class RunLoop {
   readonly #in: LoopInput;
@@ -168,7 +160,8 @@ export class RunLoop {
 
   /** No time that comes makes a difference. */
   #isStill(): boolean {
-    return this.#stop !== undefined || this.#continuing !== undefined || this.#health.isParked;
+    const held = this.#stop !== undefined || this.#continuing !== undefined;
+    return held || this.#in.state.pause.by !== null || this.#health.isParked;
   }
 
   // ---- waking ----
@@ -430,6 +423,7 @@ export class RunLoop {
     const { runId, rows, workflow } = this.#in;
     if (this.#stop) return this.#stopped(this.#stop);
     if (this.#health.isParked) return undefined;
+    if (this.#in.state.pause.by !== null) return { status: "paused", runId };
     if (this.#continuing) return this.#continue(this.#continuing);
     if (this.#schedule?.dueMs() !== null) return undefined;
     const rest = this.#schedule.rest();

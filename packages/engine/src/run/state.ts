@@ -39,6 +39,8 @@ export interface ScopeState {
 
 export interface RunState {
   readonly nodes: Map<string, NodeState>;
+  /** Who wants it paused, and whether it has been: then whoever takes it up goes on with it. */
+  readonly pause: { by: string | null; done: boolean };
   /** Those of `nodes` that wait, in the order they began to, so that nobody has to search for them. */
   readonly waiting: Map<string, WaitOn>;
   /** Those of `nodes` that run, for the same reason. */
@@ -65,6 +67,7 @@ export interface RunState {
 
 export const emptyState = (): RunState => ({
   nodes: new Map(),
+  pause: { by: null, done: false },
   waiting: new Map(),
   running: new Set(),
   loops: new Map(),
@@ -86,6 +89,7 @@ export function triesOf(state: NodeState | undefined): Tries {
 }
 
 export function applyEvent(state: RunState, event: RunEventBody): void {
+  if (isAboutRun(event)) return applyToRun(state, event);
   switch (event.type) {
     case "node.started":
     case "node.finished":
@@ -110,11 +114,6 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
       return void state.loops.set(event.loopId, event.iteration);
     case "scope.failed":
       return failScope(state.scopes, event);
-    case "run.claimed":
-      return interrupt(state);
-    case "run.parked":
-    case "run.unparked":
-      return park(state, event);
     case "nodes.reset":
       return reset(state, event);
     case "human.rejected":
@@ -132,14 +131,33 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
     case "memory.recalled":
     case "approval.decided":
     case "tool.finished":
+    case "vcs.pointer":
+    case "vcs.restored":
+      return;
+    default:
+      assertNever(event);
+  }
+}
+
+type AboutRun = Extract<RunEventBody, { type: `run.${string}` }>;
+const isAboutRun = (event: RunEventBody): event is AboutRun => event.type.startsWith("run.");
+
+function applyToRun(state: RunState, event: AboutRun): void {
+  switch (event.type) {
+    case "run.pause-requested":
+    case "run.unpaused":
+    case "run.status":
+      return applyPause(state.pause, event);
+    case "run.claimed":
+      return interrupt(state);
+    case "run.parked":
+    case "run.unparked":
+      return park(state, event);
     case "run.started":
     case "run.reloaded":
     case "run.reload-refused":
     case "run.change-accepted":
     case "run.forked":
-    case "vcs.pointer":
-    case "vcs.restored":
-    case "run.status":
       return;
     default:
       assertNever(event);
@@ -242,8 +260,17 @@ function reset(state: RunState, { nodes, loops, scopes }: Extract<RunEventBody, 
 }
 
 /** Bodies that ran are lost; subflows that waited are looked at again. */
+type PauseEvent = Extract<RunEventBody, { type: "run.pause-requested" | "run.unpaused" | "run.status" }>;
+
+function applyPause(pause: RunState["pause"], event: PauseEvent): void {
+  if (event.type === "run.pause-requested") Object.assign(pause, { by: event.by, done: false });
+  else if (event.type === "run.unpaused") Object.assign(pause, { by: null, done: false });
+  else pause.done = event.status === "paused";
+}
+
 function interrupt(state: RunState): void {
   state.parked = null; // the new owner looks for itself
+  if (state.pause.done) Object.assign(state.pause, { by: null, done: false });
   for (const [key, node] of state.nodes)
     if (node.kind === "running" || (node.kind === "waiting" && node.on.kind === "run"))
       put(state, key, { kind: "interrupted", ...triesOf(node) });

@@ -32,6 +32,8 @@ export type Step =
   /** A scope has done what it does about its failure; now the failure goes on outward. */
   | { readonly kind: "rethrow"; readonly scope: PlanScope };
 
+export type StartStep = Extract<Step, { kind: "start" }>;
+
 export interface Rest {
   readonly done: boolean;
   readonly waiting: readonly string[];

@@ -19,7 +19,7 @@ import type {
   RunStore,
   Successor,
 } from "./port.ts";
-import { claimEvents } from "./port.ts";
+import { claimEvents, pauseEvents } from "./port.ts";
 import { appendTo, newRun, type MemoryRun, type Mutable } from "./memory-run.ts";
 import { memoryTravel } from "./memory-travel.ts";
 import type { TravelStore } from "./travel-port.ts";
@@ -175,6 +175,19 @@ class MemoryStore implements Omit<RunStore, keyof TravelStore> {
     appendOutside(run, event, atMs);
     this.#watchers.notify(runId);
     return "posted";
+  }
+
+  async pause({ runId, wanted, by, atMs }: Parameters<RunStore["pause"]>[0]): ReturnType<RunStore["pause"]> {
+    const run = this.#runs.get(runId);
+    if (!run) return "not-found";
+    if (OVER.has(run.row.status)) return "over";
+    const owned = run.row.owner !== null;
+    if (!owned && wanted === (run.row.status === "paused")) return "done";
+    for (const event of pauseEvents({ wanted, by, owned })) appendOutside(run, event, atMs);
+    this.#watchers.notify(runId);
+    if (owned) return "requested";
+    Object.assign(run.row, { status: wanted ? "paused" : "running", wakeAtMs: null });
+    return "done";
   }
 
   async requestCancel({

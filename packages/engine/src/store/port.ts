@@ -241,6 +241,13 @@ export interface RunStore extends CacheStore, TravelStore {
     readonly event: OutsideEvent;
     readonly atMs: number;
   }): Promise<"posted" | "over" | "not-found">;
+  /** Asks the owner to start nothing new, or to go on. A run without an owner is paused, or free to be taken up, on the spot. */
+  pause(pause: {
+    readonly runId: string;
+    readonly wanted: boolean;
+    readonly by: string;
+    readonly atMs: number;
+  }): Promise<"requested" | "done" | "over" | "not-found">;
   /** Asks the owner to stop. A run without an owner is cancelled on the spot. */
   requestCancel(cancel: {
     readonly runId: string;
@@ -251,6 +258,20 @@ export interface RunStore extends CacheStore, TravelStore {
   /** A hint: calls back soon after somebody else than the owner changed the run through this store object. Returns the unsubscribe. */
   watch(runId: string, listener: () => void): () => void;
 }
+
+/** What a pause, or its end, writes into the log. */
+export const pauseEvents = ({
+  wanted,
+  by,
+  owned,
+}: {
+  readonly wanted: boolean;
+  readonly by: string;
+  readonly owned: boolean;
+}): readonly RunEventBody[] => [
+  { type: wanted ? "run.pause-requested" : "run.unpaused", by },
+  ...(owned ? [] : [{ type: "run.status" as const, status: wanted ? ("paused" as const) : ("running" as const) }]),
+];
 
 /** What a successful claim writes into the log. */
 export const claimEvents = (epoch: number, accepted?: Acceptance | null): readonly RunEventBody[] => [

@@ -9,6 +9,7 @@ import { OVER, RunStatus, type StoredEvent } from "../run/events.ts";
 import { NO_METADATA } from "../run/metadata.ts";
 import {
   claimEvents,
+  pauseEvents,
   type ApprovalRow,
   type Batch,
   type CommitResult,
@@ -255,6 +256,21 @@ class PostgresStore implements Omit<RunStore, keyof TravelStore> {
       if (OVER.has(RunStatus.parse(row["status"]))) return { result: "over", news: false };
       await append(query, { runId, atMs }, event);
       return { result: "posted", news: true };
+    });
+  }
+
+  async pause({ runId, wanted, by, atMs }: Parameters<RunStore["pause"]>[0]): ReturnType<RunStore["pause"]> {
+    return await this.#tell(runId, async (query) => {
+      const [row] = await query("SELECT status, owner FROM _smithers_runs WHERE run_id = $1 FOR UPDATE", [runId]);
+      if (!row) return { result: "not-found", news: false };
+      if (OVER.has(RunStatus.parse(row["status"]))) return { result: "over", news: false };
+      const owned = row["owner"] !== null;
+      if (!owned && wanted === (row["status"] === "paused")) return { result: "done", news: false };
+      for (const event of pauseEvents({ wanted, by, owned })) await append(query, { runId, atMs }, event);
+      if (owned) return { result: "requested", news: true };
+      const status = wanted ? "paused" : "running";
+      await query("UPDATE _smithers_runs SET status = $1, wake_at_ms = NULL WHERE run_id = $2", [status, runId]);
+      return { result: "done", news: true };
     });
   }
 

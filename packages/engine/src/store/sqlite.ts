@@ -25,7 +25,7 @@ import type {
   RunStore,
   Successor,
 } from "./port.ts";
-import { claimEvents } from "./port.ts";
+import { claimEvents, pauseEvents } from "./port.ts";
 import { approvalRow, frameRow, json, nodeRef, outputCells, pastDecision, runRow, storedEvent } from "./rows.ts";
 import { defineEngineTables, defineOutputTable, quoted } from "./sqlite-schema.ts";
 import { appendOutside, insertEvent, insertFrame, insertOutput, writeMetadata } from "./sqlite-rows.ts";
@@ -210,6 +210,12 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
     return posted;
   }
 
+  async pause(pause: Parameters<RunStore["pause"]>[0]): ReturnType<RunStore["pause"]> {
+    const result = this.#sql.transaction(() => pauseRow(this.#sql, pause));
+    this.#watchers.notify(pause.runId);
+    return result;
+  }
+
   async requestCancel(
     cancel: Parameters<RunStore["requestCancel"]>[0],
   ): Promise<"requested" | "cancelled" | "not-running"> {
@@ -238,6 +244,24 @@ function decide(
   ]);
   appendOutside(sql, { runId, atMs }, { type: "approval.decided", nodeId, iteration, verdict: decision.verdict, by });
   return { kind: "decided" };
+}
+
+function pauseRow(
+  sql: Sql,
+  { runId, wanted, by, atMs }: Parameters<RunStore["pause"]>[0],
+): "requested" | "done" | "over" | "not-found" {
+  const row = sql.get(`SELECT status, status IN ${OVER} AS is_over, owner FROM _smithers_runs WHERE run_id = ?`, [
+    runId,
+  ]);
+  if (!row) return "not-found";
+  if (row["is_over"] === 1) return "over";
+  const owned = row["owner"] !== null;
+  if (!owned && wanted === (row["status"] === "paused")) return "done";
+  for (const event of pauseEvents({ wanted, by, owned })) appendOutside(sql, { runId, atMs }, event);
+  if (owned) return "requested";
+  const status = wanted ? "paused" : "running";
+  sql.run("UPDATE _smithers_runs SET status = ?, wake_at_ms = NULL WHERE run_id = ?", [status, runId]);
+  return "done";
 }
 
 function requestCancel(

@@ -351,6 +351,24 @@ export function runStoreContract(open: () => RunStore | Promise<RunStore>): void
     expect(await post("run-1")).toBe("over");
   });
 
+  test("pausing asks the owner; without an owner it is done at once, and undone the same way", async () => {
+    const pause = (wanted: boolean) => store.pause({ runId: "run-1", wanted, by: "ann", atMs: 20 });
+    expect(await store.pause({ runId: "nobody", wanted: true, by: "ann", atMs: 20 })).toBe("not-found");
+    expect(await pause(true)).toBe("requested");
+    expect(await store.run("run-1")).toMatchObject({ status: "running", lastSeq: 2 });
+
+    await store.commit(batch({ status: { ...ended("waiting-timer"), wakeAtMs: 50, seenSeq: 2 } }));
+    expect(await pause(true)).toBe("done");
+    expect(await pause(true)).toBe("done");
+    expect(await store.run("run-1")).toMatchObject({ status: "paused", wakeAtMs: null, owner: null });
+    expect(await pause(false)).toBe("done");
+    expect(await store.run("run-1")).toMatchObject({ status: "running", owner: null });
+
+    const types = (await store.events("run-1", 1)).map((event) => event.type);
+    const [asked, status, unpaused] = ["run.pause-requested", "run.status", "run.unpaused"];
+    expect(types).toEqual([asked, asked, status, unpaused, status]);
+  });
+
   test("S7: a voided approval is not open and takes no decision, and the end of a run voids all that are open", async () => {
     const decide = (nodeId: string) =>
       store.decide({ runId: "run-1", nodeId, iteration: 0, decision: { verdict: "deny" }, by: "ann", atMs: 20 });

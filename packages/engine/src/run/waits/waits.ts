@@ -2,7 +2,7 @@
 import type { Clock } from "@smooth/platform/ports";
 import { parseStateKey, stateKey, type NodeRef } from "../../graph/identity.ts";
 import type { ApprovalLeaf, Plan, PlanLeaf } from "../../graph/plan.ts";
-import type { OutputTable, Row } from "../../outputs/table.ts";
+import type { Recorded } from "../../outputs/table.ts";
 import type { NewApproval, PastDecision, RunStore } from "../../store/port.ts";
 import type { ErrorInfo, RunEventBody, WaitOn } from "../events.ts";
 import type { RunState } from "../state.ts";
@@ -25,7 +25,7 @@ export interface WaitsInput {
 export interface WaitSink {
   emit(event: RunEventBody): void;
   ask(approval: NewApproval): void;
-  finish(leaf: PlanLeaf, recorded: { readonly row: Row; readonly table: OutputTable }): void;
+  finish(leaf: PlanLeaf, recorded: Recorded): void;
   contain(leaf: PlanLeaf, error: ErrorInfo): void;
 }
 
