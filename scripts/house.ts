@@ -14,6 +14,7 @@ import { type Db, openDb } from "@smooth/db/client";
 import { migrateUp } from "@smooth/db/migrate";
 import { systemClock, systemIds } from "@smooth/platform/node/system";
 import type { Log } from "@smooth/platform/ports";
+import { SmoothError } from "@smooth/protocol/errors";
 import { type Rendezvous, startRendezvous } from "../apps/rendezvous/src/local.node.ts";
 import { Children } from "./children.ts";
 import { choosePort } from "./ports.ts";
@@ -53,7 +54,7 @@ export async function startHouse(options: HouseOptions): Promise<House> {
   build(say);
   const secrets = await readSecrets(join(dataDir, "secrets.json"));
   const warden = parts.use(startWarden());
-  const databaseUrl = process.env["DATABASE_URL"] ?? (await openPostgres(dataDir, { parts, warden }));
+  const databaseUrl = givenDatabase() ?? (await openPostgres(dataDir, { parts, warden }));
   await migrateUp(databaseUrl);
   const db = await openDb(databaseUrl);
   parts.defer(() => db.$disconnect());
@@ -78,6 +79,17 @@ export async function startHouse(options: HouseOptions): Promise<House> {
       `${webUrl}/sign-in?token=${await mintSignInToken({ db, clock: systemClock }, { email: host.ownerEmail, ttlMs: 3_600_000 })}`,
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
+}
+
+/** Two processes work on it, and PGlite serves one (docs/decisions/008). */
+function givenDatabase(): string | undefined {
+  const url = process.env["DATABASE_URL"];
+  if (url?.startsWith("pglite:"))
+    throw new SmoothError(
+      "CONFIG_INVALID",
+      `DATABASE_URL=${url}: the house needs a Postgres server; leave it out to get one`,
+    );
+  return url;
 }
 
 interface Kept {

@@ -2,7 +2,7 @@
  *  G1. Only loopback, only with the password that lies beside the data (0600).
  *  G2. A server that a killed parent left behind is taken over; a stale pid file is no obstacle.
  *  G3. A half-made data directory is never used: it gets its name when it is complete.
- *  Throws CONFIG_INVALID where embedded Postgres cannot run; the caller then takes PGlite. */
+ *  Throws CONFIG_INVALID where embedded Postgres cannot run: then a person names one by DATABASE_URL (docs/decisions/008). */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -139,5 +139,5 @@ async function stop(pid: number): Promise<void> {
 const unusable = (program: string, log: string): SmoothError =>
   new SmoothError(
     "CONFIG_INVALID",
-    `embedded Postgres is not usable here (${program}): ${log.trim().split("\n").at(-1)}`,
+    `embedded Postgres is not usable here (${program}): ${log.trim().split("\n").at(-1)}; set DATABASE_URL to a Postgres of yours`,
   );
