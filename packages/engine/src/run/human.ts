@@ -20,7 +20,7 @@ export interface HumanRequest {
   readonly openedAtMs: number;
 }
 
-const requestIdOf = ({ runId, nodeId, iteration }: NodeRef & { readonly runId: string }): string =>
+export const requestIdOf = ({ runId, nodeId, iteration }: NodeRef & { readonly runId: string }): string =>
   `${runId}::${nodeId}::${iteration}`;
 
 /** Unanswered ones, of one run or of all. */
