@@ -166,3 +166,4 @@ export { ExtractPrompt, type ExtractPromptProps } from "@smooth/workflow/composi
 export { MarkdownPromptCache } from "@smooth/workflow/composites/markdown-prompt-cache";
 export { MemoryPromptCache, SqlitePromptCache, type PromptCache } from "@smooth/workflow/composites/prompt-cache";
 export { SuperSmithers, type SuperSmithersProps } from "@smooth/workflow/composites/super-smithers";
+export { Runbook, type RunbookProps, type RunbookStep } from "@smooth/workflow/composites/runbook";

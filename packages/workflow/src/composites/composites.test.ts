@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openSqlite } from "@smooth/platform/node/sqlite";
@@ -23,6 +23,7 @@ import { Panel } from "./panel.ts";
 import { Poller } from "./poller.ts";
 import { MemoryPromptCache, SqlitePromptCache } from "./prompt-cache.ts";
 import { ReviewLoop } from "./review-loop.ts";
+import { Runbook } from "./runbook.node.ts";
 import { ScanFixVerify } from "./scan-fix-verify.ts";
 import { SuperSmithers } from "./super-smithers.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -455,5 +456,58 @@ describe("ExtractPrompt", () => {
 
   test("a slug cannot leave the folder", async () => {
     await expect(new MarkdownPromptCache(folder).write("../x", "")).rejects.toMatchObject({ code: "INVALID_INPUT" });
+  });
+});
+
+describe("Runbook", () => {
+  const folder = mkdtempSync(join(tmpdir(), "runbook-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const steps = (name: string) => [
+    { id: "look", command: `echo looked >> ${folder}/${name}`, risk: "safe" as const },
+    { id: "migrate", command: `echo migrated >> ${folder}/${name}`, risk: "critical" as const },
+    { id: "check", command: `echo checked >> ${folder}/${name}`, risk: "safe" as const },
+  ];
+  const book = (name: string, more: object = {}) =>
+    h(Runbook, { steps: steps(name), stepOutput: outputs.made, ...more });
+  const done = (name: string): string => readFileSync(join(folder, name), "utf8").replaceAll("\n", " ").trim();
+
+  test("runs safe steps, stops before a critical one, and goes on once it is approved", async () => {
+    const ran = await runToEnd(() => book("approved", { approvalOutput: outputs.decided }));
+    const gate = { nodeId: "runbook-migrate-approval-decision", iteration: 0 };
+    expect(ran.result).toMatchObject({ status: "waiting-approval", waiting: [gate] });
+    expect(done("approved")).toBe("looked");
+    const [open] = await ran.store.approvals({ only: "open" });
+    expect(open?.request.metadata).toMatchObject({ risk: "critical", elevated: true });
+
+    await ran.answer("approve");
+    expect(await ran.resumed()).toMatchObject({ status: "finished" });
+    expect(done("approved")).toBe("looked migrated checked");
+  });
+
+  test.each(["skip", "fail"] as const)(
+    "denied with onDeny=%s, nothing of it and nothing after it happens",
+    async (onDeny) => {
+      const ran = await runToEnd(() => book(onDeny, { approvalOutput: outputs.decided, onDeny }));
+
+      await ran.answer("deny");
+
+      expect((await ran.resumed()).status).toBe(onDeny === "skip" ? "finished" : "failed");
+      expect(done(onDeny)).toBe("looked");
+    },
+  );
+
+  test("without a place for decisions the step itself is held back", async () => {
+    const ran = await runToEnd(() => book("held"));
+    expect(ran.result).toMatchObject({ status: "waiting-approval", waiting: [{ nodeId: "runbook-migrate" }] });
+    expect(done("held")).toBe("looked");
+  });
+
+  test("a step that fails stops the rest, with what it said", async () => {
+    const failing = [{ id: "a", command: "echo broken pipe; exit 9", risk: "safe" as const }, ...steps("failed")];
+    const ran = await runToEnd(() => h(Runbook, { steps: failing, stepOutput: outputs.made }));
+
+    expect(ran.result).toMatchObject({ status: "failed", error: { nodeId: "runbook-a" } });
+    expect(JSON.stringify(ran.result)).toContain("broken pipe");
+    expect(() => done("failed")).toThrow("ENOENT");
   });
 });

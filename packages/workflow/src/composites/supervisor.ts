@@ -3,6 +3,7 @@ import { useWorkflowContext } from "@smooth/engine/scope";
 import { SmoothError } from "@smooth/protocol/errors";
 import { host } from "../components/host.ts";
 import { Loop } from "../components/loop.ts";
+import { Worktree } from "../components/worktree.ts";
 import { list, parallel, prompt, sequence, task, told, useRows, type AgentLike, type OutputTarget } from "./parts.ts";
 
 export interface SupervisorProps {
@@ -21,6 +22,8 @@ export interface SupervisorProps {
   readonly maxIterations?: number;
   /** Default 5. */
   readonly maxConcurrency?: number;
+  /** Each worker in `.worktrees/{task}`, on branch `worker/{task}`. Default false. */
+  readonly useWorktrees?: boolean;
   readonly skipIf?: boolean;
   /** The goal. */
   readonly children: ReactNode;
@@ -80,8 +83,20 @@ function Round(props: SupervisorProps): ReactElement {
     children: prompt("Review the work: is all done, and which tasks are to be done again?", told("Results", results)),
   });
   return sequence(
-    parallel({ maxConcurrency }, ...due.map(({ work, nodeId }) => workerTask(props, work, nodeId))),
+    parallel(
+      { maxConcurrency },
+      ...due.map(({ work, nodeId }) => placed(props, workerTask(props, work, nodeId), nodeId)),
+    ),
     review,
+  );
+}
+
+function placed({ useWorktrees = false }: SupervisorProps, worker: ReactElement, nodeId: string): ReactElement {
+  if (!useWorktrees) return worker;
+  return host(
+    Worktree,
+    { key: nodeId, id: `${nodeId}-worktree`, path: `.worktrees/${nodeId}`, branch: `worker/${nodeId}` },
+    worker,
   );
 }
 

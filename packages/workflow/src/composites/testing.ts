@@ -1,4 +1,5 @@
 /** For the tests of composites: one schema with everything optional, agents that answer by a function, and what was asked. */
+import { decideApproval } from "@smooth/engine/control";
 import { decodeRow } from "@smooth/engine/table";
 import type { AgentLike, GenerateArgs } from "@smooth/engine/task";
 import type { ReactElement } from "react";
@@ -67,7 +68,13 @@ export async function run(build: () => ReactElement) {
   };
   const finished = (): string[] =>
     engine.trace().flatMap((line) => (line.startsWith("node.finished ") ? [line.slice("node.finished ".length)] : []));
-  return { ...engine, handle, rows, row, finished };
+  /** A person decides all that is open. */
+  const answer = async (verdict: "approve" | "deny"): Promise<void> => {
+    for (const { runId, nodeId, iteration } of await engine.store.approvals({ only: "open" }))
+      await decideApproval(engine.store, { runId, nodeId, iteration, decision: { verdict }, by: "ann", atMs: 1 });
+  };
+  const resumed = async () => (await engine.resume(workflow, handle.runId)).result;
+  return { ...engine, handle, rows, row, finished, answer, resumed };
 }
 
 export async function runToEnd(build: () => ReactElement) {
