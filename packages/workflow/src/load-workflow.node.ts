@@ -81,7 +81,7 @@ export function hookOnce(): void {
   hooked = true;
   registerHooks({
     resolve(specifier, context, next) {
-      if (isOwnFile(context.parentURL)) return next(specifier, context);
+      if (isOwnFile(context.parentURL) || isInPackage(context.parentURL)) return next(specifier, context);
       if (OURS.test(specifier)) return next(specifier, fromHere(context)); // W1
       const relative = specifier.startsWith(".");
       const found = (relative ? resolveRelative : resolvePackage)(specifier, context, next);
@@ -89,7 +89,7 @@ export function hookOnce(): void {
       return found;
     },
     load(url, context, next) {
-      if (isOwnFile(url) || !url.startsWith("file:")) return next(url, context);
+      if (isOwnFile(url) || isInPackage(url) || !url.startsWith("file:")) return next(url, context);
       graph.loaded(url);
       const sourcefile = fileURLToPath(url);
       const isPrompt = extname(sourcefile) === ".mdx";
@@ -113,6 +113,8 @@ export function hookOnce(): void {
 /** The workspace's own sources need no help: Node strips their types itself. */
 const isOwnFile = (url: string | undefined): boolean =>
   url === undefined || (url.startsWith(PACKAGES) && !url.endsWith("x"));
+/** What a package does inside is its own business; CommonJS in it knows nothing of file URLs. */
+const isInPackage = (url: string | undefined): boolean => url?.includes("/node_modules/") === true;
 const fromHere = (context: ResolveHookContext): ResolveHookContext => ({ ...context, parentURL: import.meta.url });
 
 type NextResolve = (specifier: string, context: ResolveHookContext) => ResolveFnOutput;

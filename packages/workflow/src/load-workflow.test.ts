@@ -93,8 +93,8 @@ test("a missing file, a file without a workflow and an unknown option are refuse
     code: "INVALID_INPUT",
     message: expect.stringContaining("export default"),
   });
-  expect(run(example("hello.tsx"), { hot: true })).toMatchObject({
+  expect(run(example("hello.tsx"), { turbo: true })).toMatchObject({
     code: "INVALID_INPUT",
-    message: expect.stringContaining("`hot`"),
+    message: expect.stringContaining("`turbo`"),
   });
 });

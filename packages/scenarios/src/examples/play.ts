@@ -1,5 +1,6 @@
 /** A process that plays one or all examples from start to end, as people would: node play.ts <plays.json>
  *  It answers approvals, sends signals, waits for what is due, and prints how each run ended. */
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,6 +22,10 @@ export interface Play {
   /** What the person answers, by node. */
   readonly answers?: Readonly<Record<string, unknown>>;
   readonly signals?: readonly { readonly name: string; readonly payload: unknown }[];
+  /** The folder it runs in is a git repository. */
+  readonly repository?: boolean;
+  /** How many runs there are, one after the other in the same folder; the last one is told. */
+  readonly runs?: number;
 }
 
 export type Played = Pick<RunWorkflowResult, "status" | "output" | "error"> & { readonly ran: readonly string[] };
@@ -30,7 +35,15 @@ const MAX_RESUMES = 50;
 
 async function play(play: Play): Promise<Played> {
   const rootDir = mkdtempSync(join(tmpdir(), "example-"));
-  const runId = "run-example";
+  if (play.repository) makeRepository(rootDir);
+  process.chdir(rootDir);
+  for (let run = 1; run < (play.runs ?? 1); run += 1) await playOnce(play, rootDir, `run-${run}`);
+  const last = await playOnce(play, rootDir, "run-example");
+  rmSync(rootDir, { recursive: true });
+  return last;
+}
+
+async function playOnce(play: Play, rootDir: string, runId: string): Promise<Played> {
   const ran: string[] = [];
   const onProgress = (event: { readonly type: string; readonly nodeId?: string }): void => {
     if (event.type === "node.finished" && event.nodeId) ran.push(event.nodeId);
@@ -42,7 +55,6 @@ async function play(play: Play): Promise<Played> {
     await answer(rootDir, runId, { ...play, signals: turn === 0 ? (play.signals ?? []) : [] });
     result = await runWorkflow(workflow, { ...options, resume: true, input: {} });
   }
-  rmSync(rootDir, { recursive: true });
   const { status, output, error } = result;
   return { status, ran, ...(output === undefined ? {} : { output }), ...(error ? { error } : {}) };
 }
@@ -70,6 +82,12 @@ async function answer(rootDir: string, runId: string, play: Play): Promise<void>
   const { wakeAtMs } = (await store.run(runId)) ?? {};
   sql.close();
   if (typeof wakeAtMs === "number") await sleep(Math.max(0, wakeAtMs - Date.now()));
+}
+
+function makeRepository(folder: string): void {
+  const git = (...args: string[]): Buffer => execFileSync("git", ["-C", folder, ...args]);
+  git("init", "-q", "-b", "main");
+  git("-c", "user.name=ann", "-c", "user.email=ann@example.com", "commit", "-q", "--allow-empty", "-m", "Begin");
 }
 
 const plays = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as readonly Play[];
