@@ -14,6 +14,9 @@ export interface ToolContext {
   readonly idempotencyKey: string;
   /** How long a command may take when the call does not say; default one minute. */
   readonly commandTimeoutMs?: number;
+  /** How a bash line runs. A login shell has the tools of a guest's image; on a person's machine their profile is no business of
+   *  ours, and killed in its middle it leaves locks behind. Default `login`. */
+  readonly shell?: "login" | "plain";
 }
 
 export interface ToolResult {

@@ -148,6 +148,18 @@ test.skipIf(!walled)("a command reaches the network only when the run allows it,
   server.close();
 });
 
+test("a command reads no profile of the person whose machine it is", async () => {
+  writeFileSync(join(root, ".bash_profile"), "echo from-profile");
+  writeFileSync(join(root, ".profile"), "echo from-profile");
+  const home = process.env["HOME"];
+  process.env["HOME"] = root;
+  let said = "";
+  await asTask(async () => (said = await bash.execute({ cmd: "echo done" })));
+  process.env["HOME"] = home;
+
+  expect(said).toBe("done\n");
+});
+
 test("commands do not see this process's secrets", async () => {
   process.env["SMOOTH_TEST_SECRET"] = "hush";
   let env = "";

@@ -47,9 +47,9 @@ export const bash = defineTool({
       })
       .optional(),
   }),
-  execute: async ({ cmd, args, opts = {} }, { workspace, signal, maxOutputBytes, commandTimeoutMs }) => {
+  execute: async ({ cmd, args, opts = {} }, { workspace, signal, maxOutputBytes, commandTimeoutMs, shell }) => {
     const exit = await workspace.run({
-      argv: args ? [cmd, ...args] : ["bash", "-lc", cmd],
+      argv: args ? [cmd, ...args] : ["bash", shell === "plain" ? "-c" : "-lc", cmd],
       ...(opts.cwd === undefined ? {} : { cwd: opts.cwd }),
       timeoutMs: opts.timeoutMs ?? commandTimeoutMs ?? DEFAULT_TIMEOUT_MS,
       maxOutputBytes,

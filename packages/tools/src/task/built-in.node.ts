@@ -52,7 +52,14 @@ async function content(tool: Tool, args: unknown, call: TaskCall): Promise<strin
   const workspace = call.workspace();
   const result = signal.aborted
     ? failure("the task is over")
-    : await tool.call(args, { workspace, signal, maxOutputBytes, idempotencyKey, commandTimeoutMs });
+    : await tool.call(args, {
+        workspace,
+        signal,
+        maxOutputBytes,
+        idempotencyKey,
+        commandTimeoutMs,
+        shell: "plain",
+      });
   if (!result.ok) throw new SmoothError("TOOL_FAILED", clipText(result.content, maxOutputBytes));
   return clipText(result.content, maxOutputBytes);
 }

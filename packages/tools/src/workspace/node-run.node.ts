@@ -87,9 +87,10 @@ function killQuietly(pid: number): void {
 
 /** Kills every process whose environment carries a mark that starts with `marker`, until none is left. Elsewhere than Linux: nothing. */
 export async function killMarked(marker: string): Promise<void> {
-  for (let round = 0; round < 20; round += 1) {
+  // One that forks and ends, or execs, while it is looked at shows only in the next look.
+  for (let round = 0, quiet = 0; round < 20 && quiet < 2; round += 1) {
     const pids = await markedPids(marker);
-    if (pids.length === 0) return;
+    quiet = pids.length === 0 ? quiet + 1 : 0;
     for (const pid of pids) killQuietly(pid);
   }
 }
