@@ -1,5 +1,6 @@
 /** @jsxImportSource @smooth/workflow */
-/** Tokens are events of the run, counted once; an agent of the AI SDK is spoken to in its own words. */
+/** Tokens and words are events of the run, tokens counted once; an agent of the AI SDK is spoken to in its own words. */
+import type { StoredEvent } from "@smooth/engine/events";
 import type { AgentLike } from "@smooth/engine/task";
 import { settle } from "@smooth/platform/testing";
 import { expect, test } from "vitest";
@@ -16,6 +17,8 @@ const flow = (agent: AgentLike, retries = 0) =>
       </Task>
     </Workflow>
   ));
+const wordsIn = (events: readonly StoredEvent[]) =>
+  events.flatMap((event) => (event.type === "node.output" ? [`${event.stream} ${event.text}`] : []));
 const usageIn = (events: readonly { readonly type: string }[]) => events.filter(({ type }) => type === "node.usage");
 
 test("usage of a result is an event of its attempt, before the node ends", async () => {
@@ -75,6 +78,76 @@ test("what is reported on the way is written while the agent is at work, and not
 
   expect(during).toMatchObject([{ inputTokens: 4, model: "small" }]);
   expect(usageIn(engine.events)).toHaveLength(1);
+});
+
+test("W1: what an agent says on the way is gathered into few events, in order, and none is lost at the end", async () => {
+  const engine = testEngine();
+  const done = Promise.withResolvers<void>();
+  const agent: AgentLike = {
+    generate: async ({ onStdout, onStderr }) => {
+      for (const word of ["one ", "two "]) onStdout(word);
+      onStderr("hm");
+      await done.promise;
+      onStdout("three");
+      onStdout(7 as never);
+      return { output: { text: "hi" } };
+    },
+  };
+  const handle = await engine.start(flow(agent));
+  await settle();
+  await engine.clock.advance(501);
+  const during = wordsIn(await engine.store.events(handle.runId, 0));
+  done.resolve();
+  await handle.result;
+
+  expect(during).toEqual(["stdout one two ", "stderr hm"]);
+  expect(wordsIn(engine.events)).toEqual([...during, "stdout three"]);
+  expect(engine.trace().at(-1)).toBe("node.finished a#0");
+});
+
+test("W2: an agent that talks without end fills no store, and after its timeout nobody listens", async () => {
+  const engine = testEngine();
+  const talk = Promise.withResolvers<(text: string) => void>();
+  const agent: AgentLike = {
+    generate: ({ onStdout }) => {
+      for (let word = 0; word < 300; word += 1) onStdout("w".repeat(10_000));
+      talk.resolve(onStdout);
+      return new Promise(() => {});
+    },
+  };
+  const handle = await engine.start(flow(agent));
+  const onStdout = await talk.promise;
+  for (let silence = 0; silence < 2; silence += 1) {
+    await engine.clock.advance(600_001);
+    await settle();
+  }
+  await handle.result;
+  onStdout("late");
+  await engine.clock.advance(501);
+
+  const said = wordsIn(engine.events).join("");
+  expect(said.length).toBeLessThan(1_000_100);
+  expect(said).toMatch(/more was said and is not kept\]$/);
+});
+
+test("words are proof of life", async () => {
+  const engine = testEngine();
+  const agent: AgentLike = {
+    generate: async ({ onStdout, signal }) => {
+      for (let minute = 0; minute < 15; minute += 1) {
+        await engine.clock.sleep(60_000, signal);
+        onStdout(".");
+      }
+      return { output: { text: "hi" } };
+    },
+  };
+  const handle = await engine.start(flow(agent));
+  for (let minute = 0; minute < 16; minute += 1) {
+    await settle();
+    await engine.clock.advance(60_000);
+  }
+
+  expect(await handle.result).toMatchObject({ status: "finished" });
 });
 
 test("K2: an AI SDK agent gets messages, with the earlier turns as it said them, and its steps are proof of life", async () => {

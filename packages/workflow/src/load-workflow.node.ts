@@ -125,7 +125,9 @@ function resolveRelative(specifier: string, context: ResolveHookContext, next: N
   const bare = asked.replace(/\.[cm]?jsx?$/, "");
   const found = [asked, ...[".ts", ".tsx", "/index.ts", "/index.tsx"].map((end) => bare + end)].find(isFile);
   const query = new URL(context.parentURL ?? "").search; // W4: one generation throughout
-  return next(found === undefined ? specifier : pathToFileURL(found).href + query, context);
+  // What is there as it is called needs no help: CommonJS in packages takes no URL.
+  const help = found !== undefined && (found !== asked || query !== "");
+  return next(help ? pathToFileURL(found).href + query : specifier, context);
 }
 
 const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;

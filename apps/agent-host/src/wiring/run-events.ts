@@ -2,8 +2,9 @@ import { assertNever } from "@smooth/protocol/errors";
 import type { RunEventBody, RunStatus } from "@smooth/protocol/run-events";
 import type { StoredEvent } from "@smooth/engine/events";
 
-/** From the engine's log to what people see. Pure. Waits become asks elsewhere; here they are only named. */
-export function peopleSee(event: StoredEvent): RunEventBody[] {
+/** From the engine's log to what people see. Pure. Waits become asks elsewhere; here they are only named.
+ *  An agent's own words are redacted first. */
+export function peopleSee(event: StoredEvent, redact: (text: string) => string): RunEventBody[] {
   switch (event.type) {
     case "run.status":
       return [statusOf(event)];
@@ -24,6 +25,8 @@ export function peopleSee(event: StoredEvent): RunEventBody[] {
       ];
     case "node.usage":
       return [used(event)];
+    case "node.output":
+      return event.stream === "stdout" ? [said(event, redact)] : [];
     case "signal.received":
     case "signal.rejected":
     case "human.rejected":
@@ -156,6 +159,16 @@ const used = ({
 });
 
 type WaitKind = Extract<StoredEvent, { type: "wait.opened" }>["on"]["kind"];
+function said(
+  { nodeId, iteration, seq, text }: Extract<StoredEvent, { type: "node.output" }>,
+  redact: (text: string) => string,
+): RunEventBody {
+  const partId = `${nodeId}::${iteration}-${seq}`;
+  return { type: "message", partId, role: "assistant", text: redact(text).slice(-MAX_WORDS) };
+}
+
+const MAX_WORDS = 100_000;
+
 type EngineStatus = Extract<StoredEvent, { type: "run.status" }>["status"];
 
 const STATUS: Readonly<Record<EngineStatus, RunStatus>> = {

@@ -250,7 +250,7 @@ export class Runs implements RunService, AsyncDisposable {
     if (event.type === "run.started") this.#openChild(event);
     if (event.type === "run.status" && event.nextRunId !== undefined) this.#openNext(event.runId, event.nextRunId);
     const staysPaused = event.type === "run.claimed" && this.#summary(RunId.parse(event.runId)).status === "paused"; // R4
-    const seen = staysPaused ? [] : peopleSee(event);
+    const seen = staysPaused ? [] : peopleSee(event, this.#deps.redact);
     if (seen.length > 0) this.#deps.runLog.append(event.runId, ...seen);
     if (event.type === "approval.opened") this.#deps.onApproval(event);
   };

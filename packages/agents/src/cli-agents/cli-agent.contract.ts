@@ -84,11 +84,12 @@ ${script}
 
     test("the answer, its tokens, and the session in every proof of life", async () => {
       const { agent } = fake(says(session, { kind: "usage", usage: { inputTokens: 3, outputTokens: 4 } }, hi));
-      const { args, usage, beats } = asking();
+      const { args, usage, beats, words } = asking();
 
       expect(await agent.generate(args)).toMatchObject({ text: '{"text":"hi"}' });
       expect(usage).toMatchObject([{ inputTokens: 3, outputTokens: 4 }]);
       expect(beats.at(-1)).toEqual({ cliSession: "s-1" });
+      expect(words).toEqual(['{"text":"hi"}']);
     });
 
     test("C1: a correction, and an attempt whose engine died, go on in the session; after a failure a new one begins", async () => {

@@ -7,7 +7,7 @@ import { runCli } from "./cli-process.node.ts";
 /** An agent of a task that is a command-line program.
  *  C1. A correction goes on in the program's own session; so does an attempt whose engine died. An attempt after a failure
  *      starts a new one: the session may be what failed.
- *  C2. Every output is proof of life and carries the session, so that it survives a crash.
+ *  C2. Every output is proof of life and carries the session, so that it survives a crash; what it says can be watched.
  *  C3. Nothing of the program outlives the answer: abort and timeouts end its whole process group. */
 
 export interface CliAgentOptions {
@@ -66,6 +66,7 @@ async function answer(kind: CliKind, options: CliAgentOptions, args: GenerateArg
       onLine: (line) => {
         for (const event of read(line)) heard.take(event, args);
       },
+      onError: (text) => args.onStderr(text),
       onOutput: () => args.heartbeat({ [SESSION]: heard.session }), // C2
     });
     heard.throwFailure();
@@ -123,9 +124,11 @@ class Heard {
         this.session = event.id;
         return;
       case "text":
+        args.onStdout(event.text);
         this.text = (this.text + event.text).slice(0, this.#maxChars);
         return;
       case "answer":
+        args.onStdout(event.text);
         this.text = event.text.slice(0, this.#maxChars);
         return;
       case "usage":

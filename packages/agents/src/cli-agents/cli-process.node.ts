@@ -16,6 +16,7 @@ export interface CliRun {
   readonly idleTimeoutMs: number | null;
   readonly signal: AbortSignal;
   readonly onLine: (line: string) => void;
+  readonly onError: (text: string) => void;
   /** After the lines of each piece of output. */
   readonly onOutput: () => void;
 }
@@ -46,7 +47,9 @@ export async function runCli(run: CliRun): Promise<CliEnd> {
     run.onOutput();
   });
   child.stderr.on("data", (chunk: Uint8Array) => {
-    stderr = (stderr + errors.decode(chunk, { stream: true })).slice(-MAX_STDERR_CHARS);
+    const text = errors.decode(chunk, { stream: true });
+    stderr = (stderr + text).slice(-MAX_STDERR_CHARS);
+    run.onError(text);
     watch.heard();
     run.onOutput();
   });

@@ -70,13 +70,14 @@ test.each(BOTH)("%s: S2: tools run in a loop; every step reports tokens and is p
   const { server, options } = await model(curious);
   await using _server = server;
   const { seen, tools } = look();
-  const { args, usage, beats } = asking();
+  const { args, usage, beats, words } = asking();
 
   const result = await new Agent({ ...options, tools }).generate(args);
 
   expect(result).toMatchObject({ output: { text: "I saw a fish" } });
   expect(seen).toEqual([{ at: "pond" }]);
   expect(usage).toHaveLength(2);
+  expect(words).toEqual(["Let me see.", '{"text":"I saw a fish"}']);
   expect(beats.length).toBeGreaterThanOrEqual(4);
 });
 
@@ -111,6 +112,16 @@ test.each(BOTH)(
     expect(await new Agent(options).generate(asking().args)).toMatchObject({ text: "Sure thing!", output: undefined });
   },
 );
+
+test.each(BOTH)("%s: a schema that is no object is left to the prompt", async (_, Agent) => {
+  const { server, options } = await model(says("just words"));
+  await using _server = server;
+
+  expect(await new Agent(options).generate(asking({ outputSchema: z.string() }).args)).toMatchObject({
+    text: "just words",
+  });
+  expect(JSON.stringify(server.requests[0]?.body)).not.toContain("schema");
+});
 
 test.each(BOTH)("%s: S4: only the tools the task allows are offered", async (_, Agent) => {
   const { server, options } = await model(curious);

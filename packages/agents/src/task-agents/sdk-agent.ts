@@ -9,7 +9,7 @@ import { isStrict } from "./strict-schema.ts";
 /** An agent of a task on the AI SDK's `ToolLoopAgent`, whatever the provider.
  *  S1. The task's schema is the structured output of the call; an answer that does not fit it is the engine's to correct, in
  *      the same conversation, tool calls included.
- *  S2. Every step reports its tokens and is proof of life, as is every tool call.
+ *  S2. Every step reports its tokens and its words and is proof of life, as is every tool call.
  *  S3. Every option is the AI SDK's own and is handed to it; what cannot have an effect is refused when the agent is made.
  *  S4. A task that allows only some tools gets only those.
  *  S5. The AI SDK is loaded by the first answer: a workflow file that names an agent starts as fast as one that does not. */
@@ -107,13 +107,14 @@ function parsed(text: string): unknown {
 }
 
 /** S2 */
-const callOf = ({ reportUsage, heartbeat, abortSignal, conversation, prompt }: GenerateArgs) => ({
+const callOf = ({ reportUsage, heartbeat, onStdout, abortSignal, conversation, prompt }: GenerateArgs) => ({
   messages: [...conversation.flatMap(spokenIn), { role: "user" as const, content: prompt }],
   abortSignal,
   onToolExecutionStart: () => heartbeat(),
   onToolExecutionEnd: () => heartbeat(),
-  onStepEnd: ({ usage, response }: Pick<StepResult<ToolSet>, "usage" | "response">) => {
+  onStepEnd: ({ text, usage, response }: Pick<StepResult<ToolSet>, "text" | "usage" | "response">) => {
     heartbeat();
+    onStdout(text);
     reportUsage({ ...usage, model: response.modelId });
   },
 });
@@ -123,6 +124,7 @@ const spokenIn = ({ role, content, native }: GenerateArgs["conversation"][number
 
 function structured(ai: typeof AiSdk, { providerOptions }: Settings, schema: z.ZodType) {
   const shape = z.toJSONSchema(schema, { unrepresentable: "any" });
+  if (shape.type !== "object") return {}; // providers take nothing else
   return {
     output: lenient(ai.Output.object({ schema: ai.jsonSchema(shape as Parameters<typeof ai.jsonSchema>[0]) })),
     providerOptions: withStrictness(providerOptions, isStrict(shape)),

@@ -5,6 +5,7 @@ import { z } from "zod";
 export function asking(over: Partial<GenerateArgs> = {}) {
   const usage: ReportedUsage[] = [];
   const beats: unknown[] = [];
+  const words: string[] = [];
   const signal = over.signal ?? new AbortController().signal;
   const args: GenerateArgs = {
     runId: "run-1",
@@ -24,7 +25,9 @@ export function asking(over: Partial<GenerateArgs> = {}) {
     session: null,
     reportSession: () => {},
     reportUsage: (report) => void usage.push(report),
+    onStdout: (text) => void words.push(text),
+    onStderr: (text) => void words.push(`! ${text}`),
     ...over,
   };
-  return { args, usage, beats };
+  return { args, usage, beats, words };
 }

@@ -14,6 +14,7 @@ import { nextDelayMs } from "../schedule/retry.ts";
 import type { Heartbeat } from "../store/port.ts";
 import { failure, runAttempt, type AttemptInput, type AttemptOutcome, type Failure } from "../task/attempt.ts";
 import { aroundFiles, type FilesInput } from "../task/around-files.ts";
+import { AgentWords } from "../task/agent-words.ts";
 import type { AgentLike } from "../task/body.ts";
 import { openToolLog, repeatWarning, type AroundBody, type ToolLog } from "../task/tool-log.ts";
 import { peekText } from "../task/peek.ts";
@@ -132,6 +133,7 @@ export class Bodies {
     const agent = this.#nextAgent(leaf);
     const body: Body = { leaf, attempt, agent, abort: new AbortController(), startedAtMs: clock.now() };
     this.#live.set(leaf.key, body);
+    const words = this.#words(body);
     void this.#inWorktree(body, {
       leaf,
       attempt,
@@ -143,6 +145,7 @@ export class Bodies {
       signal: body.abort.signal,
       lastHeartbeat: heartbeats.get(leaf.key) ?? null,
       onHeartbeat: (payload) => this.#heartbeat(leaf.key, payload),
+      onWords: (stream, text) => words.say(stream, text),
       onUsage: (usage) => {
         this.#notes.push(usageEvent(body, usage));
         this.#bell.ring();
@@ -156,6 +159,7 @@ export class Bodies {
       session: state.hijacks.get(leaf.key)?.session ?? null,
       onSession: (session) => this.#session(body, session),
     }).then((outcome) => {
+      words.flush();
       this.#end(body, outcome);
       this.#bell.ring();
     });
@@ -230,6 +234,14 @@ export class Bodies {
     const root = input.worktree?.path ?? files?.root;
     const edits = leaf.body.mode === "agent" && files && root ? { ...files, root } : null; // a name costs about what ten compute steps do
     return aroundFiles(edits, { ref, log, note: (event) => void this.#notes.push(event) }, () => runAttempt(input));
+  }
+
+  #words({ leaf: { nodeId, iteration }, attempt }: Body): AgentWords {
+    const note = (event: RunEventBody): void => void this.#notes.push(event);
+    return new AgentWords(
+      { nodeId, iteration, attempt },
+      { note, later: (ms, first) => this.#bell.after(ms, this.#over, first) },
+    );
   }
 
   /** Ends the attempt as soon as none of its tools is at work. */

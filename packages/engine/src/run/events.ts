@@ -119,6 +119,8 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("node.failed"), ...attempt, error: ErrorInfo, retryAtMs: z.number().nullable() }),
   /** Tokens of one model call or one answer; the sum of an attempt's is what it cost. Written while the attempt is at work. */
   z.object({ type: z.literal("node.usage"), ...attempt, agent: z.string().nullable(), ...TokenUsage.shape }),
+  /** What an agent said while at work, gathered. */
+  z.object({ type: z.literal("node.output"), ...attempt, stream: z.enum(["stdout", "stderr"]), text: z.string() }),
   /** Written before a call that must not simply be repeated. `input` and `output` are cut. */
   z.object({
     type: z.literal("tool.started"),

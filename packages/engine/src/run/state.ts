@@ -154,6 +154,7 @@ function applyToRun(state: RunState, event: AboutRun): void {
     case "run.unparked":
       return park(state, event);
     case "run.started":
+    case "node.output":
     case "run.reloaded":
     case "run.reload-refused":
     case "run.change-accepted":

@@ -1,16 +1,18 @@
 /** One question to one agent, in the words it understands.
  *  K1. Tokens count once, whether reported on the way or with the result, also when the answer is of no use.
  *  K2. An agent of the AI SDK (`ToolLoopAgent`) is given messages, so that a correction stays in its conversation, and each of
- *      its steps is a report of tokens and proof of life.
+ *      its steps is a report of tokens and of words, and proof of life.
  *  K3. What an agent throws is translated into what it means for the run: see agent-failure.ts. */
 import { agentFailure } from "./agent-failure.ts";
 import { readAnswer, type AgentAnswer } from "./agent-output.ts";
+import type { WordStream } from "./agent-words.ts";
 import type { AgentLike, ConversationMessage, GenerateArgs } from "./body.ts";
-import { peek } from "./peek.ts";
+import { peek, peekText } from "./peek.ts";
 import { readUsage, usageOf, type TokenUsage } from "./usage.ts";
 
 export interface AskPorts {
   readonly onUsage: (usage: TokenUsage) => void;
+  readonly onWords: (stream: WordStream, text: string) => void;
   readonly nowMs: () => number;
 }
 
@@ -21,8 +23,8 @@ export interface Turn {
 
 export async function askAgent(
   agent: AgentLike,
-  question: Omit<GenerateArgs, "reportUsage">,
-  { onUsage, nowMs }: AskPorts,
+  question: Omit<GenerateArgs, "reportUsage" | "onStdout" | "onStderr">,
+  { onUsage, onWords, nowMs }: AskPorts,
 ): Promise<Turn> {
   let reported = false;
   const take = (usage: TokenUsage | null): void => {
@@ -32,8 +34,12 @@ export async function askAgent(
     reported = true;
     take(readUsage(usage));
   };
+  const talk = {
+    onStdout: (text: string) => onWords("stdout", text),
+    onStderr: (text: string) => onWords("stderr", text),
+  };
   try {
-    const result = await generate(agent, { ...question, reportUsage });
+    const result = await generate(agent, { ...question, ...talk, reportUsage });
     if (!reported) take(usageOf(result)); // K1
     return { answer: readAnswer(result), native: nativeTurn(result) };
   } catch (error) {
@@ -45,7 +51,7 @@ export async function askAgent(
 /** K2 */
 function generate(agent: AgentLike, args: GenerateArgs): Promise<unknown> {
   if (peek(agent, "version") !== "agent-v1") return agent.generate(args);
-  const { prompt, conversation, abortSignal, heartbeat, reportUsage, allowTools } = args;
+  const { prompt, conversation, abortSignal, heartbeat, reportUsage, allowTools, onStdout } = args;
   const spoken = conversation.flatMap(({ role, content, native }) => native ?? [{ role, content }]);
   const call = {
     messages: [...spoken, { role: "user", content: prompt }],
@@ -53,6 +59,7 @@ function generate(agent: AgentLike, args: GenerateArgs): Promise<unknown> {
     ...(allowTools && { activeTools: allowTools }),
     onStepFinish: (step: unknown) => {
       heartbeat();
+      onStdout(peekText(step, "text") ?? "");
       const usage = usageOf(step);
       if (usage) reportUsage(flat(usage));
     },

@@ -33,6 +33,8 @@ export async function askAside(agent: AgentLike, question: AsideQuestion): Promi
     heartbeat: () => {},
     // The judge's tokens are not the task's: the aspects' budgets are about tasks.
     reportUsage: () => {},
+    onStdout: () => {},
+    onStderr: () => {},
   });
   return readAnswer(answer);
 }

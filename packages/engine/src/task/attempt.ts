@@ -14,6 +14,7 @@ import { elementText, withSchema } from "../render/element-text.ts";
 import { React } from "../render/react.ts";
 import type { ErrorInfo } from "../run/events.ts";
 import type { SubflowBody, SubflowEnd, Subflows } from "../run/subflow.ts";
+import type { WordStream } from "./agent-words.ts";
 import type { AgentLike, TaskContext, TaskWorktree } from "./body.ts";
 import { describe, peek } from "./peek.ts";
 import type { AroundBody, ToolLog } from "./tool-log.ts";
@@ -52,6 +53,7 @@ export interface AttemptInput {
   readonly clock: Clock;
   readonly onHeartbeat: (payload: JsonValue) => void;
   readonly onUsage: (usage: TokenUsage) => void;
+  readonly onWords: (stream: WordStream, text: string) => void;
   /** What is remembered is put before an agent's prompt and before its conversation. */
   readonly recall: (prompt: string) => Promise<Recalled>;
   readonly cache: CacheAccess;
@@ -76,7 +78,7 @@ export async function runAttempt(input: AttemptInput): Promise<AttemptOutcome> {
   if (input.signal.aborted) onAbort();
   const pulse = { beats: 0 };
   try {
-    const body = runBody(input, contextOf(input, stop, pulse));
+    const body = runBody({ ...input, onWords: heard(input, stop.signal, pulse) }, contextOf(input, stop, pulse));
     const done =
       input.leaf.timeoutMs === null && input.leaf.heartbeatTimeoutMs === null
         ? await body
@@ -96,6 +98,15 @@ export async function runAttempt(input: AttemptInput): Promise<AttemptOutcome> {
     stop.abort(ENDED);
   }
 }
+
+/** Words are proof of life; after the end nobody listens. */
+const heard =
+  ({ onWords }: AttemptInput, signal: AbortSignal, pulse: { beats: number }): AttemptInput["onWords"] =>
+  (stream, text) => {
+    if (signal.aborted) return;
+    pulse.beats += 1;
+    onWords(stream, text);
+  };
 
 const ENDED = new SmoothError("TASK_ABORTED", "the attempt is over");
 
@@ -145,12 +156,12 @@ async function subflowValue(body: SubflowBody, input: AttemptInput, signal: Abor
 }
 
 async function agentRow(input: AttemptInput, context: TaskContext, prompt: string): Promise<Row> {
-  const { leaf, agent, onUsage, clock, warning } = input;
+  const { leaf, agent, onUsage, onWords, clock, warning } = input;
   if (!agent) throw new SmoothError("AGENT_CONFIG_INVALID", `no agent of task ${leaf.id} is usable any more`);
   const recalled = await input.recall(prompt);
   const { session, onSession: reportSession } = input;
   const asked = { ...recalled, prompt: warning + recalled.prompt, allowTools: leaf.allowTools, session, reportSession };
-  const ports = { onUsage, nowMs: () => clock.now() };
+  const ports = { onUsage, onWords, nowMs: () => clock.now() };
   return (await runAgent({ agent, schema: leaf.output.schema, ...asked, ...ports }, context)) as Row;
 }
 

@@ -57,6 +57,9 @@ export interface GenerateArgs extends TaskContext {
   /** Tokens used since the last report, while the agent is still at work. An agent that calls this is not asked for the
    *  usage of its result, which would count them twice. */
   reportUsage(usage: ReportedUsage): void;
+  /** What the agent says on the way, for whoever watches; proof of life, too. */
+  onStdout(text: string): void;
+  onStderr(text: string): void;
 }
 
 /** Anything that can answer a prompt. It may throw; it must stop when `signal` aborts. */

@@ -23,6 +23,7 @@ const REMARKS: ReadonlySet<StoredEvent["type"]> = new Set([
   "memory.remembered",
   "memory.failed",
   "node.usage",
+  "node.output",
   "tool.started",
   "tool.finished",
   "vcs.pointer",
