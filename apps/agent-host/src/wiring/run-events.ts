@@ -18,11 +18,8 @@ export function peopleSee(event: StoredEvent, redact: (text: string) => string):
     case "node.cancelled":
       return [failed(event)];
     case "approval.opened":
-      return [{ type: "node.waiting", nodeId: event.nodeId, iteration: event.iteration, reason: event.title }];
     case "wait.opened":
-      return [
-        { type: "node.waiting", nodeId: event.nodeId, iteration: event.iteration, reason: WAITS_ON[event.on.kind] },
-      ];
+      return [waiting(event)];
     case "node.usage":
       return [used(event)];
     case "node.output":
@@ -159,6 +156,11 @@ const used = ({
 });
 
 type WaitKind = Extract<StoredEvent, { type: "wait.opened" }>["on"]["kind"];
+function waiting(event: Extract<StoredEvent, { type: "approval.opened" | "wait.opened" }>): RunEventBody {
+  const reason = event.type === "approval.opened" ? event.title : WAITS_ON[event.on.kind];
+  return { type: "node.waiting", nodeId: event.nodeId, iteration: event.iteration, reason };
+}
+
 function said(
   { nodeId, iteration, seq, text }: Extract<StoredEvent, { type: "node.output" }>,
   redact: (text: string) => string,

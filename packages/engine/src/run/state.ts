@@ -129,6 +129,7 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
     case "memory.failed":
       return applyAftermath(state.aftermath, event);
     case "memory.recalled":
+    case "node.output":
     case "approval.decided":
     case "tool.finished":
     case "vcs.pointer":
@@ -154,7 +155,6 @@ function applyToRun(state: RunState, event: AboutRun): void {
     case "run.unparked":
       return park(state, event);
     case "run.started":
-    case "node.output":
     case "run.reloaded":
     case "run.reload-refused":
     case "run.change-accepted":
