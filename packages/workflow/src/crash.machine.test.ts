@@ -6,7 +6,7 @@ import { seededRandom } from "@smooth/platform/testing";
 import { describe, expect, test } from "vitest";
 import { crash, undisturbed, type Whole } from "./testing/crash-run.ts";
 
-const WORKFLOWS = ["chain", "fan", "operator", "undo", "pages", "parent"] as const;
+const WORKFLOWS = ["chain", "fan", "operator", "undo", "pages", "parent", "waits"] as const;
 const wholes = new Map<string, Whole>();
 for (const workflow of WORKFLOWS) wholes.set(workflow, await undisturbed(workflow));
 const wholeOf = (workflow: string): Whole => wholes.get(workflow) ?? { recorded: [], points: 0 };

@@ -2,7 +2,8 @@
  *  Point 2k is before the k-th commit, 2k+1 after it. Prints what it recorded and how many points there were. */
 import { join } from "node:path";
 import process from "node:process";
-import { decideApproval } from "@smooth/engine/control";
+import { decideApproval, signalRun } from "@smooth/engine/control";
+import { answerHuman, listHumanRequests } from "@smooth/engine/human";
 import { isOwnerAlive, processOwner } from "@smooth/engine/process-owner";
 import { lineage } from "@smooth/engine/lineage";
 import { lastResult, resumeRun, startRun, type RunHandle } from "@smooth/engine/run";
@@ -48,20 +49,24 @@ const RUN = "run-crash";
 const latest = async (): Promise<string> => (await lineage(store, RUN)).at(-1)?.runId ?? RUN;
 const resume = async (): Promise<RunHandle> => resumeRun({ ...deps, runId: await latest(), isAlive: isOwnerAlive });
 
+/** A person who answers everything that is open, and a shop that has two signals to send. */
+async function actFromOutside(): Promise<void> {
+  const from = { by: "ann", atMs: 1 };
+  for (const { runId, nodeId, iteration, mode } of await store.approvals({ only: "open" }))
+    if (mode !== "answer")
+      await decideApproval(store, { runId, nodeId, iteration, decision: { verdict: "approve" }, ...from });
+  for (const { requestId } of await listHumanRequests(store))
+    await answerHuman(store, { requestId, value: { n: 5 }, ...from });
+  const sent = (await store.events(RUN, 0)).filter((event) => event.type === "signal.received").length;
+  if (name === "waits" && sent < 2)
+    await signalRun(store, { runId: RUN, name: "go", payload: { n: 10 + sent }, ...from });
+}
+
 const started = await store.run(RUN);
 if (!started || (await store.run(await latest()))?.status !== "finished") {
   const first = started ? await resume() : await startRun({ ...deps, runId: RUN, input: {} });
   let result = await lastResult(first);
-  for (; result.status === "waiting-approval"; result = await lastResult(await resume()))
-    for (const { runId, nodeId, iteration } of await store.approvals({ only: "open" }))
-      await decideApproval(store, {
-        runId,
-        nodeId,
-        iteration,
-        decision: { verdict: "approve" },
-        by: "ann",
-        atMs: 1,
-      });
+  for (; result.status.startsWith("waiting-"); result = await lastResult(await resume())) await actFromOutside();
   if (result.status !== "finished") throw new Error(JSON.stringify(result));
 }
 const runs = (await store.runs({})).map(({ runId }) => runId);

@@ -6,13 +6,16 @@ import { z } from "zod";
 import { Approval } from "../components/approval.ts";
 import { Branch } from "../components/branch.ts";
 import { ContinueAsNew } from "../components/continue-as-new.ts";
+import { HumanTask } from "../components/human-task.ts";
 import { Loop } from "../components/loop.ts";
 import { Parallel } from "../components/parallel.ts";
 import { Saga } from "../components/saga.ts";
 import { Sequence } from "../components/sequence.ts";
 import { Subflow } from "../components/subflow.ts";
 import { Task } from "../components/task.ts";
+import { Timer } from "../components/timer.ts";
 import { TryCatchFinally } from "../components/try-catch-finally.ts";
+import { WaitForEvent } from "../components/wait-for-event.ts";
 import { Workflow } from "../components/workflow.ts";
 import { approvalDecisionSchema, createSmithers } from "../create-smithers.ts";
 import { h } from "../jsx-runtime.ts";
@@ -102,6 +105,30 @@ export function crashWorkflows(bodyLog: string): Readonly<Record<string, Workflo
         step("first", 1),
         h(Subflow<typeof outputs.value>, { id: "sub", workflow: child, output: outputs.value, outputFrom: "deep" }),
         step("last", 3),
+      ),
+    ),
+    waits: smithers((ctx) =>
+      h(
+        Workflow,
+        { name: "waits" },
+        h(
+          Parallel,
+          null,
+          h(Sequence, { key: "timed" }, h(Timer, { id: "pause", duration: "20ms" }), step("timed", 1)),
+          h(Approval, { key: "merge", id: "merge", output: outputs.decision, request: { title: "Merge?" } }),
+          h(HumanTask<typeof outputs.value>, { key: "human", id: "human", output: outputs.value, prompt: "How many?" }),
+          h(
+            Loop,
+            { key: "passes", id: "passes", until: ctx.iterationCount(outputs.value, "used") >= 2 },
+            h(
+              Sequence,
+              null,
+              h(WaitForEvent<typeof outputs.value>, { id: "signal", event: "go", output: outputs.value }),
+              step("used", ctx.iteration),
+            ),
+          ),
+        ),
+        step("join", 9),
       ),
     ),
     chain: smithers((ctx) => {
