@@ -44,6 +44,16 @@ export interface Sql {
   close(): void;
 }
 
+/** Bytes by their SHA-256. Putting the same bytes twice stores them once. */
+export interface Blobs {
+  /** Durable when it resolves. */
+  put(bytes: Uint8Array): Promise<string>;
+  /** Rejects with NOT_FOUND when they are missing, with INTERNAL when they do not have this hash any more. */
+  get(sha256: string): Promise<Uint8Array>;
+  /** Removes what is not kept and was last put before then; answers how many. */
+  sweep(sweep: { readonly keep: ReadonlySet<string>; readonly putBeforeMs: number }): Promise<number>;
+}
+
 /** One file system. */
 export interface Disk {
   /** What is left for us. */

@@ -3,16 +3,17 @@ import { type Access, openAccess } from "@smooth/cast/access";
 import { repoAllowFile } from "@smooth/cast/access/allow-file";
 import { sqlAskStore } from "@smooth/cast/access/ask-store";
 import { type Groove, openGroove } from "@smooth/cast/groove";
-import { folderBlobs } from "@smooth/cast/groove/blobs";
 import { createRedactor } from "@smooth/cast/narc/redact";
 import { openScribe } from "@smooth/cast/scribe";
 import type { RunStore } from "@smooth/engine/store";
 import type { MemoryStore } from "@smooth/engine/memory";
 import { sqliteMemoryBackend } from "@smooth/engine/memory/sqlite";
 import { memoryStore } from "@smooth/engine/memory/store";
+import { withBlobs } from "@smooth/engine/blobs";
 import { openSqliteStore } from "@smooth/engine/store/sqlite";
 import type { PearlStore } from "@smooth/pearls/store";
 import { openPearlStore } from "@smooth/pearls/sql-store";
+import { folderBlobs } from "@smooth/platform/node/blobs";
 import { openSqlite } from "@smooth/platform/node/sqlite";
 import { systemClock, systemIds } from "@smooth/platform/node/system";
 import type { Log, Sql } from "@smooth/platform/ports";
@@ -66,7 +67,7 @@ export async function openState(home: Home, env: HostEnv, parts: AsyncDisposable
     models,
     log,
     secrets,
-    store: openSqliteStore(sql),
+    store: withBlobs(openSqliteStore(sql), folderBlobs(home.path("payloads"))),
     memory: memoryStore(sqliteMemoryBackend(sql), { clock: systemClock, log }),
     groove: openGroove({ sql, blobs: folderBlobs(home.path("blobs")), clock: systemClock }),
     egress: openEgress({ ...env.resolve, ...demo?.resolve }),

@@ -5,7 +5,7 @@ import { openSqlite } from "@smooth/platform/node/sqlite";
 import { ManualClock } from "@smooth/platform/testing";
 import type { ChatMessage } from "@smooth/protocol/operator";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { folderBlobs } from "./blobs.node.ts";
+import { folderBlobs } from "@smooth/platform/node/blobs";
 import { openGroove, type FileChange, type Groove, type NewCheckpoint } from "./groove.ts";
 import { treeDifference } from "./tree.ts";
 
@@ -136,7 +136,11 @@ describe("the workspace", () => {
     const sql = openSqlite(":memory:");
     const groove = openGroove({
       sql,
-      blobs: { put: () => Promise.reject(new Error("disk full")), get: () => Promise.reject(new Error("none")) },
+      blobs: {
+        put: () => Promise.reject(new Error("disk full")),
+        get: () => Promise.reject(new Error("none")),
+        sweep: async () => 0,
+      },
       clock: new ManualClock(),
     });
     await expect(groove.save(step({ changed: [file("a", "x")] }))).rejects.toThrow("disk full");

@@ -1,7 +1,6 @@
-import type { Clock, Sql, SqlRow } from "@smooth/platform/ports";
+import type { Blobs, Clock, Sql, SqlRow } from "@smooth/platform/ports";
 import { ChatMessage } from "@smooth/protocol/operator";
 import { z } from "zod";
-import type { Blobs } from "./blobs.ts";
 import { TreeEntry, TreePath, withConflicts, type TreeChange } from "./tree.ts";
 
 /** Checkpoints: what a new VM needs to go on as if nothing had happened (promise P1).

@@ -1,5 +1,6 @@
 /** The store for tests and previews: nothing survives the process. */
 import type { FrameRow } from "../frames/frame-log.ts";
+import { blobOf, toHex } from "../blobs/ref.ts";
 import type { CacheEntry } from "../cache/port.ts";
 import { refOf, stateKey } from "../graph/identity.ts";
 import type { OutputTable } from "../outputs/table.ts";
@@ -121,6 +122,14 @@ class MemoryStore implements Omit<RunStore, keyof TravelStore> {
 
   async outputs(runId: string, table: OutputTable): Promise<readonly OutputCells[]> {
     return [...(this.#runs.get(runId)?.outputs.values() ?? [])].filter((cells) => cells.table.name === table.name);
+  }
+
+  async blobRefs(): Promise<ReadonlySet<string>> {
+    const runs = [...this.#runs.values()];
+    const cells = runs.flatMap((run) => [...run.outputs.values()].flatMap((output) => output.cells));
+    const beats = runs.flatMap((run) => [...run.heartbeats.values()].map(({ payload }) => blobOf(payload)));
+    const named = cells.map((cell) => (cell instanceof Uint8Array ? toHex(cell) : null));
+    return new Set([...named, ...beats].filter((ref) => ref !== null));
   }
 
   async heartbeats(runId: string): Promise<readonly Heartbeat[]> {

@@ -255,6 +255,9 @@ export interface RunStore extends CacheStore, TravelStore {
     readonly atMs: number;
   }): Promise<"requested" | "cancelled" | "not-running">;
 
+  /** The blobs that rows refer to (`withBlobs`): what a sweep must keep. */
+  blobRefs(): Promise<ReadonlySet<string>>;
+
   /** A hint: calls back soon after somebody else than the owner changed the run through this store object. Returns the unsubscribe. */
   watch(runId: string, listener: () => void): () => void;
 }

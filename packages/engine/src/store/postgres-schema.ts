@@ -4,6 +4,7 @@
 import type { PgParam, PgQuery, SqlRow, SqlValue } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { Column, OutputTable } from "../outputs/table.ts";
+import { fromHex, toHex } from "../blobs/ref.ts";
 import { quoted } from "./sqlite-schema.ts";
 
 const LOCK = 7_243_002;
@@ -113,20 +114,23 @@ const missing = (table: string, column: string, problem: string): SmoothError =>
   );
 
 const ESCAPED = "\u0001";
+export const BYTES = "\u0002";
 
-/** G2. JSON text escapes NUL by itself. */
+/** G2. JSON text escapes NUL by itself. Bytes are the name of a blob, in a column of text. */
 export function toPg(cell: SqlValue, { kind }: Column): Exclude<PgParam, readonly unknown[]> {
   if (kind === "boolean") return cell === null ? null : cell === 1;
+  if (cell instanceof Uint8Array) return BYTES + toHex(cell);
   if (kind !== "text" || typeof cell !== "string") return cell;
-  const holds = !cell.includes("\0") && !cell.startsWith(ESCAPED);
+  const holds = !cell.includes("\0") && !cell.startsWith(ESCAPED) && !cell.startsWith(BYTES);
   return holds ? cell : ESCAPED + JSON.stringify(cell);
 }
 
 export function fromPg(row: SqlRow): SqlRow {
-  const cells = Object.entries(row).map(([name, cell]): [string, SqlValue] =>
-    typeof cell === "string" && cell.startsWith(ESCAPED)
-      ? [name, JSON.parse(cell.slice(ESCAPED.length)) as string]
-      : [name, cell],
-  );
-  return Object.fromEntries(cells);
+  return Object.fromEntries(Object.entries(row).map(([name, cell]) => [name, cellOf(cell)]));
+}
+
+function cellOf(cell: SqlValue): SqlValue {
+  if (typeof cell !== "string") return cell;
+  if (cell.startsWith(BYTES)) return fromHex(cell.slice(BYTES.length));
+  return cell.startsWith(ESCAPED) ? (JSON.parse(cell.slice(ESCAPED.length)) as string) : cell;
 }

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { startPostgres, type Postgres as Server } from "../../../../scripts/postgres.ts";
 import { decodeRow, encodeRow, outputTable } from "../outputs/table.ts";
+import { withBlobsContract } from "../blobs/blobs.contract.ts";
 import type { Batch } from "./port.ts";
 import { openPostgresStore } from "./postgres.ts";
 import { runStoreContract } from "./store.contract.ts";
@@ -46,6 +47,7 @@ async function freshSchema(): Promise<() => Postgres> {
 const openStore = async () => await openPostgresStore((await freshSchema())());
 
 describe("Postgres store", () => runStoreContract(openStore));
+describe("Postgres store: large payloads", () => withBlobsContract(openStore));
 describe("Postgres store: time travel", () => travelContract(openStore));
 
 const OWNER = { host: "h", boot: "b", pid: 1, pidStartedAt: "1" };

@@ -25,6 +25,7 @@ import {
   type Successor,
 } from "./port.ts";
 import { commitStatement } from "./postgres-commit.ts";
+import { blobRefs } from "./postgres-blobs.ts";
 import { append, insertOutput, writeMetadata } from "./postgres-rows.ts";
 import { postgresTravel } from "./postgres-travel.ts";
 import { defineOutputTables, ENGINE_TABLES, fromPg } from "./postgres-schema.ts";
@@ -210,6 +211,10 @@ class PostgresStore implements Omit<RunStore, keyof TravelStore> {
   async outputs(runId: string, table: OutputTable): Promise<readonly OutputCells[]> {
     const rows = await this.#pg.query(`SELECT * FROM ${quoted(table.name)} WHERE run_id = $1`, [runId]);
     return rows.map((row) => outputCells(table, fromPg(row)));
+  }
+
+  async blobRefs(): Promise<ReadonlySet<string>> {
+    return await blobRefs(this.#pg.query);
   }
 
   async heartbeats(runId: string): Promise<readonly Heartbeat[]> {

@@ -28,6 +28,7 @@ import type {
 import { claimEvents, pauseEvents } from "./port.ts";
 import { approvalRow, frameRow, json, nodeRef, outputCells, pastDecision, runRow, storedEvent } from "./rows.ts";
 import { defineEngineTables, defineOutputTable, quoted } from "./sqlite-schema.ts";
+import { blobRefs } from "./sqlite-blobs.ts";
 import { appendOutside, insertEvent, insertFrame, insertOutput, writeMetadata } from "./sqlite-rows.ts";
 import { sqliteTravel } from "./sqlite-travel.ts";
 import type { TravelStore } from "./travel-port.ts";
@@ -159,6 +160,10 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
     return this.#sql
       .all(`SELECT * FROM ${quoted(table.name)} WHERE run_id = ?`, [runId])
       .map((row) => outputCells(table, row));
+  }
+
+  async blobRefs(): Promise<ReadonlySet<string>> {
+    return blobRefs(this.#sql);
   }
 
   async heartbeats(runId: string): Promise<readonly Heartbeat[]> {
