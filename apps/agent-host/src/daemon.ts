@@ -177,6 +177,7 @@ class Host {
         clock: systemClock,
         random: systemRandom,
         perform: (command) => performCommand({ runs, pearls, asks, tunnel }, command),
+        onRevoked: () => void tunnel.stop(),
         onState: (state) => (this.#connection = state),
       },
       signal,

@@ -193,7 +193,7 @@ describe.skipIf(!existsSync(executablePath))("in a browser", () => {
     played.say({ type: "ask.opened", ask: ASK }, { type: "run.status", status: "waiting", reason: "an ask" });
 
     const card = page.getByRole("region", { name: ASK.question });
-    await expect.poll(() => card.textContent()).toContain("CONNECT docs.example.com:443");
+    await expect.poll(() => card.textContent(), { timeout: 5_000 }).toContain("CONNECT docs.example.com:443");
     await card.getByRole("button", { name: "Approve" }).tap();
 
     await expect.poll(() => played.did).toEqual(["approver approve"]);

@@ -9,7 +9,8 @@ import type { RunLog } from "./run-log.ts";
 /** Keeps host and dashboard level: the outbox goes up, commands come down, both survive any loss of either side.
  *  S1. A command is stored before it is acknowledged as delivered, and takes effect once: one that was under way when the host
  *      died is performed again, which every kind stands (actions.ts).
- *  S2. Neither loop ever ends by itself: failures back off up to 10 s with full jitter, a success resets. */
+ *  S2. Neither loop ever ends by itself: failures back off up to 10 s with full jitter, a success resets.
+ *  S3. A host that was revoked is reachable through no tunnel of that dashboard from its first refusal on. */
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS command (
@@ -24,6 +25,8 @@ export interface SyncDeps {
   readonly log: Log;
   /** Performs one command; throws SmoothError when it cannot. */
   readonly perform: (command: HostCommand) => Promise<void>;
+  /** The dashboard knows this host and wants it no more; called again with every refusal. */
+  readonly onRevoked: () => void;
   readonly onState: (state: HostStatus["dashboard"]) => void;
 }
 
@@ -48,7 +51,9 @@ async function forever(deps: SyncDeps, signal: AbortSignal, attempt: Attempt): P
     } catch (error) {
       if (signal.aborted) return;
       failures += 1;
-      deps.log.warn("sync.retry", { loop: attempt.name, failures, error: toSmoothError(error).code });
+      const { code } = toSmoothError(error);
+      deps.log.warn("sync.retry", { loop: attempt.name, failures, error: code });
+      if (code === "POLICY_DENIED") deps.onRevoked(); // S3
       deps.onState({ kind: "unreachable", url: deps.dashboard.enrolment.url, sinceMs: deps.clock.now() });
       const ceilingMs = Math.min(10_000, 100 * 2 ** failures);
       await deps.clock.sleep(deps.random() * ceilingMs, signal).catch(() => undefined);

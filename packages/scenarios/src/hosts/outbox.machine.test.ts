@@ -101,6 +101,16 @@ test("the event that is too large is named in the transcript, the unreadable rec
   ]);
 });
 
+test("S3: a host that is revoked closes its tunnel", async () => {
+  const tunnel = async () => (await host.client.call("hostStatus", {})).tunnel.kind;
+  await host.client.call("startTunnel", {});
+  expect(await tunnel()).toBe("dialling"); // no rendezvous here
+
+  await dashboard.db.host.updateMany({ data: { revokedAtMs: Date.now() } });
+
+  await vi.waitFor(async () => expect(await tunnel()).toBe("off"), { timeout: 15_000, interval: 100 });
+});
+
 test("the host keeps both records whole, and nothing in its outbox", async () => {
   await host.kill();
   const sql = openSqlite(join(host.home, "host.db"));
