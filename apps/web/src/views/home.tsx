@@ -1,31 +1,36 @@
 "use client";
 import { Card, Empty, ErrorNote, Loading, SectionTitle } from "@smooth/ui/controls";
 import { SandboxLine } from "@smooth/ui/host-cards";
-import { RunList } from "@smooth/ui/lists";
+import { PearlList, RunList } from "@smooth/ui/lists";
 import { PageTitle } from "@smooth/ui/shell";
 import { useQuery } from "@tanstack/react-query";
-import type { ReactNode } from "react";
+import type { ComponentProps, ReactNode } from "react";
+import { pearlsInput } from "~/queries.ts";
 import { useTRPC } from "~/trpc/client.tsx";
 import { useNow } from "./connection.tsx";
 import { Link } from "./frame.tsx";
 import { ButtonLink } from "./button-link.tsx";
 import { InboxItem } from "./inbox.tsx";
 import { useDecide } from "./use-decide.ts";
+import { useMay } from "./use-may.ts";
 
-/** What needs me, first; then what runs; then what ended. */
+const READY = { ...pearlsInput("ready", ""), limit: 5 };
+
+/** What needs me, first; then what runs; then what could run; then what ended. */
 export function Home(): ReactNode {
   const trpc = useTRPC();
   const nowMs = useNow();
   const decide = useDecide();
+  const may = useMay();
   const { data, error } = useQuery(trpc.home.summary.queryOptions());
+  const { data: ready } = useQuery(trpc.pearls.list.queryOptions(READY));
   if (error) return <ErrorNote>{error.message}</ErrorNote>;
   if (!data) return <Loading what="your work" />;
   const { asks, hosts, running, failed, finished } = data;
   const idle = running.length + failed.length + finished.length === 0;
-  const list = { nowMs, link: Link, hrefOf: (runId: string) => `/runs/${runId}` };
   return (
     <div className="space-y-8">
-      <PageTitle aside={<ButtonLink href="/pearls/new">New pearl</ButtonLink>}>Home</PageTitle>
+      <PageTitle aside={may("pearl:write") && <ButtonLink href="/pearls/new">New pearl</ButtonLink>}>Home</PageTitle>
       {asks.length > 0 && (
         <section aria-label="Needs you">
           <SectionTitle>Needs you</SectionTitle>
@@ -46,30 +51,36 @@ export function Home(): ReactNode {
             </div>
           </Card>
         ))}
-      {running.length > 0 && (
-        <section aria-label="At work">
-          <SectionTitle>At work</SectionTitle>
-          <RunList runs={running} {...list} />
-        </section>
-      )}
-      {failed.length > 0 && (
-        <section aria-label="Failed">
-          <SectionTitle>Failed this week</SectionTitle>
-          <RunList runs={failed} {...list} />
-        </section>
-      )}
-      {finished.length > 0 && (
-        <section aria-label="Finished">
-          <SectionTitle>Finished this week</SectionTitle>
-          <RunList runs={finished} {...list} />
-        </section>
-      )}
+      <Runs title="At work" runs={running} nowMs={nowMs} />
       {idle && asks.length === 0 && (
-        <Empty title="Nothing runs, nothing waits" action={<ButtonLink href="/pearls/new">Create a pearl</ButtonLink>}>
-          A pearl is a piece of work on one of your repositories. Create one, run it, and watch an operator do it in its
-          own virtual machine.
+        <Empty
+          title="Nothing runs, nothing waits"
+          action={may("pearl:write") && <ButtonLink href="/pearls/new">Create a pearl</ButtonLink>}
+        >
+          A pearl is a piece of work on one of your repositories. Create one, or open one below, and run it: an operator
+          does the work in its own virtual machine while you watch.
         </Empty>
       )}
+      {ready && ready.pearls.length > 0 && (
+        <section aria-label="Ready to run">
+          <SectionTitle>Ready to run</SectionTitle>
+          <PearlList pearls={ready.pearls.map(({ pearl }) => pearl)} nowMs={nowMs} link={Link} />
+        </section>
+      )}
+      <Runs title="Failed this week" runs={failed} nowMs={nowMs} />
+      <Runs title="Finished this week" runs={finished} nowMs={nowMs} />
     </div>
   );
 }
+
+interface RunsProps extends Pick<ComponentProps<typeof RunList>, "runs" | "nowMs"> {
+  readonly title: string;
+}
+
+const Runs = ({ title, ...list }: RunsProps): ReactNode =>
+  list.runs.length > 0 && (
+    <section aria-label={title}>
+      <SectionTitle>{title}</SectionTitle>
+      <RunList {...list} link={Link} hrefOf={(runId) => `/runs/${runId}`} />
+    </section>
+  );

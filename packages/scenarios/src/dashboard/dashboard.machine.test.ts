@@ -196,6 +196,7 @@ describe.skipIf(!usable)("the dashboard", () => {
     const ask = askWith("ask-look0001");
     await host.happens(RUN, { type: "ask.opened", ask });
     const { page } = await signedIn(PHONE, await dashboard.member("viewer"));
+    expect(await page.getByRole("link", { name: "New pearl" }).count()).toBe(0);
     await page.goto(`${dashboard.url}/runs/${RUN}`);
     await page.getByText(ask.question).first().waitFor();
     expect(await page.getByRole("button", { name: /Approve|Deny|Pause|Cancel run|Send/ }).count()).toBe(0);
