@@ -62,6 +62,11 @@ export const ERRORS = {
   RALPH_MAX_REACHED: { http: 500, exit: 1, about: "A loop used up maxIterations and its onMaxReached is fail." },
   OPENAPI_SPEC_LOAD_FAILED: { http: 400, exit: 4, about: "An OpenAPI document cannot be read, or is not one." },
   OPENAPI_OPERATION_NOT_FOUND: { http: 404, exit: 4, about: "The OpenAPI document has no such operation." },
+  ASPECT_BUDGET_EXCEEDED: {
+    http: 429,
+    exit: 1,
+    about: "A token, latency or cost budget of an Aspects element is spent.",
+  },
   CONTINUATION_STATE_TOO_LARGE: {
     http: 413,
     exit: 4,

@@ -7,6 +7,14 @@ export {
   createSmithers,
 } from "@smooth/workflow/create-smithers";
 export { Approval, type ApprovalProps } from "@smooth/workflow/components/approval";
+export {
+  Aspects,
+  type AspectsProps,
+  type CostBudgetConfig,
+  type LatencySloConfig,
+  type TokenBudgetConfig,
+  type TrackingConfig,
+} from "@smooth/workflow/components/aspects";
 export { Branch, type BranchProps } from "@smooth/workflow/components/branch";
 export { ContinueAsNew, continueAsNew, type ContinueAsNewProps } from "@smooth/workflow/components/continue-as-new";
 export { HumanTask, type HumanTaskProps } from "@smooth/workflow/components/human-task";

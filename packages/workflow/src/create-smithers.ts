@@ -6,6 +6,7 @@ import { namedRef, outputRegistry } from "@smooth/engine/outputs";
 import { useWorkflowContext } from "@smooth/engine/scope";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { Approval } from "./components/approval.ts";
+import { Aspects } from "./components/aspects.ts";
 import { Branch } from "./components/branch.ts";
 import { ContinueAsNew, continueAsNew } from "./components/continue-as-new.ts";
 import { Loop, Ralph } from "./components/loop.ts";
@@ -41,6 +42,7 @@ export interface Smithers<S extends Schemas> {
   readonly continueAsNew: typeof continueAsNew;
   readonly Subflow: typeof Subflow;
   readonly Worktree: typeof Worktree;
+  readonly Aspects: typeof Aspects;
   readonly MergeQueue: typeof MergeQueue;
   readonly Saga: typeof Saga;
   readonly TryCatchFinally: typeof TryCatchFinally;
@@ -71,6 +73,7 @@ export function createSmithers<S extends Schemas>(schemas: S): Smithers<S> {
     continueAsNew,
     Subflow,
     Worktree,
+    Aspects,
     MergeQueue,
     Saga,
     TryCatchFinally,

@@ -4,6 +4,7 @@
 import { SmoothError } from "@smooth/protocol/errors";
 import type { HostElement, HostNode } from "../render/renderer.ts";
 import { loopKey, resolveRef, stateKey } from "./identity.ts";
+import { readAspects } from "./aspects.ts";
 import { readApproval } from "./leaves/approval.ts";
 import type { DraftLeaf } from "./leaves/common.ts";
 import { readHuman } from "./leaves/human.ts";
@@ -32,7 +33,9 @@ export function extract(input: ExtractInput): Plan {
     warnings: [],
     into: (nodes, place) => children(nodes, place, walk),
   };
-  const tree = sequence(children(root.children, { chain: [], within: null, worktree: null, path: "" }, walk));
+  const tree = sequence(
+    children(root.children, { chain: [], within: null, worktree: null, aspects: null, path: "" }, walk),
+  );
   resolveEdges(walk);
   return {
     name: optional(root, "name", aString) ?? "workflow",
@@ -47,7 +50,11 @@ export function extract(input: ExtractInput): Plan {
 function children(nodes: readonly HostNode[], place: Place, walk: Walk): PlanNode[] {
   const { path } = place;
   return nodes.flatMap((node, at) => {
-    if (node.kind === "element") return [read(node, { ...place, path: path ? `${path}.${at}` : String(at) }, walk)];
+    const here = { ...place, path: path ? `${path}.${at}` : String(at) };
+    // Budgets change nothing about order: what is below stands in the group around.
+    if (node.kind === "element" && node.tag === HOST.aspects)
+      return children(node.children, { ...here, aspects: readAspects(node, place.aspects) }, walk);
+    if (node.kind === "element") return [read(node, here, walk)];
     if (node.text.trim() === "") return [];
     throw new SmoothError(
       "WORKFLOW_RENDER_FAILED",
@@ -142,10 +149,10 @@ function approval(element: HostElement, place: Place, walk: Walk): PlanNode {
 
 function loop(element: HostElement, place: Place, walk: Walk): PlanLoop {
   onlyKnown(element, ["id", "until", "maxIterations", "onMaxReached", "continueAsNewEvery"]);
-  const { chain, within, worktree, path } = place;
+  const { chain, within, worktree, aspects, path } = place;
   const id = idOrPlace(element, place, walk);
   const loopId = loopKey(id, chain, walk.loops);
-  const members = children(element.children, { chain: [...chain, id], within, worktree, path }, walk);
+  const members = children(element.children, { chain: [...chain, id], within, worktree, aspects, path }, walk);
   if (members.length > 1)
     walk.warnings.push(`loop ${id} has ${members.length} children outside a <Sequence>; they run concurrently`); // X2
   return {

@@ -5,6 +5,7 @@ import type { JsonValue } from "../outputs/json.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { AgentLike, ComputeFn } from "../task/body.ts";
+import type { Aspects } from "../schedule/budget.ts";
 import type { RetryPolicy } from "../schedule/retry.ts";
 import type { ScorersMap } from "../scorers/scorer.ts";
 import type { LoopChain, NodeRef } from "./identity.ts";
@@ -90,6 +91,8 @@ export interface LeafBase extends NodeRef {
   /** Who is told when it fails; null: the run. */
   readonly within: ScopePart | null;
   readonly worktree: WorktreeSpec | null;
+  /** What it may spend. */
+  readonly aspects: Aspects | null;
   /** State keys this leaf waits for; resolved at extraction. */
   readonly after: readonly string[];
   readonly skipIf: boolean;

@@ -14,6 +14,7 @@ export const HOST = {
   tryCatchFinally: "smithers:try-catch-finally",
   continueAsNew: "smithers:continue-as-new",
   subflow: "smithers:subflow",
+  aspects: "smithers:aspects",
   worktree: "smithers:worktree",
   saga: "smithers:saga",
   sagaStep: "smithers:saga-step",

@@ -76,7 +76,7 @@ interface Opening extends Place {
 }
 
 function openScope(element: HostElement, { type, handler, hasFinally, ...place }: Opening, walk: Walk) {
-  const { chain, within, worktree, path } = place;
+  const { chain, within, worktree, aspects, path } = place;
   const id = idOrPlace(element, place, walk);
   const scopeId = stateKey(resolveRef(id, chain, walk.loops));
   const handle = element.props["handle"];
@@ -84,7 +84,7 @@ function openScope(element: HostElement, { type, handler, hasFinally, ...place }
   const part = (name: ScopePartName): ScopePart => ({ scopeId, part: name, handler, hasFinally, outer: within });
   return {
     node: { kind: "scope", type, id, scopeId, within, handler } as const,
-    place: (name: ScopePartName): Place => ({ chain, within: part(name), worktree, path: `${path}.${name}` }),
+    place: (name: ScopePartName): Place => ({ chain, within: part(name), worktree, aspects, path: `${path}.${name}` }),
   };
 }
 

@@ -5,6 +5,7 @@ import type { HostElement, HostNode } from "../render/renderer.ts";
 import type { LoopChain, LoopIterations } from "./identity.ts";
 import type { DraftLeaf } from "./leaves/common.ts";
 import type { PlanGroup, PlanLeaf, PlanNode, ScopePart, WorktreeSpec } from "./plan.ts";
+import type { Aspects } from "../schedule/budget.ts";
 import { aString, componentName, optional } from "./props.ts";
 
 export interface ExtractInput {
@@ -20,6 +21,7 @@ export interface Place {
   readonly chain: LoopChain;
   readonly within: ScopePart | null;
   readonly worktree: WorktreeSpec | null;
+  readonly aspects: Aspects | null;
   readonly path: string;
   /** Directly inside a saga: where its steps put their compensations. */
   readonly saga?: SagaPlace;

@@ -45,6 +45,8 @@ export interface LoopInput extends RunPorts {
   /** What agents edit; null: it is not under version control. */
   readonly files: FilesInput | null;
   readonly subflows: Subflows;
+  /** When the run's first row was written. */
+  readonly startedAtMs: number;
   /** Null: tasks inside a <Worktree> fail. */
   readonly worktrees: Worktrees | null;
   readonly onEvent: (event: StoredEvent) => void;

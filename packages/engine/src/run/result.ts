@@ -1,7 +1,9 @@
 /** How one owner's work on a run ends. */
+import { SmoothError } from "@smooth/protocol/errors";
 import type { Row } from "../outputs/table.ts";
 import type { StatusChange } from "../store/port.ts";
 import type { ErrorInfo, RunEventBody, RunStatus } from "./events.ts";
+import type { RunState } from "./state.ts";
 import type { Suspension } from "./waits/waits.ts";
 
 export type RunResult =
@@ -42,3 +44,14 @@ export function lastChange(
   const next = "nextRunId" in end ? { nextRunId: end.nextRunId } : {};
   return { change, event: { type: "run.status", status, ...(error ? { error } : {}), ...next } };
 }
+
+/** What a run that was stopped comes to; a failed one lists every node that failed. */
+export function stopped(runId: string, stop: Stop, { nodes }: Pick<RunState, "nodes">): RunResult {
+  if (stop.status !== "failed") return { status: stop.status, runId };
+  const failedChildren = [...nodes.values()].flatMap((node) => (node.kind === "failed" ? [node.error] : []));
+  return { status: "failed", runId, error: stop.error, failedChildren };
+}
+
+/** What running bodies are aborted with. */
+export const whyStopped = ({ status }: Stop): SmoothError =>
+  new SmoothError("TASK_ABORTED", `the run ends: ${status}`, { details: { status } });

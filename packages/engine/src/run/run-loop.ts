@@ -9,7 +9,7 @@
 import { SmoothError } from "@smooth/protocol/errors";
 import { refOf, stateKey } from "../graph/identity.ts";
 import type { Plan, PlanContinue, PlanLeaf, PlanLoop, PlanScope, ScopePart, TaskLeaf } from "../graph/plan.ts";
-import { decodeRow, encodeRow, rowToJson, type OutputTable, type Recorded, type Row } from "../outputs/table.ts";
+import { decodeRow, encodeRow, rowToJson, type Recorded, type Row } from "../outputs/table.ts";
 import type { WorkflowContext } from "../render/ctx.ts";
 import { contain, isGivenUp } from "../schedule/contain.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
@@ -17,6 +17,7 @@ import { Schedule, type StartStep, type Step } from "../schedule/schedule.ts";
 import { staticRow, unwritable, type Failure, type Success } from "../task/attempt.ts";
 import { Aftermath, aftermathOf, type Origin } from "./aftermath.ts";
 import { Bodies, DRAIN_MS, type Body } from "./bodies.ts";
+import { Budgets, type Refusal } from "./budgets.ts";
 import { successorOf } from "./continuation.ts";
 import { Doorbell } from "./doorbell.ts";
 import type { Unavailable } from "../store/unavailable.ts";
@@ -26,8 +27,9 @@ import { deadlock, errorInfo, exhausted } from "./failure.ts";
 import { Frames } from "./frames.ts";
 import { Recorder } from "./recorder.ts";
 import type { LoopInput } from "./loop-input.ts";
-import { lastChange, type RunResult, type Stop } from "./result.ts";
+import { lastChange, stopped, whyStopped, type RunResult, type Stop } from "./result.ts";
 import { applyEvent, idleLeaves } from "./state.ts";
+import { warnOnce } from "./warn-once.ts";
 import { tend } from "./tend.ts";
 import { askedRef } from "./waits/wait.ts";
 import { Waits } from "./waits/waits.ts";
@@ -42,7 +44,8 @@ export class RunLoop {
   readonly #aftermath: Aftermath;
   readonly #givenUp = new AbortController();
   readonly #waits: Waits;
-  readonly #warned = new Set<string>();
+  readonly #budgets: Budgets;
+  readonly #warn: (warning: string) => void;
   #plan: Plan | undefined;
   #schedule: Schedule | undefined;
   #dirty = true;
@@ -63,6 +66,8 @@ export class RunLoop {
     const ctxOf = (leaf: TaskLeaf): WorkflowContext => this.#frames.contextIn(leaf.chain);
     const workflow = (): string => this.#name();
     const cache = { store, clock, runId, workflow, ctxOf };
+    this.#warn = warnOnce(input.log, runId);
+    this.#budgets = new Budgets(input);
     this.#bodies = new Bodies({ ...input, cache }, this.#bell, this.#over.signal);
     this.#waits = new Waits(
       { ...input, workflow },
@@ -81,9 +86,7 @@ export class RunLoop {
     if (this.#stop) return;
     this.#stop = stop;
     if (stop.status === "released") this.#health.leave();
-    const reason = new SmoothError("TASK_ABORTED", `the run ends: ${stop.status}`, {
-      details: { status: stop.status },
-    });
+    const reason = whyStopped(stop);
     this.#bodies.abort(reason);
     if (stop.status !== "failed") this.#givenUp.abort(reason);
     this.#bell.after(DRAIN_MS, this.#over.signal, () => (this.#drained = true));
@@ -110,10 +113,7 @@ export class RunLoop {
   async drive(): Promise<RunResult> {
     const unwatch = this.#in.store.watch(this.#in.runId, () => this.#look());
     await this.#health.look();
-    const onPoll = async (): Promise<void> => {
-      await this.#health.look();
-      this.#look();
-    };
+    const onPoll = (): Promise<void> => this.#health.look().then(() => this.#look());
     const heard = { onPoll, onLost: () => this.stop({ status: "lost" }) };
     void tend(this.#in, heard, this.#over.signal);
     try {
@@ -192,6 +192,8 @@ export class RunLoop {
 
   #collect(): void {
     for (const event of [...this.#bodies.takeNotes(), ...this.#aftermath.takeDone()]) this.#emit(event);
+    const broken = (leaf: TaskLeaf): boolean => this.#budgets.breaks(leaf);
+    this.#bodies.giveUp(broken, new SmoothError("ASPECT_BUDGET_EXCEEDED", "a budget of this task is spent"));
     for (const { body, outcome, handedOver } of this.#bodies.takeEnded()) {
       if (outcome.kind === "suspended") {
         this.#suspended(body, outcome.on);
@@ -201,7 +203,7 @@ export class RunLoop {
       if (!failure || this.#stop?.status === "released") continue;
       if (this.#stop || isGivenUp(body.leaf.within, this.#in.state.scopes)) this.#cancelled(body);
       else if (handedOver) this.#waits.open(body.leaf);
-      else this.#failed(body, failure);
+      else this.#failed(body, this.#budgets.failureOf(body.leaf, failure));
     }
     this.#recorder.draft.heartbeats.push(...this.#bodies.takeBeats());
   }
@@ -217,6 +219,7 @@ export class RunLoop {
   #recordRow({ leaf, startedAtMs }: Body, { row, prompt, cached }: Success): Failure | undefined {
     try {
       const latencyMs = this.#in.clock.now() - startedAtMs;
+      this.#budgets.after(leaf, latencyMs);
       this.#finishTask(leaf, row, { prompt, latencyMs, ...(cached === "hit" ? { cached: true } : {}) });
       if (cached !== null && cached !== "hit" && !this.#in.state.tools.get(leaf.key)?.sideEffect)
         this.#recorder.draft.cached.push({ key: cached.key, row: rowToJson(row) });
@@ -387,11 +390,18 @@ export class RunLoop {
   #start(step: StartStep, starts: StartStep[]): void {
     const { leaf, attempt } = step;
     if (this.#in.state.hijacks.get(leaf.key)?.requestedBy) return this.#waits.open(leaf); // asked for while it was cut off
+    const refused = this.#budgets.before(leaf, attempt);
+    if (refused) return this.#refuse(leaf, refused);
     const meta = Object.keys(leaf.meta).length > 0 ? { meta: { ...leaf.meta } } : {};
     this.#emit({ type: "node.started", ...refOf(leaf), attempt, label: leaf.label, ...meta });
     const row = leaf.body.mode === "static" ? staticRow(leaf, leaf.body.value) : undefined;
     if (row) this.#finishTask(leaf, row, { prompt: null, latencyMs: 0 });
     else starts.push(step);
+  }
+
+  #refuse(leaf: TaskLeaf, refused: Refusal): void {
+    this.#emit(refused);
+    if (refused.type === "node.failed" && !leaf.continueOnFail) this.#contain(leaf.within, refused.error);
   }
 
   // ---- recording ----
@@ -420,7 +430,7 @@ export class RunLoop {
 
   /** Nothing runs and nothing starts: the run ends, suspends, or waits for a backoff. */
   #conclude(): RunResult | undefined {
-    const { runId, rows, workflow } = this.#in;
+    const { runId, rows } = this.#in;
     if (this.#stop) return this.#stopped(this.#stop);
     if (this.#health.isParked) return undefined;
     if (this.#in.state.pause.by !== null) return { status: "paused", runId };
@@ -431,10 +441,7 @@ export class RunLoop {
       const suspension = this.#waits.suspension(rest.waiting); // L5
       return suspension && { runId, ...suspension };
     }
-    if (rest.done) {
-      const table = workflow.registry.tables.find((candidate: OutputTable) => candidate.name === "output");
-      return { status: "finished", runId, output: table && rows.all(table.name).at(-1) };
-    }
+    if (rest.done) return { status: "finished", runId, output: rows.all("output").at(-1) };
     this.stop({ status: "failed", error: deadlock(rest.blocked, this.#in.state) });
     return this.#stop === undefined ? undefined : this.#stopped(this.#stop);
   }
@@ -463,14 +470,6 @@ export class RunLoop {
     const over = stop.status !== "released" && stop.status !== "lost";
     if (over) for (const body of this.#bodies.live) this.#cancelled(body);
     if (over) for (const key of state.waiting.keys()) this.#cancelChild(key);
-    if (stop.status !== "failed") return { status: stop.status, runId };
-    const failedChildren = [...state.nodes.values()].flatMap((node) => (node.kind === "failed" ? [node.error] : []));
-    return { status: "failed", runId, error: stop.error, failedChildren };
-  }
-
-  #warn(warning: string): void {
-    if (this.#warned.has(warning)) return;
-    this.#warned.add(warning);
-    this.#in.log.warn("workflow.warning", { runId: this.#in.runId, warning });
+    return stopped(runId, stop, state);
   }
 }

@@ -80,7 +80,7 @@ export async function runAttempt(input: AttemptInput): Promise<AttemptOutcome> {
   try {
     const body = runBody({ ...input, onWords: heard(input, stop.signal, pulse) }, contextOf(input, stop, pulse));
     const done =
-      input.leaf.timeoutMs === null && input.leaf.heartbeatTimeoutMs === null
+      input.leaf.timeoutMs === null && input.leaf.heartbeatTimeoutMs === null && sloMs(input.leaf) === null
         ? await body
         : await Promise.race([body, ...deadlines(input, stop, pulse)]);
     return { kind: "ok", ...done };
@@ -250,6 +250,10 @@ function serialise(payload: JsonValue, nodeId: string): string {
   );
 }
 
+/** How long its Aspects let one attempt run. */
+const sloMs = ({ aspects }: TaskLeaf): number | null =>
+  aspects?.latency?.onExceeded === "fail" ? aspects.latency.perTask : null;
+
 /** T1. Promises that only ever reject. */
 function deadlines({ leaf, clock }: AttemptInput, stop: AbortController, pulse: { beats: number }): Promise<never>[] {
   const { timeoutMs, heartbeatTimeoutMs, id } = leaf;
@@ -268,13 +272,20 @@ function deadlines({ leaf, clock }: AttemptInput, stop: AbortController, pulse: 
     }
     return fail(new SmoothError("TASK_HEARTBEAT_TIMEOUT", `task ${id} gave no heartbeat for ${ms} ms`));
   };
+  const slo = sloMs(leaf);
+  const latency = async (ms: number): Promise<never> => {
+    await clock.sleep(ms, stop.signal);
+    return fail(new SmoothError("ASPECT_BUDGET_EXCEEDED", `task ${id} ran longer than its latency SLO of ${ms} ms`));
+  };
   return [
+    ...(slo === null ? [] : [latency(slo)]),
     ...(timeoutMs === null ? [] : [total(timeoutMs)]),
     ...(heartbeatTimeoutMs === null ? [] : [silence(heartbeatTimeoutMs)]),
   ];
 }
 
 const NEVER_RETRIED = new Set([
+  "ASPECT_BUDGET_EXCEEDED",
   "AGENT_CONFIG_INVALID",
   "INVALID_INPUT",
   "HEARTBEAT_PAYLOAD_NOT_JSON_SERIALIZABLE",

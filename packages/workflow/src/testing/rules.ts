@@ -14,6 +14,7 @@ export const {
   ContinueAsNew,
   Subflow,
   Worktree,
+  Aspects,
   MergeQueue,
   Saga,
   TryCatchFinally,

@@ -4,6 +4,7 @@ import type { JsonValue } from "../../outputs/json.ts";
 import type { OutputRegistry } from "../../outputs/registry.ts";
 import type { OutputTable } from "../../outputs/table.ts";
 import type { HostElement } from "../../render/renderer.ts";
+import type { Aspects } from "../../schedule/budget.ts";
 import { resolveRef, stateKey, type LoopChain, type LoopIterations } from "../identity.ts";
 import type { LeafBase, PlanLeaf, ScopePart, WorktreeSpec } from "../plan.ts";
 import { aBoolean, aRecord, aString, badProp, optional, strings } from "../props.ts";
@@ -13,6 +14,7 @@ export interface LeafScope {
   readonly chain: LoopChain;
   readonly within: ScopePart | null;
   readonly worktree: WorktreeSpec | null;
+  readonly aspects: Aspects | null;
   readonly loops: LoopIterations;
 }
 
@@ -34,7 +36,7 @@ export function readCommon(element: HostElement, scope: LeafScope): LeafBase & {
 }
 
 /** Any leaf: its id, and what it depends on. */
-export function readPlace(element: HostElement, { chain, within, worktree, loops }: LeafScope): LeafBase {
+export function readPlace(element: HostElement, { chain, within, worktree, aspects, loops }: LeafScope): LeafBase {
   const id = optional(element, "id", aString);
   if (id === undefined) throw badProp(element, "id", "a non-empty string");
   if (/@@|::/.test(id)) throw badProp(element, "id", "free of @@ and ::");
@@ -47,6 +49,7 @@ export function readPlace(element: HostElement, { chain, within, worktree, loops
     chain,
     within,
     worktree,
+    aspects,
     after: [],
     skipIf: optional(element, "skipIf", aBoolean) ?? false,
     continueOnFail: optional(element, "continueOnFail", aBoolean) ?? false,
