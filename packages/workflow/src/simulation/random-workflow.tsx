@@ -12,7 +12,9 @@ import { Parallel } from "../components/parallel.ts";
 import { Saga, SagaStep } from "../components/saga.ts";
 import { Sequence } from "../components/sequence.ts";
 import { Task, type TaskProps } from "../components/task.ts";
+import { Timer } from "../components/timer.ts";
 import { TryCatchFinally } from "../components/try-catch-finally.ts";
+import { WaitForEvent } from "../components/wait-for-event.ts";
 import { Workflow } from "../components/workflow.ts";
 import { approvalDecisionSchema, createSmithers } from "../create-smithers.ts";
 import { h } from "../jsx-runtime.ts";
@@ -26,12 +28,16 @@ export type Spec =
   /** On the parity of the row of `on`. */
   | { readonly kind: "branch"; readonly on: string; readonly even: Spec; readonly odd: Spec }
   | { readonly kind: "loop"; readonly id: string; readonly times: number; readonly body: Spec }
+  | { readonly kind: "timer"; readonly id: string; readonly ms: number }
+  /** Outside loops only, so that one signal per name is enough. */
+  | { readonly kind: "signal"; readonly id: string }
   | { readonly kind: "approval"; readonly id: string; readonly onDeny: "continue" | "skip"; readonly gated: Spec }
   | { readonly kind: "try"; readonly id: string; readonly fails: string; readonly body: Spec; readonly caught: Spec }
   | { readonly kind: "saga"; readonly id: string; readonly fails: string; readonly steps: readonly string[] };
 
 export function randomSpec(random: Random, depth = 3): Spec {
   let named = 0;
+  let loops = 0;
   const id = (kind: string): string => `${kind}${(named += 1)}`;
   const between = (low: number, high: number): number => low + Math.floor(random() * (high - low + 1));
   const several = (left: number): Spec[] => Array.from({ length: between(1, 4) }, () => spec(left - 1));
@@ -43,7 +49,12 @@ export function randomSpec(random: Random, depth = 3): Spec {
       const branch: Spec = { kind: "branch", on, even: spec(left - 1), odd: spec(left - 1) };
       return { kind: "sequence", children: [{ kind: "task", id: on, failures: 0 }, branch] };
     },
-    (left) => ({ kind: "loop", id: id("loop"), times: between(1, 3), body: spec(left - 1) }),
+    (left) => {
+      loops += 1;
+      const loop: Spec = { kind: "loop", id: id("loop"), times: between(1, 3), body: spec(left - 1) };
+      loops -= 1;
+      return loop;
+    },
     (left) => ({
       kind: "approval",
       id: id("ask"),
@@ -52,6 +63,8 @@ export function randomSpec(random: Random, depth = 3): Spec {
     }),
     (left) => ({ kind: "try", id: id("try"), fails: id("doomed"), body: leaf(), caught: spec(left - 1) }),
     () => ({ kind: "saga", id: id("saga"), fails: id("doomed"), steps: [id("step"), id("step")] }),
+    () => ({ kind: "timer", id: id("timer"), ms: between(1, 40) }),
+    () => (loops === 0 ? { kind: "signal", id: id("signal") } : leaf()),
   ];
   const leaf = (): Spec =>
     random() < 0.2
@@ -62,6 +75,29 @@ export function randomSpec(random: Random, depth = 3): Spec {
     return left === 0 || !kind || random() < 0.3 ? leaf() : kind(left);
   };
   return { kind: "sequence", children: several(depth) };
+}
+
+/** The names of the signals that a workflow waits for, sooner or later. */
+export function signalsOf(spec: Spec): readonly string[] {
+  switch (spec.kind) {
+    case "signal":
+      return [spec.id];
+    case "sequence":
+    case "parallel":
+      return spec.children.flatMap(signalsOf);
+    case "branch":
+      return [spec.even, spec.odd].flatMap(signalsOf);
+    case "approval":
+      return signalsOf(spec.gated);
+    case "try":
+      return [spec.body, spec.caught].flatMap(signalsOf);
+    case "loop":
+    case "saga":
+    case "static":
+    case "task":
+    case "timer":
+      return [];
+  }
 }
 
 /** Same word, same number: rows and decisions depend on names alone. */
@@ -123,6 +159,10 @@ export function workflowOf(spec: Spec, body: SimulatedBody): WorkflowDefinition 
         }
         case "loop":
           return h(Loop, { key: at, id: node.id, until: false, maxIterations: node.times }, build(node.body, 0));
+        case "timer":
+          return h(Timer, { key: at, id: node.id, duration: `${node.ms}ms` });
+        case "signal":
+          return h(WaitForEvent<typeof outputs.value>, { key: at, id: node.id, event: node.id, output: outputs.value });
         case "approval": {
           const ask = { id: node.id, output: outputs.decision, request: { title: node.id }, onDeny: node.onDeny };
           return h(Approval<typeof outputs.decision>, { key: at, ...ask }, build(node.gated, 0));

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { randomSpec } from "./random-workflow.tsx";
 import { simulate } from "./world.ts";
 
-const count = Number(process.env["SIMULATIONS"] ?? 400);
+const count = Number(process.env["SIMULATIONS"] ?? 250);
 const first = Number(process.env["SEED"] ?? 1);
 const seeds = Array.from({ length: process.env["SEED"] ? 1 : count }, (_, at) => first + at);
 const specOf = (seed: number) => randomSpec(seededRandom(seed));

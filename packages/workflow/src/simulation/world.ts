@@ -2,13 +2,13 @@
  *  an owner dies or is forgotten. Everything that moves is chosen here; with the same seed everything moves the same way.
  *  W1. No body starts for a node whose row is recorded.
  *  W2. After a takeover the old owner starts no body and records nothing. */
-import { decideApproval } from "@smooth/engine/control";
+import { decideApproval, signalRun } from "@smooth/engine/control";
 import { resumeRun, startRun, type RunHandle } from "@smooth/engine/run";
-import type { Owner, RunStore } from "@smooth/engine/store";
+import type { ApprovalRow, Owner, RunStore } from "@smooth/engine/store";
 import { openMemoryStore } from "@smooth/engine/store/memory";
 import type { TaskContext } from "@smooth/engine/task";
 import { countingIds, ManualClock, memoryLog, seededRandom, settle } from "@smooth/platform/testing";
-import { numberOf, workflowOf, type Spec } from "./random-workflow.tsx";
+import { numberOf, signalsOf, workflowOf, type Spec } from "./random-workflow.tsx";
 
 export interface Simulated {
   readonly status: string;
@@ -50,6 +50,7 @@ class World {
   readonly #broken: string[] = [];
   readonly #failed = new Map<string, number>();
   #pending: Pending[] = [];
+  #unsent: readonly string[];
   #generation = 0;
   #takeovers: number;
   /** Owners up to this one are dead: nothing they do reaches anything. */
@@ -61,6 +62,7 @@ class World {
     this.#chance = chance;
     this.#random = seededRandom(chance.seed);
     this.#takeovers = chance.takeovers;
+    this.#unsent = signalsOf(spec);
     this.#workflow = (generation: number) =>
       workflowOf(spec, (context, failures) => this.#body(context, failures, generation));
   }
@@ -72,7 +74,7 @@ class World {
       const { status, owner: owned } = (await this.#store.run(RUN)) ?? {};
       if (status === "finished" || status === "failed") return this.#outcome(status);
       const died = this.#deadUpTo === this.#generation;
-      if (owned === null) await this.#decide();
+      if (owned === null) await this.#unblock();
       if (owned === null || died || this.#strike()) handle = await this.#takeOver();
       else await this.#move();
     }
@@ -85,18 +87,30 @@ class World {
 
   async #move(): Promise<void> {
     const mine = this.#pending.filter(({ generation }) => generation > this.#deadUpTo);
-    const open = await this.#store.approvals({ runId: RUN, only: "open" });
-    const choice = Math.floor(this.#random() * (mine.length + (open.length > 0 ? 1 : 0)));
-    const ends = mine[choice];
-    if (ends) {
-      this.#pending = this.#pending.filter((other) => other !== ends);
-      ends.end();
-    } else if (open.length > 0) await this.#decide();
-    else await this.#clock.advance(10);
+    const ends = mine[Math.floor(this.#random() * (mine.length + 1))];
+    if (!ends) return this.#unblock();
+    this.#pending = this.#pending.filter((other) => other !== ends);
+    ends.end();
   }
 
-  async #decide(): Promise<void> {
+  /** A person decides, a signal comes (often before anybody waits for it), or time passes. */
+  async #unblock(): Promise<void> {
     const open = await this.#store.approvals({ runId: RUN, only: "open" });
+    const moves = [
+      ...(open.length > 0 ? [() => this.#decide(open)] : []),
+      ...this.#unsent.map((name) => () => this.#send(name)),
+    ];
+    const move = moves[Math.floor(this.#random() * (moves.length + 1))];
+    await (move?.() ?? this.#clock.advance(10));
+  }
+
+  async #send(name: string): Promise<void> {
+    this.#unsent = this.#unsent.filter((other) => other !== name);
+    const atMs = this.#clock.now();
+    await signalRun(this.#store, { runId: RUN, name, payload: { n: numberOf(name) }, by: "ann", atMs });
+  }
+
+  async #decide(open: readonly ApprovalRow[]): Promise<void> {
     const chosen = open[Math.floor(this.#random() * open.length)];
     if (!chosen) return;
     const { nodeId, iteration } = chosen;
