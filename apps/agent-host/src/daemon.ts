@@ -90,7 +90,8 @@ class Host {
       }),
     );
     await workshop.asks.reconcile(); // D3
-    await workshop.runs.resumeAll();
+    await workshop.supervisor.tick(); // what the last process left behind
+    workshop.supervisor.start();
     const stop = new AbortController();
     parts.defer(() => stop.abort(new SmoothError("CANCELLED", "the host stops")));
     this.#stayInTouch(stop.signal);

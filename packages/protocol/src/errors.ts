@@ -92,6 +92,11 @@ export const ERRORS = {
     exit: 1,
     about: "A rewind failed and not everything could be put back; the audit says what.",
   },
+  AUTO_RESUME_GAVE_UP: {
+    http: 409,
+    exit: 1,
+    about: "Supervisors failed to resume the run too often; a person has to look.",
+  },
   INTERNAL: { http: 500, exit: 1, about: "A bug. The log line carries the trace." },
 } as const satisfies Record<string, { http: number; exit: number; about: string }>;
 

@@ -5,6 +5,7 @@ import type { StoredEvent } from "@smooth/engine/events";
 /** From the engine's log to what people see. Pure. Waits become asks elsewhere; here they are only named.
  *  An agent's own words are redacted first. */
 export function peopleSee(event: StoredEvent, redact: (text: string) => string): RunEventBody[] {
+  if (isNoted(event)) return [{ type: "note", text: noteOf(event) }];
   switch (event.type) {
     case "run.status":
       return [statusOf(event)];
@@ -24,19 +25,7 @@ export function peopleSee(event: StoredEvent, redact: (text: string) => string):
       return [used(event)];
     case "node.output":
       return event.stream === "stdout" ? [said(event, redact)] : [];
-    case "signal.received":
-    case "signal.rejected":
-    case "human.rejected":
-    case "scope.failed":
-    case "run.change-accepted":
-    case "run.reloaded":
-    case "run.reload-refused":
-    case "run.parked":
-    case "run.unparked":
-    case "nodes.reset":
-    case "run.forked":
-    case "vcs.restored":
-      return [{ type: "note", text: noteOf(event) }];
+    case "run.resume-failed":
     case "vcs.pointer":
     case "signal.used":
     case "run.pause-requested":
@@ -75,24 +64,24 @@ function started(event: Extract<StoredEvent, { type: "node.started" }>): RunEven
   return { type, nodeId, iteration, attempt, label };
 }
 
-type Noted = Extract<
-  StoredEvent,
-  {
-    type:
-      | "signal.received"
-      | "signal.rejected"
-      | "human.rejected"
-      | "scope.failed"
-      | "run.change-accepted"
-      | "run.reloaded"
-      | "run.reload-refused"
-      | "run.parked"
-      | "run.unparked"
-      | "nodes.reset"
-      | "run.forked"
-      | "vcs.restored";
-  }
->;
+/** What people read as a sentence. */
+const NOTED = [
+  "signal.received",
+  "signal.rejected",
+  "human.rejected",
+  "scope.failed",
+  "run.change-accepted",
+  "run.reloaded",
+  "run.reload-refused",
+  "run.parked",
+  "run.unparked",
+  "nodes.reset",
+  "run.forked",
+  "vcs.restored",
+  "run.given-up",
+] as const;
+type Noted = Extract<StoredEvent, { type: (typeof NOTED)[number] }>;
+const isNoted = (event: StoredEvent): event is Noted => NOTED.some((type) => type === event.type);
 
 function noteOf(event: Noted): string {
   switch (event.type) {
@@ -120,6 +109,8 @@ function noteOf(event: Noted): string {
       return `${event.by} forked this run from ${event.from} at frame ${event.atSeq}.`;
     case "vcs.restored":
       return `${event.by} put the files of ${event.root} back.`;
+    case "run.given-up":
+      return `Gave up resuming after ${event.failures} failures: ${event.error.message} Resume it by hand when that is mended.`;
   }
 }
 

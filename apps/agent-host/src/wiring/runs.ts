@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { cancelRun, findResumable, rootRun } from "@smooth/engine/control";
+import { cancelRun, rootRun } from "@smooth/engine/control";
 import type { StoredEvent } from "@smooth/engine/events";
 import { parseInput } from "@smooth/engine/input";
 import { type EngineDeps, resumeRun, type RunHandle, startRun } from "@smooth/engine/run";
@@ -98,18 +98,6 @@ export class Runs implements RunService, AsyncDisposable {
       resumeRun({ ...engine, workflow, runId, isAlive, acceptWorkflowChange, onEvent: this.#record }),
     );
     return this.#summary(runId);
-  }
-
-  /** What the last process left behind, and what was decided meanwhile. */
-  async resumeAll(): Promise<void> {
-    const { engine, isAlive } = this.#deps;
-    const check = { isAlive, host: engine.owner.host, nowMs: engine.clock.now() };
-    for (const { run } of await findResumable(engine.store, check)) {
-      const runId = RunId.parse(run.runId);
-      await this.resume(runId).catch((error: unknown) =>
-        engine.log.error("run.resume-failed", { runId, error: toSmoothError(error).message }),
-      );
-    }
   }
 
   /** The recorded row of a node, as its schema gives it back. */

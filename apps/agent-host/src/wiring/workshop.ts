@@ -5,9 +5,11 @@ import { createRedactor } from "@smooth/cast/narc/redact";
 import { defaultPolicy } from "@smooth/cast/wonk/default-policy";
 import { Policy } from "@smooth/cast/wonk/policy";
 import { isOwnerAlive, processOwner } from "@smooth/engine/process-owner";
+import { Supervisor } from "@smooth/engine/supervisor";
 import { diskAt } from "@smooth/platform/node/disk";
 import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
 import { toSmoothError } from "@smooth/protocol/errors";
+import { RunId } from "@smooth/protocol/ids";
 import { git } from "@smooth/vcs/git";
 import { WORKSPACE } from "@smooth/vm/driver";
 import { importJsx, loadWorkflow } from "@smooth/workflow/load-workflow";
@@ -27,6 +29,7 @@ import { Steering } from "./steering.ts";
 
 export interface Workshop {
   readonly runs: Runs;
+  readonly supervisor: Supervisor;
   readonly asks: Asks;
   readonly sandboxes: Sandboxes;
   readonly capacity: number;
@@ -86,9 +89,26 @@ export async function openWorkshop(
       onEnd: (runId) => access.endRun(runId, "the run ended"),
     }),
   );
-  const asks = openAsks({ access, store, runLog, pearls, clock: systemClock, log, wake: () => runs.resumeAll() });
-  return { runs, asks, sandboxes, capacity };
+  const supervisor = parts.use(superviseRuns(state, runs));
+  const wake = async (): Promise<void> => void (await supervisor.tick());
+  const asks = openAsks({ access, store, runLog, pearls, clock: systemClock, log, wake });
+  return { runs, asks, supervisor, sandboxes, capacity };
 }
+
+/** The daemon is the supervisor of its own store. */
+const superviseRuns = ({ store, log, runLog }: HostState, runs: Runs): Supervisor =>
+  new Supervisor({
+    store,
+    log,
+    clock: systemClock,
+    host: processOwner().host,
+    isAlive: isOwnerAlive,
+    resume: ({ runId }) => runs.resume(RunId.parse(runId)),
+    onGivenUp: (runId, { message }) => {
+      const text = `The host gave up resuming this run: ${message} Resume it by hand when that is mended.`;
+      if (runLog.summary(RunId.parse(runId))) runLog.append(runId, { type: "note", text });
+    },
+  });
 
 interface Opener {
   readonly state: HostState;

@@ -183,14 +183,16 @@ export async function claimResumable(
   });
 }
 
-/** Runs a supervisor should resume now. For a subflow that is its outermost parent: only that knows the workflow. */
+/** Runs a supervisor should resume now; not those that were given up, which wait for a person. For a subflow that is its outermost
+ *  parent: only that knows the workflow. */
 export async function findResumable(store: RunStore, check: OwnerCheck): Promise<readonly Resumable[]> {
   const left = await store.runs({ status: ["running"] });
   const due = await store.runs({ status: SUSPENDED, dueAtMs: check.nowMs });
   const found = new Map<string, Resumable>();
   for (const child of [...left, ...due]) {
     const run = await rootRun(store, child);
-    if (mayClaim(run, check) !== "yes" || found.has(run.runId)) continue;
+    const free = mayClaim(run, check) === "yes" && run.error?.code !== "AUTO_RESUME_GAVE_UP";
+    if (!free || found.has(run.runId)) continue;
     found.set(run.runId, { run, because: reason(run === child || run.cancelRequestedBy !== null ? run : child) });
   }
   return [...found.values()];

@@ -85,6 +85,15 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("run.claimed"), epoch: z.int() }),
   /** Somebody agreed to go on although the workflow, or the folder it works in, is not what the run was started with. */
   /** The workflow was exchanged for an edited one while the run went on; the names of the changed files, and what it is made of now. */
+  /** A supervisor could not bring the run further: it was `refused`, or the process that took it up at this epoch `died`. */
+  z.object({
+    type: z.literal("run.resume-failed"),
+    epoch: z.int(),
+    how: z.enum(["refused", "died"]),
+    error: ErrorInfo,
+  }),
+  /** No supervisor takes it up by itself any more. */
+  z.object({ type: z.literal("run.given-up"), failures: z.int(), error: ErrorInfo }),
   z.object({ type: z.literal("run.reloaded"), changed: z.array(z.string()), source: WorkflowSource.nullable() }),
   z.object({ type: z.literal("run.reload-refused"), error: ErrorInfo }),
   z.object({ type: z.literal("run.change-accepted"), changed: z.array(z.string()), by: z.string() }),

@@ -13,9 +13,9 @@ const read = (path: string): string => {
   }
 };
 
-const bootId = (): string => read("/proc/sys/kernel/random/boot_id");
+export const bootId = (): string => read("/proc/sys/kernel/random/boot_id");
 /** Field 22 of stat; the command in field 2 may hold spaces, so count after its closing parenthesis. */
-const startedAt = (pid: number): string => read(`/proc/${pid}/stat`).split(") ").at(-1)?.split(" ")[19] ?? "";
+export const startedAt = (pid: number): string => read(`/proc/${pid}/stat`).split(") ").at(-1)?.split(" ")[19] ?? "";
 
 export const processOwner = (): Owner => ({
   host: hostname(),

@@ -6,7 +6,7 @@ import { decodeRow } from "../outputs/table.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { OutputCells, RunStore } from "../store/port.ts";
 import type { StoredEvent } from "./events.ts";
-import { applyEvent, emptyState, type RunState } from "./state.ts";
+import { foldEvents, type RunState } from "./state.ts";
 
 export interface Replayed {
   readonly state: RunState;
@@ -20,7 +20,7 @@ export async function replay(store: RunStore, workflow: WorkflowDefinition, runI
   const events = await store.events(runId, 0);
   const cells = await allOutputs(store, workflow, runId);
   const heartbeats = new Map((await store.heartbeats(runId)).map((beat) => [stateKey(beat), beat.payload]));
-  return { state: stateOf(events), rows: rowsOf(cells, events), heartbeats, seenSeq: events.at(-1)?.seq ?? 0 };
+  return { state: foldEvents(events), rows: rowsOf(cells, events), heartbeats, seenSeq: events.at(-1)?.seq ?? 0 };
 }
 
 export const allOutputs = async (
@@ -29,12 +29,6 @@ export const allOutputs = async (
   runId: string,
 ): Promise<readonly OutputCells[]> =>
   (await Promise.all(registry.tables.map((table) => store.outputs(runId, table)))).flat();
-
-export function stateOf(events: readonly StoredEvent[]): RunState {
-  const state = emptyState();
-  for (const event of events) applyEvent(state, event);
-  return state;
-}
 
 /** In the order in which they were recorded. */
 export function rowsOf(cells: readonly OutputCells[], events: readonly StoredEvent[]): OutputRows {

@@ -158,6 +158,8 @@ function applyToRun(state: RunState, event: AboutRun): void {
     case "run.reloaded":
     case "run.reload-refused":
     case "run.change-accepted":
+    case "run.resume-failed":
+    case "run.given-up":
     case "run.forked":
       return;
     default:

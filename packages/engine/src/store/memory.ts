@@ -61,7 +61,14 @@ class MemoryStore implements Omit<RunStore, keyof TravelStore> {
   async claim({ runId, epoch, owner, atMs, accepted }: Parameters<RunStore["claim"]>[0]): Promise<number | null> {
     const run = this.#runs.get(runId);
     if (!run || run.row.epoch !== epoch) return null;
-    Object.assign(run.row, { epoch: epoch + 1, owner, heartbeatAtMs: atMs, status: "running", wakeAtMs: null });
+    Object.assign(run.row, {
+      epoch: epoch + 1,
+      owner,
+      heartbeatAtMs: atMs,
+      status: "running",
+      wakeAtMs: null,
+      error: null,
+    });
     if (accepted) run.row.metadata = accepted.metadata;
     appendTo(run, claimEvents(epoch + 1, accepted), atMs);
     this.#watchers.notify(runId);

@@ -364,7 +364,7 @@ async function create(
 
 async function takeOver(query: PgQuery, { runId, epoch, owner, atMs, accepted }: Claim): Promise<boolean> {
   const taken = await query(
-    `UPDATE _smithers_runs SET epoch = epoch + 1, owner = $1, heartbeat_at_ms = $2, status = 'running', wake_at_ms = NULL
+    `UPDATE _smithers_runs SET epoch = epoch + 1, owner = $1, heartbeat_at_ms = $2, status = 'running', wake_at_ms = NULL, error = NULL
      WHERE run_id = $3 AND epoch = $4 RETURNING run_id`,
     [JSON.stringify(owner), atMs, runId, epoch],
   );

@@ -330,7 +330,7 @@ function create(
 
 function takeOver(sql: Sql, { runId, epoch, owner, atMs, accepted }: Claim): boolean {
   const { changes } = sql.run(
-    "UPDATE _smithers_runs SET epoch = epoch + 1, owner = ?, heartbeat_at_ms = ?, status = 'running', wake_at_ms = NULL WHERE run_id = ? AND epoch = ?",
+    "UPDATE _smithers_runs SET epoch = epoch + 1, owner = ?, heartbeat_at_ms = ?, status = 'running', wake_at_ms = NULL, error = NULL WHERE run_id = ? AND epoch = ?",
     [JSON.stringify(owner), atMs, runId, epoch],
   );
   if (changes === 0) return false;

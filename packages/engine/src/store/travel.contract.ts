@@ -139,7 +139,9 @@ export function travelContract(open: () => RunStore | Promise<RunStore>): void {
     expect(await store.note({ runId: "run-none", atMs: 22, events })).toBe(false);
 
     expect(await store.run("run-1")).toMatchObject({ lastSeq: 5, status: "failed", error });
-    expect((await store.events("run-1", 3)).map(({ seq, atMs, type }) => [seq, atMs, type])).toEqual([
+    await store.claim({ runId: "run-1", epoch: 1, owner: OWNER, atMs: 23 });
+    expect(await store.run("run-1")).toMatchObject({ status: "running", error: null });
+    expect((await store.events("run-1", 3, 2)).map(({ seq, atMs, type }) => [seq, atMs, type])).toEqual([
       [4, 20, "vcs.restored"],
       [5, 22, "vcs.restored"],
     ]);

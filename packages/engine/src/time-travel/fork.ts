@@ -7,7 +7,7 @@ import { localId, parseStateKey, stateKey } from "../graph/identity.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import { parseInput } from "../run/input.ts";
 import type { RunEventBody, StoredEvent } from "../run/events.ts";
-import { stateOf } from "../run/replay.ts";
+import { foldEvents } from "../run/state.ts";
 import type { RunRow } from "../store/port.ts";
 import { filesAtSeq, withFiles } from "./files.ts";
 import { planOf, recordedAt, runOf, type Recorded } from "./history.ts";
@@ -115,7 +115,7 @@ function namedResets({ workflow }: TravelDeps, { run, recorded, resetNodes }: Na
 
 /** K2 */
 function openWaits(events: readonly StoredEvent[]): readonly Reset[] {
-  const waiting = [...stateOf(events).nodes].flatMap(([key, node]) =>
+  const waiting = [...foldEvents(events).nodes].flatMap(([key, node]) =>
     node.kind === "waiting" ? [parseStateKey(key)] : [],
   );
   return waiting.length === 0

@@ -6,7 +6,8 @@ import type { Plan } from "../graph/plan.ts";
 import type { StoredEvent } from "../run/events.ts";
 import { Frames } from "../run/frames.ts";
 import { parseInput } from "../run/input.ts";
-import { allOutputs, rowsOf, stateOf } from "../run/replay.ts";
+import { allOutputs, rowsOf } from "../run/replay.ts";
+import { foldEvents } from "../run/state.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { OutputCells, RunRow, RunStore } from "../store/port.ts";
 
@@ -36,7 +37,7 @@ export async function recordedAt(
   const now = await recordedNow(store, workflow, run.runId);
   const events = now.events.filter((event) => event.seq <= seq);
   const finished = new Set(
-    [...stateOf(events).nodes].flatMap(([key, node]) => (node.kind === "finished" ? [key] : [])),
+    [...foldEvents(events).nodes].flatMap(([key, node]) => (node.kind === "finished" ? [key] : [])),
   );
   const cells = new Map(now.cells.map((output) => [stateKey(output), output]));
   for (const { untilSeq, table: name, ...old } of (await store.archived(run.runId)).toReversed()) {
@@ -66,7 +67,7 @@ export function planOf(
   { runId, input, auth }: Pick<RunRow, "runId" | "input" | "auth">,
   { events, cells }: Recorded,
 ): Plan {
-  const { loops, scopes } = stateOf(events);
+  const { loops, scopes } = foldEvents(events);
   const parsed = parseInput(workflow.inputSchema, input);
   const frames = new Frames({ workflow, runId, input: parsed, auth, rows: rowsOf(cells, events), loops, scopes });
   try {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { resolveRef, stateKey, type LoopChain, type NodeRef } from "../graph/identity.ts";
 import type { Plan, PlanLeaf, PlanNode } from "../graph/plan.ts";
 import type { RunEventBody, StoredEvent } from "../run/events.ts";
-import { stateOf } from "../run/replay.ts";
+import { foldEvents } from "../run/state.ts";
 import { resetEvent, resetOfNode, resetToSeq, type Reset } from "./reset.ts";
 
 /** `"a"` is a task, `"b<a"` waits for a; `["seq", …]`, `["par", …]`, `["loop:l", …]`, `["try:t", body, catch]` are what they say. */
@@ -163,7 +163,7 @@ test("Z5: after a reset, and after another one, the next attempt has a higher nu
   const second = log([...first, back, ...did("b", 0, 4)]);
 
   expect(reset.nodes).toEqual([{ nodeId: "b", iteration: 0, attempt: 3 }]);
-  expect(stateOf(log([...first, back])).nodes.get("b::0")).toEqual({ kind: "interrupted", attempt: 3, failures: 0 });
+  expect(foldEvents(log([...first, back])).nodes.get("b::0")).toEqual({ kind: "interrupted", attempt: 3, failures: 0 });
   expect(after(plan, second, { nodeId: "b", iteration: 0 }).nodes).toEqual([{ nodeId: "b", iteration: 0, attempt: 4 }]);
 });
 
@@ -261,7 +261,7 @@ describe("Z1: exactly what comes after goes", () => {
     const reset = after(plan, events, target);
 
     expect(keys(reset)).toEqual(closure(instances, plan, target).map(stateKey).toSorted());
-    const folded = stateOf(log([...events, resetEvent(reset, { verb: "retry-task", by: "ann" })]));
+    const folded = foldEvents(log([...events, resetEvent(reset, { verb: "retry-task", by: "ann" })]));
     const kept = instances.filter((ref) => folded.nodes.get(stateKey(ref))?.kind === "finished");
     expect(kept.length + reset.nodes.length).toBe(instances.length);
     const chain = plan.chains.get(target.id) ?? [];
@@ -275,9 +275,9 @@ describe("Z4: a reset to a frame gives the state of that frame", () => {
     const { instances, loops } = randomRun(random);
     const events = log(instances.flatMap((ref, at) => [...(loops[at] ?? []), ...did(ref.nodeId, ref.iteration)]));
     const seq = 1 + Math.floor(random() * events.length);
-    const then = stateOf(events.slice(0, seq));
+    const then = foldEvents(events.slice(0, seq));
 
-    const now = stateOf(log([...events, resetEvent(resetToSeq(events, seq), { verb: "rewind", by: "ann" })]));
+    const now = foldEvents(log([...events, resetEvent(resetToSeq(events, seq), { verb: "rewind", by: "ann" })]));
 
     expect(now.loops).toEqual(then.loops);
     const finished = (nodes: typeof now.nodes) =>
