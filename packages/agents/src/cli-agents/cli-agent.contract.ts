@@ -82,13 +82,14 @@ ${script}
       expect(call).toMatchObject({ cwd: folder, env: { MARK: "x" } });
     });
 
-    test("the answer, its tokens, and the session in every proof of life", async () => {
+    test("the answer, its tokens, its words, its session, and proof of life", async () => {
       const { agent } = fake(says(session, { kind: "usage", usage: { inputTokens: 3, outputTokens: 4 } }, hi));
-      const { args, usage, beats, words } = asking();
+      const { args, usage, beats, words, sessions } = asking();
 
       expect(await agent.generate(args)).toMatchObject({ text: '{"text":"hi"}' });
       expect(usage).toMatchObject([{ inputTokens: 3, outputTokens: 4 }]);
-      expect(beats.at(-1)).toEqual({ cliSession: "s-1" });
+      expect(sessions).toEqual([{ cliSession: "s-1" }]);
+      expect(beats.length).toBeGreaterThan(0);
       expect(words).toEqual(['{"text":"hi"}']);
     });
 
@@ -99,16 +100,16 @@ ${script}
       const first = (await agent.generate(asking().args)) as { responseMessages: unknown[] };
       const conversation = [{ role: "assistant" as const, content: "hm", native: first.responseMessages }];
       await agent.generate(asking({ conversation, prompt: "again" }).args);
-      await agent.generate(asking({ lastHeartbeat: { cliSession: "s-0" } }).args);
-      const { args, beats } = asking({ prompt: "fail" });
+      await agent.generate(asking({ session: { cliSession: "s-0" } }).args);
+      const { args, sessions: left } = asking({ prompt: "fail" });
       await expect(agent.generate(args)).rejects.toThrow("3");
-      await agent.generate(asking({ lastHeartbeat: beats.at(-1) as never }).args);
+      await agent.generate(asking({ session: left.at(-1) ?? null }).args);
 
       const sessions = calls().map(({ argv, stdin }) => /s-[01]/.exec([...argv, stdin].join(" "))?.[0] ?? null);
       expect(sessions).toEqual([null, "s-1", "s-0", null, null]);
     });
 
-    test("C3: abort ends the program and what it started, also when it does not listen", async () => {
+    test("C3: abort ends the program and what it started, also when it does not listen; its session stays", async () => {
       const { agent, calls } = fake(
         `process.on("SIGTERM", () => {}); const { spawn } = require("node:child_process");
          spawn(process.execPath, ["-e", "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)"], { stdio: "ignore" });
@@ -116,13 +117,15 @@ ${script}
       );
       const stop = new AbortController();
       const started = Promise.withResolvers<void>();
-      const answer = agent.generate(asking({ signal: stop.signal, heartbeat: () => started.resolve() }).args);
+      const { args, sessions } = asking({ signal: stop.signal, heartbeat: () => started.resolve() });
+      const answer = agent.generate(args);
       answer.catch(() => {});
       await started.promise;
 
       stop.abort(new Error("enough"));
 
       await expect(answer).rejects.toThrow("enough");
+      expect(sessions).toEqual([{ cliSession: "s-1" }]);
       const group = calls()[0]?.pid ?? 0;
       await vanished(group);
     });

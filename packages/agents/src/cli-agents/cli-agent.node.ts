@@ -5,9 +5,9 @@ import type { CliCall, CliEvent, CliKind } from "./cli-kind.ts";
 import { runCli } from "./cli-process.node.ts";
 
 /** An agent of a task that is a command-line program.
- *  C1. A correction goes on in the program's own session; so does an attempt whose engine died. An attempt after a failure
- *      starts a new one: the session may be what failed.
- *  C2. Every output is proof of life and carries the session, so that it survives a crash; what it says can be watched.
+ *  C1. A correction goes on in the program's own session; so does an attempt whose engine died, or whose session a person had
+ *      in hand. An attempt after a failure starts a new one: the session may be what failed.
+ *  C2. The session is reported as soon as the program names it; every output is proof of life, and what it says can be watched.
  *  C3. Nothing of the program outlives the answer: abort and timeouts end its whole process group. */
 
 export interface CliAgentOptions {
@@ -31,6 +31,7 @@ export interface CliAgentOptions {
 
 export interface CliAgent extends AgentLike {
   readonly id: string;
+  readonly cliEngine: string;
   takeOver(sessionId: string): readonly string[];
 }
 
@@ -44,6 +45,7 @@ export function cliAgent(kind: CliKind, options: CliAgentOptions = {}): CliAgent
     );
   return {
     id: options.id ?? kind.name,
+    cliEngine: kind.name,
     takeOver: (sessionId) => kind.takeOver(sessionId),
     generate: (args) => answer(kind, options, args),
   };
@@ -67,7 +69,7 @@ async function answer(kind: CliKind, options: CliAgentOptions, args: GenerateArg
         for (const event of read(line)) heard.take(event, args);
       },
       onError: (text) => args.onStderr(text),
-      onOutput: () => args.heartbeat({ [SESSION]: heard.session }), // C2
+      onOutput: () => args.heartbeat(), // C2
     });
     heard.throwFailure();
     if (end.code !== 0)
@@ -76,16 +78,16 @@ async function answer(kind: CliKind, options: CliAgentOptions, args: GenerateArg
       );
     return { text: heard.text, responseMessages: [{ [SESSION]: heard.session }] };
   } catch (error) {
-    args.heartbeat({ [SESSION]: null }); // C1
+    if (!args.signal.aborted) args.reportSession(null); // C1: who aborts may want to go on with it
     throw error;
   }
 }
 
 const SESSION = "cliSession";
 
-/** C1. The session of the conversation, else the one an interrupted attempt left behind. */
-function sessionOf({ conversation, lastHeartbeat }: GenerateArgs): string | null {
-  const left = [conversation.at(-1)?.native?.[0], lastHeartbeat].map(
+/** C1. The session of the conversation, else the one an earlier attempt left behind. */
+function sessionOf({ conversation, session }: GenerateArgs): string | null {
+  const left = [conversation.at(-1)?.native?.[0], session].map(
     (one) => (one as Readonly<Record<string, unknown>> | null | undefined)?.[SESSION],
   );
   return left.find((id) => typeof id === "string") ?? null;
@@ -122,7 +124,7 @@ class Heard {
     switch (event.kind) {
       case "session":
         this.session = event.id;
-        return;
+        return args.reportSession({ [SESSION]: event.id }); // C2
       case "text":
         args.onStdout(event.text);
         this.text = (this.text + event.text).slice(0, this.#maxChars);

@@ -6,6 +6,7 @@ export function asking(over: Partial<GenerateArgs> = {}) {
   const usage: ReportedUsage[] = [];
   const beats: unknown[] = [];
   const words: string[] = [];
+  const sessions: GenerateArgs["session"][] = [];
   const signal = over.signal ?? new AbortController().signal;
   const args: GenerateArgs = {
     runId: "run-1",
@@ -23,11 +24,11 @@ export function asking(over: Partial<GenerateArgs> = {}) {
     conversation: [],
     allowTools: null,
     session: null,
-    reportSession: () => {},
+    reportSession: (session) => void sessions.push(session),
     reportUsage: (report) => void usage.push(report),
     onStdout: (text) => void words.push(text),
     onStderr: (text) => void words.push(`! ${text}`),
     ...over,
   };
-  return { args, usage, beats, words };
+  return { args, usage, beats, words, sessions };
 }
