@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { StoredEvent } from "@smooth/engine/events";
 import type { GenerateArgs } from "@smooth/engine/task";
+import { openSqlite } from "@smooth/platform/node/sqlite";
 import { networkWall } from "@smooth/tools/network-wall";
 import { bash, edit, grep, read, write } from "@smooth/tools/task/built-in";
 import { defineTool } from "@smooth/tools/task/define-tool";
@@ -74,6 +75,23 @@ test("an agent reads, writes, edits, searches and runs commands in the root; eve
   const sha256 = createHash("sha256").update("one\n").digest("hex");
   expect(calls[0]).toMatchObject({ input: JSON.stringify({ path: "src/a.txt", sha256, sizeBytes: 4 }) });
   expect(calls[3]).toMatchObject({ output: "ok" });
+});
+
+test("the calls can be read with SQL, as `_smithers_tool_calls`", async () => {
+  await asTask(async () => (await refusal(read.execute({ path: "none" })), "x"));
+  const sql = openSqlite(join(root, "smithers.db"));
+
+  expect(sql.all("SELECT * FROM _smithers_tool_calls")).toMatchObject([
+    {
+      node_id: "a",
+      iteration: 0,
+      attempt: 1,
+      seq: 1,
+      tool_name: "read",
+      input_json: '{"path":"none"}',
+      status: "error",
+    },
+  ]);
 });
 
 test("what leaves the root is refused, through words and through links; the refusal is thrown and logged", async () => {

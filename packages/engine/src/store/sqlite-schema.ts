@@ -64,7 +64,21 @@ export function defineEngineTables(sql: Sql): void {
       sql.exec(`ALTER TABLE ${table} ADD COLUMN ${column} ${type}; ${fill}`);
   }
   sql.exec(ENGINE_TABLES);
+  sql.exec(TOOL_CALLS_VIEW);
 }
+
+/** For people with a SQL prompt: the calls of tools, as the log has them. One that never ended has no end. */
+const TOOL_CALLS_VIEW = `
+CREATE VIEW IF NOT EXISTS _smithers_tool_calls AS
+SELECT began.run_id, began.body ->> 'nodeId' AS node_id, began.body ->> 'iteration' AS iteration, began.body ->> 'attempt' AS attempt,
+  began.body ->> 'call' AS seq, began.body ->> 'tool' AS tool_name, began.body ->> 'input' AS input_json,
+  ended.body ->> 'output' AS output_json, began.at_ms AS started_at_ms, ended.at_ms AS finished_at_ms, ended.body ->> 'status' AS status
+FROM _smithers_events AS began LEFT JOIN _smithers_events AS ended
+  ON ended.run_id = began.run_id AND ended.seq > began.seq AND ended.body ->> 'type' = 'tool.finished'
+  AND ended.body ->> 'nodeId' = began.body ->> 'nodeId' AND ended.body ->> 'iteration' = began.body ->> 'iteration'
+  AND ended.body ->> 'attempt' = began.body ->> 'attempt' AND ended.body ->> 'call' = began.body ->> 'call'
+WHERE began.body ->> 'type' = 'tool.started';
+`;
 
 /** Affinities keep cells as they were bound: JSON stays text, numbers stay numbers. */
 const SQL_TYPE = { text: "TEXT", number: "NUMERIC", boolean: "BOOLEAN", json: "JSON_TEXT" } as const;

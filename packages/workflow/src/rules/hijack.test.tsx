@@ -96,13 +96,14 @@ test("J1: out of its work a session is taken between tool calls, costs no retry,
   const engine = testEngine();
   const tool = Promise.withResolvers<void>();
   let scope: TaskScope | undefined;
+  let abortedAtWork = true;
   const around = <T,>(given: TaskScope, body: () => Promise<T>): Promise<T> => ((scope = given), body());
   const { workflow, sessions } = chat({}, async ({ attempt, signal, reportSession }) => {
     if (attempt > 1) return { output: { text: "done" } };
     reportSession({ id: "s-1" });
     const end = await scope?.toolLog.begin({ tool: "build", sideEffect: false, idempotent: true, input: "" });
     await tool.promise;
-    expect(signal.aborted).toBe(false);
+    abortedAtWork = signal.aborted;
     end?.({ status: "success", output: "" });
     return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
   });
@@ -113,6 +114,7 @@ test("J1: out of its work a session is taken between tool calls, costs no retry,
   await settle();
   tool.resolve();
   expect(await handle.result).toMatchObject({ status: "waiting-event" });
+  expect(abortedAtWork).toBe(false);
   expect(await hijackTask(engine.store, me(handle.runId))).toEqual({
     kind: "ready",
     engine: "chat",
