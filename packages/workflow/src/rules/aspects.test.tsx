@@ -122,6 +122,19 @@ describe("a token budget", () => {
     });
   });
 
+  test("that one task broke for itself does not stop the others", async () => {
+    const run = await runToEnd(
+      wf(
+        <Aspects tokenBudget={{ max: 1_000, perTask: 150 }}>
+          <TryCatchFinally id="t" try={<Spend id="greedy" tokens={200} />} catch={<Spend id="modest" />} />
+        </Aspects>,
+      ),
+    );
+
+    expect(run.result.status).toBe("finished");
+    expect(ended(run.trace())).toEqual(["node.failed greedy#0", "node.finished modest#0"]);
+  });
+
   test("counts every pass of a loop, and what was spent before a resume", async () => {
     const workflow = wf(
       <Aspects tokenBudget={{ max: 250 }}>

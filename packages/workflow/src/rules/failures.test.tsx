@@ -198,6 +198,37 @@ describe("TryCatchFinally", () => {
     });
   });
 
+  test("what was asked in the try is asked no more, while the run goes on", async () => {
+    const engine = testEngine();
+    const gate = Promise.withResolvers<void>();
+    const handle = await engine.start(
+      wf(
+        <TryCatchFinally
+          key="t"
+          id="t"
+          try={
+            <Parallel>
+              <Approval id="ask" output={outputs.decision} request={{ title: "?" }} />
+              <Task id="bad" output={outputs.n} noRetry>
+                {() => gate.promise.then(() => Promise.reject(new Error("no")))}
+              </Task>
+            </Parallel>
+          }
+          catch={<Aborts id="c" />}
+        />,
+      ),
+    );
+    await settle();
+    expect(await engine.store.approvals({ only: "open" })).toHaveLength(1);
+    gate.resolve();
+    await settle();
+
+    expect(engine.trace()).toContain("node.started c#0");
+    expect(await engine.store.approvals({ only: "open" })).toEqual([]);
+    handle.cancel();
+    await handle.result;
+  });
+
   test("a body that ignores its abort holds the catch for five seconds, and what it says later is not heard", async () => {
     const engine = testEngine();
     const late = Promise.withResolvers<{ n: number }>();
@@ -424,9 +455,16 @@ describe("Saga", () => {
   });
 
   test("two steps of one saga with one id are refused before anything runs", async () => {
-    const run = await runToEnd(wf(<Saga key="s" id="s" steps={[...steps(null), ...steps(null).slice(0, 1)]} />));
+    const twice = ["x", "y"].map((task) => ({
+      id: "one",
+      action: <Ok id={task} />,
+      compensation: <Ok id={`undo-${task}`} />,
+    }));
+
+    const run = await runToEnd(wf(<Saga key="s" id="s" steps={twice} />));
 
     expect(run.result).toMatchObject({ status: "failed", error: { code: "DUPLICATE_ID" } });
+    expect(run.trace()).toEqual([]);
   });
 });
 

@@ -190,6 +190,29 @@ test("cancelling the parent cancels the child: one that runs, and one that is su
   expect(await engine.store.approvals({ only: "open" })).toEqual([]);
 });
 
+test("a parent that fails cancels the child that is suspended with it", async () => {
+  const engine = testEngine();
+  const gate = Promise.withResolvers<never>();
+  const handle = await engine.start(
+    smithers(() => (
+      <Workflow name="fails">
+        <Parallel>
+          <Subflow id="sub" workflow={asking()} output={outputs.n} />
+          <Task id="bad" output={outputs.n} noRetry>
+            {() => gate.promise}
+          </Task>
+        </Parallel>
+      </Workflow>
+    )),
+  );
+  await settle();
+  gate.reject(new Error("no"));
+
+  expect((await handle.result).status).toBe("failed");
+  await settle();
+  expect(await children(engine, handle.runId)).toMatchObject([{ status: "cancelled" }]);
+});
+
 test("a failing child fails its node with its own error; a retry is another run; a try around it catches", async () => {
   const engine = testEngine();
   let tries = 0;
