@@ -1,6 +1,6 @@
-/** A process that owns a run whose only body never ends by itself: node owner-child.ts <folder>. Says when the body has begun, and
- *  how the run ended; the body leaves `aborted` when it is told to stop. */
-import { writeFileSync } from "node:fs";
+/** A process that owns a run with one body: node owner-child.ts <folder>. Says when the body has begun, and
+ *  how the run ended. The body ends when there is a file `go`, and leaves `aborted` when it is told to stop. */
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { processOwner } from "@smooth/engine/process-owner";
@@ -16,6 +16,7 @@ const store = openSqliteStore(openSqlite(join(folder, "runs.db")));
 const workflow = oneTask(({ signal }) => {
   process.stdout.write("began\n");
   return new Promise((resolve) => {
+    setInterval(() => existsSync(join(folder, "go")) && resolve({ n: 1 }), 5);
     signal.addEventListener("abort", () => {
       writeFileSync(join(folder, "aborted"), "");
       resolve({ n: 1 }); // a body that hands something back all the same
