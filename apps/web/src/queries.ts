@@ -21,3 +21,5 @@ export const pearlFilter = (text: string | undefined): PearlFilter =>
   text === "ready" || text === "closed" ? text : "all";
 /** `text` are words to look for; empty looks for nothing. */
 export const pearlsInput = (show: PearlFilter, text: string) => ({ ...PEARLS[show], ...(text !== "" && { text }) });
+/** The few that Home offers. */
+export const READY_SOON = { ready: true, limit: 5 };

@@ -5,7 +5,7 @@ import { PearlList, RunList } from "@smooth/ui/lists";
 import { PageTitle } from "@smooth/ui/shell";
 import { useQuery } from "@tanstack/react-query";
 import type { ComponentProps, ReactNode } from "react";
-import { pearlsInput } from "~/queries.ts";
+import { READY_SOON } from "~/queries.ts";
 import { useTRPC } from "~/trpc/client.tsx";
 import { useNow } from "./connection.tsx";
 import { Link } from "./frame.tsx";
@@ -14,8 +14,6 @@ import { InboxItem } from "./inbox.tsx";
 import { useDecide } from "./use-decide.ts";
 import { useMay } from "./use-may.ts";
 
-const READY = { ...pearlsInput("ready", ""), limit: 5 };
-
 /** What needs me, first; then what runs; then what could run; then what ended. */
 export function Home(): ReactNode {
   const trpc = useTRPC();
@@ -23,7 +21,7 @@ export function Home(): ReactNode {
   const decide = useDecide();
   const may = useMay();
   const { data, error } = useQuery(trpc.home.summary.queryOptions());
-  const { data: ready } = useQuery(trpc.pearls.list.queryOptions(READY));
+  const { data: ready } = useQuery(trpc.pearls.list.queryOptions(READY_SOON));
   if (error) return <ErrorNote>{error.message}</ErrorNote>;
   if (!data) return <Loading what="your work" />;
   const { asks, hosts, running, failed, finished } = data;
