@@ -68,6 +68,7 @@ function started(event: Extract<StoredEvent, { type: "node.started" }>): RunEven
 const NOTED = [
   "signal.received",
   "signal.rejected",
+  "human.asked",
   "human.rejected",
   "scope.failed",
   "run.change-accepted",
@@ -89,6 +90,8 @@ function noteOf(event: Noted): string {
       return `${event.by} sent the signal ${event.name}.`;
     case "signal.rejected":
       return event.error.message;
+    case "human.asked":
+      return `${event.nodeId} asks: ${event.prompt}`;
     case "human.rejected":
       return `${event.by}'s answer to ${event.nodeId} does not fit: ${event.problem}`;
     case "scope.failed":

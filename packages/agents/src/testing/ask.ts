@@ -19,6 +19,7 @@ export function asking(over: Partial<GenerateArgs> = {}) {
     worktree: null,
     heartbeat: (payload) => void beats.push(payload),
     lastHeartbeat: null,
+    ask: () => Promise.reject(new Error("nobody is there")),
     prompt: "write",
     outputSchema: z.object({ text: z.string() }),
     conversation: [],

@@ -11,7 +11,8 @@ import type { MemoryStore } from "../memory/port.ts";
 import { recall, type Recalled, type RecallNote } from "../memory/recall.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import { nextDelayMs } from "../schedule/retry.ts";
-import type { Heartbeat } from "../store/port.ts";
+import type { Heartbeat, RunStore } from "../store/port.ts";
+import { askFrom } from "./waits/ask.ts";
 import { failure, runAttempt, type AttemptInput, type AttemptOutcome, type Failure } from "../task/attempt.ts";
 import { aroundFiles, type FilesInput } from "../task/around-files.ts";
 import { AgentWords } from "../task/agent-words.ts";
@@ -29,6 +30,7 @@ import { triesOf, type RunState } from "./state.ts";
 
 export interface BodiesInput {
   readonly runId: string;
+  readonly store: RunStore;
   readonly clock: Clock;
   readonly random: Random;
   readonly rows: OutputRows;
@@ -145,6 +147,7 @@ export class Bodies {
       signal: body.abort.signal,
       lastHeartbeat: heartbeats.get(leaf.key) ?? null,
       onHeartbeat: (payload) => this.#heartbeat(leaf.key, payload),
+      ask: askFrom({ ...this.#in, note: (event) => this.#note(event) }, leaf),
       onWords: (stream, text) => words.say(stream, text),
       onUsage: (usage) => {
         this.#notes.push(usageEvent(body, usage));
@@ -276,6 +279,11 @@ export class Bodies {
       );
     if (JSON.stringify(this.#in.state.hijacks.get(key)?.session) === JSON.stringify(session)) return;
     this.#notes.push({ type: "agent.session", nodeId, iteration, attempt, session });
+    this.#bell.ring();
+  }
+
+  #note(event: RunEventBody): void {
+    this.#notes.push(event);
     this.#bell.ring();
   }
 

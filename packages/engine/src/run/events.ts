@@ -165,6 +165,15 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("wait.opened"), ...node, on: WaitOn }),
   /** What held a task back is over: it may start. */
   z.object({ type: z.literal("wait.over"), ...node }),
+  /** A body asks a person; `ask` is the node id of the question's row. */
+  z.object({
+    type: z.literal("human.asked"),
+    ...node,
+    ask: z.string(),
+    prompt: z.string(),
+    /** JSON Schema of the answer. */
+    schema: z.custom<JsonValue>(),
+  }),
   /** An answer that does not fit. */
   z.object({ type: z.literal("human.rejected"), ...node, by: z.string(), problem: z.string() }),
   /** What an agent says of its session, so that it can be taken up again: an id, or what stands for one. */

@@ -6,6 +6,7 @@ import type { Clock } from "@smooth/platform/ports";
 import type { FrameLog } from "../frames/frame-log.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { Batch, RunStore, StatusChange, Successor } from "../store/port.ts";
+import { askedRow } from "./waits/ask.ts";
 import type { RunEventBody, StoredEvent } from "./events.ts";
 import { patiently, type Patience } from "./patience.ts";
 
@@ -63,6 +64,7 @@ export class Recorder {
     this.draft = emptyDraft();
     if (end === null && draft.events.length + draft.heartbeats.length === 0) return "recorded";
     const atMs = clock.now();
+    for (const event of draft.events) if (event.type === "human.asked") draft.approvals.push(askedRow(event));
     const frames = draft.events.length > 0 ? this.#in.frameLog.take() : [];
     const status = end && { ...end, seenSeq: this.#seenSeq };
     const batch = { runId, epoch, atMs, ...draft, frames, successor: this.successor, status };

@@ -131,6 +131,7 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
     case "memory.recalled":
     case "node.output":
     case "approval.decided":
+    case "human.asked":
     case "tool.finished":
     case "vcs.pointer":
     case "vcs.restored":

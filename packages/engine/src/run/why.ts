@@ -59,7 +59,8 @@ function explain({ run, events, approvals }: WhyRows): Why {
       problem: last.problem.get(key) ?? null,
     };
   });
-  return { runId, status, reasons: [...wholeRun(runId, state), ...waits, ...backoffs(state, last)] };
+  const asks = approvals.filter(({ nodeId }) => nodeId.includes("@@ask=")).flatMap((row) => sayAsk(row, state));
+  return { runId, status, reasons: [...wholeRun(runId, state), ...waits, ...asks, ...backoffs(state, last)] };
 }
 
 interface Last {
@@ -107,6 +108,16 @@ const backoffs = ({ nodes }: RunState, { opened, problem }: Last): Reason[] =>
     const at = { sinceMs: opened.get(key) ?? null, dueMs: node.dueMs, problem: problem.get(key) ?? null };
     return [{ kind: "backoff", node: parseStateKey(key), text, command: null, ...at }];
   });
+
+/** A body at work that waits for a person. */
+function sayAsk(row: ApprovalRow, { nodes }: RunState): Reason[] {
+  const { runId, iteration, request, decided, voided, openedAtMs } = row;
+  const node = { nodeId: request.answer?.nodeId ?? row.nodeId, iteration };
+  if (decided || voided || nodes.get(stateKey(node))?.kind !== "running") return [];
+  const command = `smithers human answer ${quoted(requestIdOf({ ...row, runId }))} --value '<json>'`;
+  const text = `asks a person: ${request.summary ?? ""}`;
+  return [{ kind: "human", node, text, command, sinceMs: openedAtMs, dueMs: null, problem: null }];
+}
 
 interface Waiting {
   readonly runId: string;

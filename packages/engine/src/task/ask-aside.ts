@@ -1,4 +1,5 @@
 /** One question to an agent outside of a task: judges and summarizers. Rejects with what the agent throws. */
+import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
 import { readAnswer, type AgentAnswer } from "./agent-output.ts";
 import type { AgentLike } from "./body.ts";
@@ -31,6 +32,7 @@ export async function askAside(agent: AgentLike, question: AsideQuestion): Promi
     worktree: null,
     lastHeartbeat: null,
     heartbeat: () => {},
+    ask: () => Promise.reject(new SmoothError("INVALID_INPUT", "only the agent of a task asks people")),
     // The judge's tokens are not the task's: the aspects' budgets are about tasks.
     reportUsage: () => {},
     onStdout: () => {},

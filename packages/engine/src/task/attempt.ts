@@ -15,7 +15,7 @@ import { React } from "../render/react.ts";
 import type { ErrorInfo } from "../run/events.ts";
 import type { SubflowBody, SubflowEnd, Subflows } from "../run/subflow.ts";
 import type { WordStream } from "./agent-words.ts";
-import type { AgentLike, TaskContext, TaskWorktree } from "./body.ts";
+import type { AgentLike, Question, TaskContext, TaskWorktree } from "./body.ts";
 import { describe, peek } from "./peek.ts";
 import type { AroundBody, ToolLog } from "./tool-log.ts";
 import { runAgent } from "./run-agent.ts";
@@ -65,6 +65,7 @@ export interface AttemptInput {
   readonly failures: number;
   /** Stands before an agent's prompt: what earlier attempts did that must not be repeated. */
   readonly warning: string;
+  readonly ask: (question: Question<z.ZodType>, signal: AbortSignal) => Promise<unknown>;
   readonly session: JsonValue;
   readonly onSession: (session: JsonValue) => void;
 }
@@ -76,7 +77,7 @@ export async function runAttempt(input: AttemptInput): Promise<AttemptOutcome> {
   const onAbort = (): void => stop.abort(input.signal.reason);
   input.signal.addEventListener("abort", onAbort, { once: true });
   if (input.signal.aborted) onAbort();
-  const pulse = { beats: 0 };
+  const pulse = { beats: 0, asking: 0 };
   try {
     const body = runBody({ ...input, onWords: heard(input, stop.signal, pulse) }, contextOf(input, stop, pulse));
     const done =
@@ -199,9 +200,9 @@ export function staticRow(leaf: TaskLeaf, value: unknown): Row | undefined {
 }
 
 function contextOf(
-  { leaf, attempt, runId, worktree, lastHeartbeat, onHeartbeat }: AttemptInput,
+  { leaf, attempt, runId, worktree, lastHeartbeat, onHeartbeat, ask }: AttemptInput,
   stop: AbortController,
-  pulse: { beats: number },
+  pulse: { beats: number; asking: number },
 ): TaskContext {
   const { nodeId, iteration } = leaf;
   return {
@@ -217,6 +218,11 @@ function contextOf(
       if (stop.signal.aborted) return;
       pulse.beats += 1;
       onHeartbeat(checkedHeartbeat(payload, nodeId));
+    },
+    async ask(question) {
+      pulse.asking += 1; // who waits for a person is not silent
+      const answer = await ask(question, stop.signal).finally(() => (pulse.asking -= 1));
+      return answer as never;
     },
   };
 }
@@ -255,7 +261,11 @@ const sloMs = ({ aspects }: TaskLeaf): number | null =>
   aspects?.latency?.onExceeded === "fail" ? aspects.latency.perTask : null;
 
 /** T1. Promises that only ever reject. */
-function deadlines({ leaf, clock }: AttemptInput, stop: AbortController, pulse: { beats: number }): Promise<never>[] {
+function deadlines(
+  { leaf, clock }: AttemptInput,
+  stop: AbortController,
+  pulse: { beats: number; asking: number },
+): Promise<never>[] {
   const { timeoutMs, heartbeatTimeoutMs, id } = leaf;
   const fail = (error: SmoothError): never => {
     stop.abort(error);
@@ -266,7 +276,7 @@ function deadlines({ leaf, clock }: AttemptInput, stop: AbortController, pulse: 
     return fail(new SmoothError("TASK_TIMEOUT", `task ${id} ran longer than ${ms} ms`));
   };
   const silence = async (ms: number): Promise<never> => {
-    for (let seen = -1; seen !== pulse.beats;) {
+    for (let seen = -1; seen !== pulse.beats || pulse.asking > 0;) {
       seen = pulse.beats;
       await clock.sleep(ms, stop.signal);
     }
@@ -287,6 +297,7 @@ function deadlines({ leaf, clock }: AttemptInput, stop: AbortController, pulse: 
 const NEVER_RETRIED = new Set([
   "ASPECT_BUDGET_EXCEEDED",
   "AGENT_CONFIG_INVALID",
+  "HUMAN_TASK_CANCELLED",
   "INVALID_INPUT",
   "HEARTBEAT_PAYLOAD_NOT_JSON_SERIALIZABLE",
   "HEARTBEAT_PAYLOAD_TOO_LARGE",

@@ -14,6 +14,16 @@ export interface TaskWorktree {
   readonly branch: string | null;
 }
 
+/** What a body asks a person. */
+export interface Question<S extends z.ZodType> {
+  readonly prompt: string;
+  /** Of the answer; a text when absent. */
+  readonly schema?: S;
+  /** One of these is the answer. */
+  readonly choices?: readonly string[];
+  readonly timeoutMs?: number;
+}
+
 /** Handed to every compute body. */
 export interface TaskContext {
   readonly runId: string;
@@ -29,6 +39,9 @@ export interface TaskContext {
   /** Proof of life with a small JSON payload (≤ 1 MB); the last one reaches the next attempt. */
   heartbeat(payload?: JsonValue): void;
   readonly lastHeartbeat: JsonValue | null;
+  /** Blocks until a person has answered. Asked again after a crash or in a retry, the same question has the same answer.
+   *  Rejects with HUMAN_TASK_CANCELLED when they refuse, with TIMED_OUT when nobody does in time. */
+  ask<S extends z.ZodType = z.ZodString>(question: Question<S>): Promise<z.output<S>>;
 }
 
 /** A function child; its context also carries the rows of `deps` by name. */
