@@ -1,5 +1,5 @@
 /** kill -9 a real process around its commits, start another one, and look at what is on disk.
- *  Here every workflow is killed once at a third of its points; `CRASH_POINTS=5000 vitest run crash` kills runs up to three times,
+ *  Here every workflow is killed once at a fifth of its points; `CRASH_POINTS=5000 vitest run crash` kills runs up to three times,
  *  at points drawn from `CRASH_SEED`. */
 import process from "node:process";
 import { seededRandom } from "@smooth/platform/testing";
@@ -17,8 +17,8 @@ const comparable = (recorded: Whole["recorded"]) =>
 
 describe.each(WORKFLOWS)("%s, killed at a commit", (workflow) => {
   const { recorded, points } = wholeOf(workflow);
-  // Before and after every third commit, and every one of the first three.
-  const chosen = Array.from({ length: points }, (_, point) => point).filter((at) => at < 6 || (at >> 1) % 3 === 0);
+  // Before and after every fifth commit, and every one of the first three.
+  const chosen = Array.from({ length: points }, (_, point) => point).filter((at) => at < 6 || (at >> 1) % 5 === 0);
 
   test.each(chosen)("point %i: another process finishes it and repeats no recorded step", async (point) => {
     const crashed = await crash(workflow, [point]);
