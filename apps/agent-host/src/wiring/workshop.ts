@@ -5,6 +5,9 @@ import { createRedactor } from "@smooth/cast/narc/redact";
 import { defaultPolicy } from "@smooth/cast/wonk/default-policy";
 import { Policy } from "@smooth/cast/wonk/policy";
 import { isOwnerAlive, processOwner } from "@smooth/engine/process-owner";
+import type { Schedule } from "@smooth/engine/schedules/port";
+import { fireSchedules } from "@smooth/engine/schedules";
+import { openSqliteSchedules } from "@smooth/engine/schedules/sqlite";
 import { Supervisor } from "@smooth/engine/supervisor";
 import { diskAt } from "@smooth/platform/node/disk";
 import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
@@ -96,10 +99,16 @@ export async function openWorkshop(
 }
 
 /** The daemon is the supervisor of its own store. */
-const superviseRuns = ({ store, log, runLog }: HostState, runs: Runs): Supervisor =>
-  new Supervisor({
+function superviseRuns({ store, log, runLog, sql }: HostState, runs: Runs): Supervisor {
+  const schedules = openSqliteSchedules(sql);
+  const launch = ({ workflow, input, scheduleId }: Schedule, runId: string): Promise<RunId> => {
+    const subject = { kind: "workflow", file: workflow, input: input as Record<string, unknown> } as const;
+    return runs.launch({ subject, runId: RunId.parse(runId), by: scheduleId });
+  };
+  return new Supervisor({
     store,
     log,
+    alsoDo: () => fireSchedules({ schedules, store, clock: systemClock, log, launch }),
     clock: systemClock,
     host: processOwner().host,
     isAlive: isOwnerAlive,
@@ -109,6 +118,7 @@ const superviseRuns = ({ store, log, runLog }: HostState, runs: Runs): Superviso
       if (runLog.summary(RunId.parse(runId))) runLog.append(runId, { type: "note", text });
     },
   });
+}
 
 interface Opener {
   readonly state: HostState;

@@ -1,0 +1,175 @@
+import { openSqlite } from "@smooth/platform/node/sqlite";
+import { countingIds, ManualClock, memoryLog } from "@smooth/platform/testing";
+import { describe, expect, test } from "vitest";
+import { SmoothError } from "@smooth/protocol/errors";
+import { openMemoryStore } from "../store/memory.ts";
+import type { Owner } from "../store/port.ts";
+import { createSchedule, deleteSchedule, fireSchedules, pauseSchedule, preview } from "./schedules.ts";
+import { slotsAfter } from "./slots.ts";
+import { openSqliteSchedules } from "./sqlite.ts";
+
+const OWNER: Owner = { host: "h", boot: "b", pid: 1, pidStartedAt: "1" };
+const MINUTE = 60_000;
+const iso = (times: readonly number[]): string[] => times.map((at) => new Date(at).toISOString());
+
+function bench() {
+  const clock = new ManualClock(Date.parse("2026-01-01T00:00:30Z"));
+  const store = openMemoryStore();
+  const schedules = openSqliteSchedules(openSqlite(":memory:"));
+  const launched: string[] = [];
+  const deps = {
+    schedules,
+    store,
+    clock,
+    ids: countingIds(),
+    log: memoryLog(),
+    launch: async (_schedule: unknown, runId: string) => {
+      const made = await store.create({ runId, workflow: "w", input: {}, auth: null, owner: OWNER, atMs: clock.now() });
+      if (made === "exists") throw new SmoothError("CONFLICT", "exists");
+      launched.push(runId);
+    },
+  };
+  const end = (runId: string, status: "finished" | "cancelled" = "finished") =>
+    store.commit({
+      runId,
+      epoch: 1,
+      atMs: clock.now(),
+      events: [],
+      outputs: [],
+      approvals: [],
+      voided: [],
+      heartbeats: [],
+      cached: [],
+      frames: [],
+      status: { status, error: null, wakeAtMs: null, seenSeq: 1 },
+    });
+  const round = () => fireSchedules(deps);
+  const states = async (scheduleId: string) =>
+    (await schedules.slots(scheduleId)).toReversed().map(({ state }) => state);
+  return { deps, clock, store, schedules, launched, end, round, states };
+}
+const every = { workflow: "flow.tsx", pattern: "* * * * *" };
+
+describe("time zones", () => {
+  test("a slot keeps its wall time over a change to daylight saving and back", () => {
+    const at9 = { pattern: "0 9 * * *", timezone: "Europe/Berlin" };
+    expect(iso(slotsAfter(at9, Date.parse("2026-03-28T00:00:00Z"), { count: 3 }))).toEqual([
+      "2026-03-28T08:00:00.000Z",
+      "2026-03-29T07:00:00.000Z",
+      "2026-03-30T07:00:00.000Z",
+    ]);
+    expect(iso(slotsAfter(at9, Date.parse("2026-10-24T12:00:00Z"), { count: 2 }))).toEqual([
+      "2026-10-25T08:00:00.000Z",
+      "2026-10-26T08:00:00.000Z",
+    ]);
+  });
+
+  test("a time that comes twice fires once; one that does not exist fires once that day as well", () => {
+    const at230 = { pattern: "30 2 * * *", timezone: "Europe/Berlin" };
+    const days = (from: string) => iso(slotsAfter(at230, Date.parse(from), { count: 2 })).map((at) => at.slice(0, 10));
+
+    expect(days("2026-10-24T12:00:00Z")).toEqual(["2026-10-25", "2026-10-26"]);
+    expect(days("2026-03-28T12:00:00Z")).toEqual(["2026-03-29", "2026-03-30"]);
+  });
+
+  test("a pattern or a zone that is none is refused", () => {
+    for (const timing of [
+      { pattern: "61 * * * *", timezone: "UTC" },
+      { pattern: "* * * * *", timezone: "Mars/Base" },
+    ])
+      expect(() => slotsAfter(timing, 0, { count: 1 })).toThrow(/is no schedule/);
+  });
+});
+
+test("it fires at its time, once, also when two supervisors look", async () => {
+  const { deps, clock, round, launched, end } = bench();
+  const schedule = await createSchedule(deps, every);
+  expect(iso(preview(schedule, clock.now(), 2))).toEqual(["2026-01-01T00:01:00.000Z", "2026-01-01T00:02:00.000Z"]);
+
+  await round();
+  expect(launched).toEqual([]);
+  await clock.advance(MINUTE);
+  await Promise.all([round(), round()]);
+  expect(launched).toHaveLength(1);
+  await end(launched[0]!);
+  await clock.advance(MINUTE);
+  await round();
+  expect(new Set(launched).size).toBe(2);
+});
+
+test.each([
+  ["skip", 0],
+  ["once", 1],
+  ["all", 10],
+] as const)("C1: after an outage of ten slots, catch-up %s fires %i", async (catchUp, fired) => {
+  const { deps, clock, round, schedules } = bench();
+  const { scheduleId } = await createSchedule(deps, { ...every, pattern: "0 * * * *", catchUp, overlap: "queue" });
+  await clock.advance(10 * 60 * MINUTE + 5 * MINUTE);
+
+  await round();
+
+  expect(await schedules.slots(scheduleId)).toHaveLength(fired);
+});
+
+describe("C2: when the previous run goes on", () => {
+  async function overlapping(overlap: "skip" | "queue" | "cancel-previous") {
+    const made = bench();
+    const { scheduleId } = await createSchedule(made.deps, { ...every, overlap });
+    await made.clock.advance(MINUTE);
+    await made.round();
+    await made.clock.advance(MINUTE);
+    await made.round();
+    return { ...made, scheduleId };
+  }
+
+  test("skip drops the slot", async () => {
+    const { states, scheduleId, launched } = await overlapping("skip");
+    expect([await states(scheduleId), launched.length]).toEqual([["launched", "dropped"], 1]);
+  });
+
+  test("queue starts it when that one has ended", async () => {
+    const { states, scheduleId, launched, end, round } = await overlapping("queue");
+    expect([await states(scheduleId), launched.length]).toEqual([["launched", "pending"], 1]);
+    await end(launched[0]!);
+    await round();
+    expect([await states(scheduleId), launched.length]).toEqual([["launched", "launched"], 2]);
+  });
+
+  test("cancel-previous asks it to stop, and starts when it has", async () => {
+    const { scheduleId, states, launched, end, round, store } = await overlapping("cancel-previous");
+    expect((await store.run(launched[0]!))?.cancelRequestedBy).toBe(scheduleId);
+    expect(launched).toHaveLength(1);
+    await end(launched[0]!, "cancelled");
+    await round();
+    expect([await states(scheduleId), launched.length]).toEqual([["launched", "launched"], 2]);
+  });
+});
+
+test("F1: a supervisor that died between row and launch is made up for, and a launched one is not launched again", async () => {
+  const { deps, clock, round, launched, schedules } = bench();
+  const { scheduleId } = await createSchedule(deps, every);
+  await clock.advance(MINUTE);
+  const dying = { ...deps, launch: async () => Promise.reject(new Error("killed")) };
+  await fireSchedules(dying);
+  expect((await schedules.slots(scheduleId)).map(({ state }) => state)).toEqual(["pending"]);
+
+  await round();
+  await round();
+
+  expect(launched).toHaveLength(1);
+});
+
+test("a paused schedule lets its slots go; a deleted one is gone; an unknown one is named", async () => {
+  const { deps, clock, round, launched, schedules } = bench();
+  const { scheduleId } = await createSchedule(deps, { ...every, catchUp: "all" });
+  await pauseSchedule(deps, scheduleId, true);
+  await clock.advance(5 * MINUTE);
+  await round();
+  await pauseSchedule(deps, scheduleId, false);
+  await round();
+  expect(launched).toEqual([]);
+
+  await deleteSchedule(schedules, scheduleId);
+  expect(await schedules.list()).toEqual([]);
+  await expect(deleteSchedule(schedules, scheduleId)).rejects.toMatchObject({ code: "NOT_FOUND" });
+});
