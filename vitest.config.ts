@@ -13,6 +13,7 @@ export default defineConfig({
           include: ["packages/*/src/**/*.test.{ts,tsx}", "apps/*/src/**/*.test.{ts,tsx}", "prisma/src/**/*.test.ts"],
           exclude: ["**/node_modules/**", ...machine],
           testTimeout: 20_000,
+          hookTimeout: 60_000,
         },
       },
       {
