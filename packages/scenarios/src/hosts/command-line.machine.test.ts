@@ -69,7 +69,10 @@ beforeAll(async () => {
   flow = join(house.dir, "gate.tsx");
   writeFileSync(flow, FLOW);
 });
-afterAll(() => house?.stop());
+afterAll(async () => {
+  if (house) await th("down"); // a host that was detached belongs to nobody
+  await house?.stop();
+});
 
 describe("th: the host", () => {
   test("status tells when the sandbox is ready", async () => {
