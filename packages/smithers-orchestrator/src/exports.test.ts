@@ -25,19 +25,10 @@ test.each(DOCUMENTED)("%s is exported", (name) => {
   expect((root as Record<string, unknown>)[name]).toBeDefined();
 });
 
-test("the subpaths that have content are doors, and no others", () => {
-  expect(Object.keys(manifest.exports).toSorted()).toEqual([
-    ".",
-    "./jsx-dev-runtime",
-    "./jsx-runtime",
-    "./mdx-plugin",
-    "./memory",
-    "./openapi",
-    "./scorers",
-    "./scripted",
-    "./slots",
-    "./tools",
-  ]);
+test.each(Object.entries(manifest.exports))("the door %s has something behind it", async (_, file) => {
+  const door = (await import(new URL(`../${file}`, import.meta.url).href)) as object;
+
+  expect(Object.keys(door).length).toBeGreaterThan(0);
 });
 
 describe("errors", () => {

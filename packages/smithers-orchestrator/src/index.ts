@@ -122,6 +122,15 @@ export type {
 } from "@smooth/engine/render-frame";
 export type { ApprovalOption, ApprovalRequest } from "@smooth/engine/plan";
 export type { RunWorkflowOptions as RunOptions, RunWorkflowResult as RunResult } from "@smooth/workflow/run-workflow";
+export type {
+  SmithersAlertLabels,
+  SmithersAlertPolicy,
+  SmithersAlertPolicyDefaults,
+  SmithersAlertPolicyRule,
+  SmithersAlertReaction,
+  SmithersAlertSeverity,
+} from "@smooth/engine/alerts";
+export type { Alert, DeliverAlert } from "@smooth/engine/alerts/deliver";
 export type { HotReloadOptions } from "@smooth/workflow/hot-reload";
 export type {
   Smithers as CreateSmithersApi,

@@ -1,6 +1,7 @@
 /** Where a workflow begins: schemas in, typed refs and elements out. */
 import type { ReactElement } from "react";
 import { z } from "zod";
+import { alertRules, type SmithersAlertPolicy } from "@smooth/engine/alerts";
 import type { Schemas, WorkflowContext } from "@smooth/engine/ctx";
 import { namedRef, outputRegistry } from "@smooth/engine/outputs";
 import { useWorkflowContext } from "@smooth/engine/scope";
@@ -27,6 +28,8 @@ import { Workflow } from "./components/workflow.ts";
 export interface WorkflowOptions {
   /** Shown in lists; the `name` of <Workflow> is the title of one frame. */
   readonly name?: string;
+  /** What people are told about while it runs, and what is done then. */
+  readonly alertPolicy?: SmithersAlertPolicy;
 }
 
 export interface Smithers<S extends Schemas> {
@@ -83,8 +86,9 @@ export function createSmithers<S extends Schemas>(schemas: S): Smithers<S> {
     WaitForEvent,
     outputs: refs as Smithers<S>["outputs"],
     useCtx: () => useWorkflowContext() as unknown as WorkflowContext<S>,
-    smithers: (build, { name = "workflow" } = {}) => ({
+    smithers: (build, { name = "workflow", alertPolicy } = {}) => ({
       name,
+      ...(alertPolicy ? { alerts: alertRules(alertPolicy) } : {}),
       registry,
       inputSchema: input ?? null,
       build: build as unknown as WorkflowDefinition["build"],

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -97,4 +97,30 @@ test("a missing file, a file without a workflow and an unknown option are refuse
     code: "INVALID_INPUT",
     message: expect.stringContaining("`turbo`"),
   });
+});
+
+test("a package of the file's project may be CommonJS with files of its own", () => {
+  const folder = newFolder();
+  mkdirSync(join(folder, "node_modules/words/lib"), { recursive: true });
+  writeFileSync(
+    join(folder, "node_modules/words/package.json"),
+    '{"name":"words","version":"1.0.0","main":"index.js"}',
+  );
+  writeFileSync(join(folder, "node_modules/words/index.js"), 'exports.word = require("./lib/word").word;');
+  writeFileSync(join(folder, "node_modules/words/lib/word.js"), 'exports.word = require("../index.js") && "inside";');
+  const file = join(folder, "flow.tsx");
+  writeFileSync(
+    file,
+    `import { createSmithers } from "smithers-orchestrator";
+import { word } from "words";
+import { z } from "zod";
+const { Workflow, Task, smithers, outputs } = createSmithers({ output: z.object({ word: z.string() }) });
+export default smithers(() => (
+  <Workflow name="cjs">
+    <Task id="a" output={outputs.output}>{{ word }}</Task>
+  </Workflow>
+));`,
+  );
+
+  expect(run(file, {})).toMatchObject({ status: "finished", output: { word: "inside" } });
 });

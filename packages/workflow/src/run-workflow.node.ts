@@ -4,6 +4,7 @@ import { userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { SmoothError } from "@smooth/protocol/errors";
+import type { DeliverAlert } from "@smooth/engine/alerts/deliver";
 import type { ErrorInfo, StoredEvent } from "@smooth/engine/events";
 import type { JsonValue } from "@smooth/engine/json";
 import type { MemoryStore } from "@smooth/engine/memory";
@@ -47,6 +48,8 @@ export interface RunWorkflowOptions {
   readonly memory?: MemoryStore;
   /** Which agent judges under a model's name, for scorers that name one. */
   readonly judges?: (model: JudgeModel) => AgentLike | undefined;
+  /** Tells a destination about an alert of the workflow's alertPolicy. */
+  readonly deliverAlert?: DeliverAlert;
   /** Take up edits of the workflow's files while it runs. */
   readonly hot?: boolean | HotReloadOptions;
 }
@@ -74,6 +77,7 @@ const KNOWN = new Set([
   "memory",
   "judges",
   "hot",
+  "deliverAlert",
 ]);
 
 export async function runWorkflow(

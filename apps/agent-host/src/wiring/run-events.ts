@@ -47,6 +47,7 @@ export function peopleSee(event: StoredEvent, redact: (text: string) => string):
     case "memory.recalled":
     case "memory.remembered":
     case "memory.failed":
+    case "alert.reacted":
       return [];
     default:
       return assertNever(event);
@@ -76,6 +77,7 @@ const NOTED = [
   "run.reload-refused",
   "run.parked",
   "run.unparked",
+  "alert.raised",
   "nodes.reset",
   "run.forked",
   "vcs.restored",
@@ -100,6 +102,8 @@ function noteOf(event: Noted): string {
       return `${event.by} accepted a changed workflow: ${event.changed.join(", ")}.`;
     case "run.reloaded":
       return `The edited workflow is in use: ${event.changed.join(", ")}.`;
+    case "alert.raised":
+      return `Alert ${event.alert} (${event.severity}): ${event.message}.`;
     case "run.reload-refused":
       return event.error.message;
     case "run.parked":

@@ -21,7 +21,7 @@ export type ReloadOutcome =
 
 /** The run whose workflow is exchanged. */
 export interface HotRun {
-  readonly isOver: boolean;
+  isOver(): boolean;
   /** H2. Throws what the workflow's frame throws, and then nothing has changed. */
   exchange(workflow: WorkflowDefinition): void;
   record(event: RunEventBody): void;
@@ -46,13 +46,13 @@ export function reloader(run: HotRun, store: RunStore, started: WorkflowDefiniti
       const problem = incompatibility(current, next);
       if (problem) throw problem; // H1
       await store.defineOutputs(next.registry.tables);
-      if (run.isOver) return { kind: "over" };
+      if (run.isOver()) return { kind: "over" };
       run.exchange(next);
       current = next;
       run.record({ type: "run.reloaded", changed: [...(changed ?? [])], source: next.source ?? null }); // H4
       return { kind: "reloaded", changed: changed ?? [] };
     } catch (error) {
-      if (run.isOver) return { kind: "over" };
+      if (run.isOver()) return { kind: "over" };
       const refusal = asRefusal(error);
       run.record({ type: "run.reload-refused", error: refusal });
       return { kind: "refused", error: refusal };

@@ -1,6 +1,7 @@
 /** A workflow as a value: what `smithers(build)` makes and a run executes. */
 import type { ReactElement } from "react";
 import type { z } from "zod";
+import type { AlertRule } from "../alerts/policy.ts";
 import type { OutputRegistry } from "../outputs/registry.ts";
 import type { WorkflowSource } from "../run/metadata.ts";
 import { React } from "./react.ts";
@@ -13,6 +14,8 @@ export interface WorkflowDefinition {
   readonly inputSchema: z.ZodType | null;
   /** The files it was loaded from; absent when it was made in this process. */
   readonly source?: WorkflowSource;
+  /** What people are told about while it runs. */
+  readonly alerts?: readonly AlertRule[];
   /** Where its entry lies, for those who watch it. */
   readonly file?: string;
   // Bivariant on purpose: a workflow with typed schemas is a workflow.

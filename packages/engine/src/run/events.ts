@@ -1,6 +1,7 @@
 /** What happened in a run, in order: the append-only truth. Everything else is folded from it or written in the same transaction.
  *  E1. `seq` starts at 1 and has no gap within a run. */
 import { z } from "zod";
+import { ALERT_CONDITIONS, AlertReaction } from "../alerts/policy.ts";
 import { WorkflowSource } from "./metadata.ts";
 import { TokenUsage } from "../task/usage.ts";
 import type { JsonValue } from "../outputs/json.ts";
@@ -68,6 +69,7 @@ export const WaitOn = z.discriminatedUnion("kind", [
 export type WaitOn = z.infer<typeof WaitOn>;
 
 const node = { nodeId: z.string(), iteration: z.int().nonnegative() };
+const alert = { alert: z.string(), subject: z.string() };
 const attempt = { ...node, attempt: z.int().positive() };
 /** `call` counts the tool calls of an attempt. */
 const toolCall = { ...attempt, call: z.int().positive(), tool: z.string() };
@@ -96,6 +98,19 @@ export const RunEventBody = z.discriminatedUnion("type", [
   z.object({ type: z.literal("run.given-up"), failures: z.int(), error: ErrorInfo }),
   z.object({ type: z.literal("run.reloaded"), changed: z.array(z.string()), source: WorkflowSource.nullable() }),
   z.object({ type: z.literal("run.reload-refused"), error: ErrorInfo }),
+  /** A rule of the workflow's alert policy: what holds about whom (a state key, or `run`). */
+  z.object({
+    type: z.literal("alert.raised"),
+    ...alert,
+    when: z.enum(ALERT_CONDITIONS),
+    message: z.string(),
+    severity: z.enum(["info", "warning", "critical"]),
+    owner: z.string().nullable(),
+    runbook: z.string().nullable(),
+    labels: z.record(z.string(), z.string()),
+    reaction: AlertReaction,
+  }),
+  z.object({ type: z.literal("alert.reacted"), ...alert, error: ErrorInfo.optional() }),
   z.object({ type: z.literal("run.change-accepted"), changed: z.array(z.string()), by: z.string() }),
   /** Nothing new is started until there is room again. */
   z.object({ type: z.literal("run.parked"), on: z.literal("disk"), freeBytes: z.number() }),

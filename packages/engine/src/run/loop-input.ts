@@ -1,5 +1,6 @@
 /** What a process brings to the run it drives. */
 import type { Clock, Disk, Log, Random } from "@smooth/platform/ports";
+import type { DeliverAlert } from "../alerts/alerts.ts";
 import type { FrameLog } from "../frames/frame-log.ts";
 import type { MemoryStore } from "../memory/port.ts";
 import type { JsonValue } from "../outputs/json.ts";
@@ -55,6 +56,10 @@ export interface LoopInput extends RunPorts {
   /** Where the store lives; without one only a write that fails tells of a full disk. */
   readonly disk: Disk | null;
   readonly lowDiskBytes: number;
+  /** Tells a destination about an alert. */
+  readonly deliverAlert: DeliverAlert | null;
+  /** The log so far, for the workflow's alerts; empty when it has none. */
+  readonly past: readonly StoredEvent[];
   /** Which agent judges under a model's name, for scorers. */
   readonly judges: ((model: JudgeModel) => AgentLike | undefined) | null;
 }

@@ -15,6 +15,7 @@ import { contain, isGivenUp } from "../schedule/contain.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import { Schedule, type StartStep, type Step } from "../schedule/schedule.ts";
 import { staticRow, unwritable, type Failure, type Success } from "../task/attempt.ts";
+import { alertsOf, type AlertedRun, type Alerts } from "../alerts/alerts.ts";
 import { Aftermath, aftermathOf, type Origin } from "./aftermath.ts";
 import { Bodies, DRAIN_MS, type Body } from "./bodies.ts";
 import { Budgets, type Refusal } from "./budgets.ts";
@@ -42,6 +43,7 @@ export class RunLoop {
   readonly #over = new AbortController();
   readonly #bodies: Bodies;
   readonly #aftermath: Aftermath;
+  readonly #alerts: Alerts | null;
   readonly #givenUp = new AbortController();
   readonly #waits: Waits;
   readonly #budgets: Budgets;
@@ -60,14 +62,17 @@ export class RunLoop {
     this.#in = input;
     this.#frames = new Frames({ ...input, loops: input.state.loops, scopes: input.state.scopes });
     this.#health = new StoreHealth(input);
-    this.#recorder = new Recorder({ ...input, patience: this.#health.patience }, (event) => this.#foreign(event));
+    this.#alerts = alertsOf(input, this, this.#over.signal);
+    const onEvent = (event: StoredEvent): void => (this.#alerts?.hear(event), input.onEvent(event));
+    const hearing = { ...input, onEvent, patience: this.#health.patience };
+    this.#recorder = new Recorder(hearing, (event) => this.#foreign(event));
     this.#bell = new Doorbell(input.clock);
     const { store, clock, runId } = input;
     const ctxOf = (leaf: TaskLeaf): WorkflowContext => this.#frames.contextIn(leaf.chain);
     const workflow = (): string => this.#name();
-    const cache = { store, clock, runId, workflow, ctxOf };
     this.#warn = warnOnce(input.log, runId);
     this.#budgets = new Budgets(input);
+    const cache = { store, clock, runId, workflow, ctxOf };
     this.#bodies = new Bodies({ ...input, cache }, this.#bell, this.#over.signal);
     this.#waits = new Waits(
       { ...input, workflow },
@@ -93,9 +98,7 @@ export class RunLoop {
     this.#bell.ring();
   }
 
-  get isOver(): boolean {
-    return this.#stop !== undefined || this.#over.signal.aborted;
-  }
+  isOver = (): boolean => this.#stop !== undefined || this.#over.signal.aborted;
 
   /** The next frame is this workflow's (hot/reload.ts). Throws what it throws, and then nothing has changed. */
   exchange(workflow: WorkflowDefinition): void {
@@ -103,8 +106,9 @@ export class RunLoop {
     this.#dirty = true;
   }
 
-  /** An event from outside the loop, written with the next flush. */
-  record(event: RunEventBody): void {
+  /** An event from outside the loop, written with the next flush, and what people are asked with it. */
+  record(...[event, asks = []]: Parameters<AlertedRun["record"]>): void {
+    this.#recorder.draft.approvals.push(...asks);
     this.#emit(event);
     this.#bell.ring();
   }
@@ -116,6 +120,7 @@ export class RunLoop {
     const onPoll = (): Promise<void> => this.#health.look().then(() => this.#look());
     const heard = { onPoll, onLost: () => this.stop({ status: "lost" }) };
     void tend(this.#in, heard, this.#over.signal);
+    this.#alerts?.resume();
     try {
       for (;;) {
         const result = await this.#tick();

@@ -4,6 +4,7 @@
 import type { Clock, Disk, Ids, Log, Random } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import { FrameLog } from "../frames/frame-log.ts";
+import type { DeliverAlert } from "../alerts/alerts.ts";
 import { reloadedSource, reloader, type Reload } from "../hot/reload.ts";
 import type { MemoryStore } from "../memory/port.ts";
 import type { JsonValue } from "../outputs/json.ts";
@@ -48,6 +49,8 @@ export interface EngineDeps {
   /** Where the store lives: while it has less than `lowDiskBytes` free (default 64 MiB), no body is started. */
   readonly disk?: Disk | undefined;
   readonly lowDiskBytes?: number | undefined;
+  /** Tells a destination about an alert whose reaction is `deliver`. */
+  readonly deliverAlert?: DeliverAlert | undefined;
   /** Which agent judges under a model's name, for scorers that name one. */
   readonly judges?: ((model: JudgeModel) => AgentLike | undefined) | undefined;
 }
@@ -132,6 +135,7 @@ export async function startRun(options: StartRun): Promise<RunHandle> {
     rows: new OutputRows(),
     heartbeats: new Map(),
     frameLog: new FrameLog([]),
+    past: [],
     deliveredSeq: 0,
     seenSeq: 1,
   });
@@ -207,6 +211,7 @@ async function takenUp(options: Taking, row: RunRow): Promise<RunLoop> {
     ...(await replay(store, workflow, row.runId)),
     frameLog: new FrameLog(await store.frames(row.runId)),
     deliveredSeq: options.eventsAfterSeq ?? row.lastSeq,
+    past: workflow.alerts?.length ? await store.events(row.runId, 0) : [],
   });
 }
 
@@ -262,6 +267,7 @@ const shared = ({
   lowDiskBytes = LOW_DISK_BYTES,
   judges,
   worktrees,
+  deliverAlert,
   vcs,
   vcsRoot,
 }: RunOptions & Omit<EngineDeps, "ids"> & { workflow: WorkflowDefinition }) => ({
@@ -279,6 +285,7 @@ const shared = ({
   lowDiskBytes,
   judges: judges ?? null,
   worktrees: worktrees ?? null,
+  deliverAlert: deliverAlert ?? null,
   files: vcs && vcsRoot ? { vcs, root: vcsRoot } : null,
 });
 

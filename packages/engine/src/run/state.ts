@@ -130,6 +130,8 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
       return applyAftermath(state.aftermath, event);
     case "memory.recalled":
     case "node.output":
+    case "alert.raised":
+    case "alert.reacted":
     case "approval.decided":
     case "human.asked":
     case "tool.finished":

@@ -1,7 +1,6 @@
 /** Reads an OpenAPI document: a parsed one, JSON or YAML text, a file, or a URL. */
 import { readFile } from "node:fs/promises";
 import { SmoothError } from "@smooth/protocol/errors";
-import { parse } from "yaml";
 import { isObject, type JsonObject, type OpenApiDocument } from "./spec.ts";
 
 /** A document as large as this is a mistake, or an attack. */
@@ -12,12 +11,12 @@ const LOAD_TIMEOUT_MS = 30_000;
 export async function loadSpec(given: string | object): Promise<OpenApiDocument> {
   if (typeof given !== "string") return checked(given, null, "the given object");
   if (given.includes("\n") || given.trimStart().startsWith("{"))
-    return checked(parsed(given, "the given text"), null, "the given text");
+    return checked(await parsed(given, "the given text"), null, "the given text");
   const isUrl = /^https?:\/\//i.test(given);
   const text = await (isUrl ? download(given) : readFile(given, "utf8")).catch((cause: unknown) => {
     throw failed(given, String(cause instanceof Error ? cause.message : cause), cause);
   });
-  return checked(parsed(text, given), isUrl ? given : null, given);
+  return checked(await parsed(text, given), isUrl ? given : null, given);
 }
 
 async function download(url: string): Promise<string> {
@@ -29,7 +28,9 @@ async function download(url: string): Promise<string> {
 }
 
 /** YAML holds JSON; aliases are bounded, so that a small text cannot become a huge document. */
-function parsed(text: string, from: string): unknown {
+async function parsed(text: string, from: string): Promise<unknown> {
+  // Every workflow imports the door to these tools; few read a document.
+  const { parse } = await import("yaml");
   try {
     return parse(text, { maxAliasCount: 1_000 }) as unknown;
   } catch (cause) {
