@@ -53,10 +53,12 @@ export class FrameLog {
   #row(tree: Tree, offset: number): readonly NewFrame[] {
     const delta = diff(this.#tree, tree);
     if (!delta) return []; // V5
-    const full = this.#tree.size === 0 || this.#weightSinceFull + sizeOf(delta) > tree.size; // V6
-    this.#weightSinceFull = full ? 0 : this.#weightSinceFull + sizeOf(delta);
+    const isFirst = this.#tree.size === 0;
+    const weight = isFirst ? Infinity : this.#weightSinceFull + sizeOf(delta);
+    const full = weight > tree.size; // V6
+    this.#weightSinceFull = full ? 0 : weight;
     this.#tree = tree;
     this.#firstRow = false;
-    return [{ offset, full, delta: full ? { set: Object.fromEntries(tree), gone: [] } : delta }];
+    return [{ offset, full, delta: full && !isFirst ? { set: Object.fromEntries(tree), gone: [] } : delta }];
   }
 }
