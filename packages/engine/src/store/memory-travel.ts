@@ -1,5 +1,6 @@
 /** Time travel over the memory store's runs: see `travel-port.ts` for what must hold. */
 import { stateKey } from "../graph/identity.ts";
+import { OVER } from "../run/events.ts";
 import type { OutputCells } from "./port.ts";
 import { appendTo, newRun, type MemoryRun } from "./memory-run.ts";
 import type { ArchivedOutput, NewFork, ResetRun, TravelRow, TravelStore } from "./travel-port.ts";
@@ -37,6 +38,9 @@ export function memoryTravel(runs: Map<string, MemoryRun>, notify: (runId: strin
       const at = travels.findIndex((row) => row.travelId === travelId);
       const row = travels[at];
       if (row) travels[at] = { ...row, ...change };
+    },
+    async forget(runIds) {
+      for (const runId of runIds) if (OVER.has(runs.get(runId)?.row.status ?? "running")) runs.delete(runId);
     },
     travels: async (runId) => travels.filter((row) => row.runId === runId),
   };

@@ -26,6 +26,7 @@ export const postgresTravel = (pg: Postgres, tell: Tell): TravelStore => ({
       [travelId, result ?? null, detail ?? null, undo ? JSON.stringify(undo) : null],
     );
   },
+  forget: (runIds) => pg.transaction((query) => forget(query, runIds)),
   travels: (runId) => travelsOf(pg.query, runId),
 });
 
@@ -60,6 +61,23 @@ async function insertNote(query: PgQuery, { runId, atMs, events, at }: NewNote):
   const firstSeq = Number(row["last_seq"]) - events.length + 1;
   for (const [offset, event] of events.entries()) await insertEvent(query, [runId, firstSeq + offset, atMs], event);
   return true;
+}
+
+/** Every table with a run in its primary key: the engine's own, and those of outputs. */
+const RUN_TABLES = `SELECT c.table_name FROM information_schema.table_constraints c JOIN information_schema.key_column_usage k
+  USING (constraint_schema, constraint_name) WHERE c.constraint_type = 'PRIMARY KEY' AND c.table_schema = current_schema()
+  GROUP BY c.table_name HAVING bool_or(k.column_name = 'run_id') AND (c.table_name LIKE '\\_smithers\\_%'
+  OR bool_or(k.column_name = 'node_id') AND bool_or(k.column_name = 'iteration'))`;
+
+async function forget(query: PgQuery, runIds: readonly string[]): Promise<void> {
+  const tables = (await query(RUN_TABLES, [])).map((row) => String(row["table_name"]));
+  const over = `SELECT run_id FROM _smithers_runs WHERE run_id = $1 AND owner IS NULL
+    AND status IN ('finished', 'failed', 'cancelled', 'continued') FOR UPDATE`;
+  for (const runId of runIds) {
+    if ((await query(over, [runId])).length === 0) continue;
+    for (const table of [...tables, "_smithers_travels"])
+      await query(`DELETE FROM "${table}" WHERE run_id = $1`, [runId]);
+  }
 }
 
 /** Y2 */

@@ -25,6 +25,7 @@ export const sqliteTravel = (sql: Sql, notify: (runId: string) => void): TravelS
     const cells = [result ?? null, detail ?? null, undo ? JSON.stringify(undo) : null, travelId];
     sql.run(`UPDATE _smithers_travels SET ${set} WHERE travel_id = ?`, cells);
   },
+  forget: async (runIds) => sql.transaction(() => forget(sql, runIds)),
   travels: async (runId) => travelsOf(sql, runId),
 });
 
@@ -57,6 +58,20 @@ function insertNote(sql: Sql, { runId, atMs, events, at }: NewNote): boolean {
   const firstSeq = Number(row["last_seq"]) - events.length + 1;
   for (const [offset, event] of events.entries()) insertEvent(sql, [runId, firstSeq + offset, atMs], event);
   return true;
+}
+
+/** Output tables are those that are keyed like one. */
+const OUTPUT_TABLES = `SELECT m.name FROM sqlite_master m WHERE m.type = 'table' AND m.name NOT LIKE '\\_smithers\\_%' ESCAPE '\\'
+  AND (SELECT count(*) FROM pragma_table_info(m.name) WHERE pk > 0 AND name IN ('run_id', 'node_id', 'iteration')) = 3`;
+const ENGINE_OWN = `SELECT m.name FROM sqlite_master m WHERE m.type = 'table' AND m.name LIKE '\\_smithers\\_%' ESCAPE '\\'
+  AND EXISTS (SELECT 1 FROM pragma_table_info(m.name) WHERE name = 'run_id' AND pk > 0)`;
+
+function forget(sql: Sql, runIds: readonly string[]): void {
+  const tables = [...sql.all(OUTPUT_TABLES), ...sql.all(ENGINE_OWN)].map((row) => String(row["name"]));
+  const over = `SELECT 1 FROM _smithers_runs WHERE run_id = ? AND owner IS NULL AND status IN ('finished', 'failed', 'cancelled', 'continued')`;
+  for (const runId of runIds.filter((id) => sql.get(over, [id])))
+    for (const table of [...tables, "_smithers_travels"])
+      sql.run(`DELETE FROM ${quoted(table)} WHERE run_id = ?`, [runId]);
 }
 
 /** Y2 */

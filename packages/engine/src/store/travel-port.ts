@@ -100,6 +100,8 @@ export interface TravelStore {
   /** Writes the audit row. Y3: `busy` with the row that is in progress when this one would be, too. */
   beginTravel(row: TravelRow): Promise<TravelRow | null>;
   updateTravel(travelId: string, change: Partial<Pick<TravelRow, "result" | "detail" | "undo">>): Promise<void>;
+  /** Everything of these runs, their output rows too, in one transaction; a run that is not over is left alone. */
+  forget(runIds: readonly string[]): Promise<void>;
   /** Newest first. */
   travels(runId: string): Promise<readonly TravelRow[]>;
 }

@@ -187,6 +187,20 @@ export function travelContract(open: () => RunStore | Promise<RunStore>): void {
     expect(await store.runs({ forkedFrom: "run-2" })).toEqual([]);
   });
 
+  test("a forgotten run leaves nothing; one that is not over is left alone", async () => {
+    await store.create({ runId: "run-2", workflow: "w", input: {}, auth: null, owner: OWNER, atMs: 1 });
+    await store.forget(["run-1", "run-2", "run-none"]);
+
+    expect(await store.run("run-1")).toBeNull();
+    expect([await store.events("run-1", 0), await numbers(), await store.approvals({ runId: "run-1" })]).toEqual([
+      [],
+      [],
+      [],
+    ]);
+    expect([await store.frames("run-1"), await store.heartbeats("run-1")]).toEqual([[], []]);
+    expect((await store.events("run-2", 0)).map(({ type }) => type)).toEqual(["run.started"]);
+  });
+
   test("Y3: one travel of a run is under way at a time; every one leaves its row", async () => {
     const travel = (travelId: string, change: Partial<TravelRow> = {}): TravelRow => ({
       travelId,
