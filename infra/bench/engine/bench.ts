@@ -1,7 +1,8 @@
-/** The engine against its peers, side by side on this machine: npm run bench:engine [-- --quick] [--peers <folder>] [--only <peer,…>]
+/** The engine against its peers, side by side on this machine:
+ *  npm run bench:engine [-- --quick] [--peers <folder>] [--only <peer,…>] [--save <file>]
  *  Rounds are interleaved, so that a slow minute hurts everybody. CPU and syncs per step decide; wall time is told. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -22,13 +23,22 @@ import { readyPeer, type ReadyPeer } from "./peers.ts";
 import { WORKLOADS, type Measured, type Workload } from "./workloads.ts";
 
 const { values: flags } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, peers: { type: "string" }, only: { type: "string" } },
+  options: {
+    quick: { type: "boolean", default: false },
+    peers: { type: "string" },
+    only: { type: "string" },
+    save: { type: "string" },
+  },
 });
 const rounds = flags.quick ? 1 : 3;
 const sizes: Readonly<Record<Workload, number>> = flags.quick
   ? { chain: 200, "fan-out": 200, loop: 100, runs: 1_000 }
   : { chain: 1_000, "fan-out": 1_000, loop: 500, runs: 1_000 };
-const tell = (line: string): void => void process.stdout.write(`${line}\n`);
+const said: string[] = [];
+const tell = (line: string): void => {
+  said.push(line);
+  process.stdout.write(`${line}\n`);
+};
 const verdicts: Verdict[] = [];
 
 function judge(name: string, outcome: Verdict): void {
@@ -140,3 +150,8 @@ const met = verdicts.filter(({ kind }) => kind === "met").length;
 const short = verdicts.filter(({ kind }) => kind === "short").length;
 if (verdicts.length > met + short) tell(`skipped: ${verdicts.length - met - short}`);
 tell(`bars: ${met} met, ${short} short`);
+if (flags.save)
+  writeFileSync(
+    flags.save,
+    `# The engine beside its peers\n\nWritten by \`npm run bench:engine -- --save\`.\n\n\`\`\`\n${said.join("\n")}\n\`\`\`\n`,
+  );
