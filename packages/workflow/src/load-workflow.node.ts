@@ -138,6 +138,15 @@ function resolvePackage(specifier: string, context: ResolveHookContext, next: Ne
     return next(specifier, context);
   } catch (error) {
     if (/^(?:node|file|data):/.test(specifier)) throw error;
-    return next(specifier, fromHere(context));
+    return orElse(() => next(specifier, fromHere(context)), error);
+  }
+}
+
+/** What is nowhere is missing where it was asked for. */
+function orElse<T>(attempt: () => T, error: unknown): T {
+  try {
+    return attempt();
+  } catch {
+    throw error;
   }
 }

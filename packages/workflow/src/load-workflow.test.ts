@@ -84,11 +84,16 @@ test("a file outside the workspace shares React and zod with the engine, even wi
   });
 });
 
-test("a missing file, a file without a workflow and an unknown option are refused by name", () => {
+test("a missing file, a missing package, a file without a workflow and an unknown option are refused by name", () => {
   const folder = newFolder();
   writeFileSync(join(folder, "empty.ts"), "export default 1;");
 
+  writeFileSync(join(folder, "lacking.ts"), 'import "no-such-package";');
+
   expect(run(join(folder, "none.tsx"), {})).toMatchObject({ code: "NOT_FOUND" });
+  expect(run(join(folder, "lacking.ts"), {})).toMatchObject({
+    message: expect.stringMatching(/'no-such-package' imported from \S+lacking\.ts/),
+  });
   expect(run(join(folder, "empty.ts"), {})).toMatchObject({
     code: "INVALID_INPUT",
     message: expect.stringContaining("export default"),

@@ -44,7 +44,7 @@ interface UpFlags {
 function upCommand(program: Command): void {
   rpcCommand(program, "up <workflow>", "launchRun")
     .option("--input <json>", "what the workflow gets", "{}")
-    .option("--run-id <id>", "name the run, or the one to resume")
+    .option("--run-id <id>", "name the run (run-…), or the one to resume")
     .option("--resume [true]", "continue the run of --run-id")
     .option("--accept-workflow-change", "with --resume: go on although the workflow's files have changed")
     .option("-d, --detach", "print the run's id and leave")

@@ -31,15 +31,19 @@ export const HOST = {
 export const componentName = (tag: string): string =>
   tag.replace("smithers:", "-").replace(/-(\w)/g, (_, first: string) => first.toUpperCase());
 
+/** As an author finds it in the file. */
+export function elementName(element: HostElement): string {
+  const id = element.props["id"];
+  return `<${componentName(element.tag)}${typeof id === "string" ? ` id=${JSON.stringify(id)}` : ""}>`;
+}
+
 /** Throws PROP_UNSUPPORTED for the first prop that is set and not in `known`. */
 export function onlyKnown(element: HostElement, known: readonly string[]): void {
   for (const [name, value] of Object.entries(element.props)) {
     if (value === undefined || name === "children" || known.includes(name)) continue;
-    const id = element.props["id"];
-    const where = typeof id === "string" ? ` (id ${JSON.stringify(id)})` : "";
     throw new SmoothError(
       "PROP_UNSUPPORTED",
-      `<${componentName(element.tag)}>${where} has prop \`${name}\`, which this engine does not implement; remove it`,
+      `${elementName(element)} has prop \`${name}\`, which this engine does not implement; remove it`,
       {
         details: { element: componentName(element.tag), prop: name },
       },
@@ -51,13 +55,9 @@ export function onlyKnown(element: HostElement, known: readonly string[]): void 
 export function badProp(element: HostElement, name: string, wanted: string): SmoothError {
   const value = element.props[name];
   const said = typeof value === "function" ? "a function" : (JSON.stringify(value) ?? "nothing");
-  return new SmoothError(
-    "INVALID_INPUT",
-    `<${componentName(element.tag)}> prop \`${name}\` must be ${wanted}, not ${said}`,
-    {
-      details: { element: componentName(element.tag), prop: name },
-    },
-  );
+  return new SmoothError("INVALID_INPUT", `${elementName(element)} prop \`${name}\` must be ${wanted}, not ${said}`, {
+    details: { element: componentName(element.tag), prop: name },
+  });
 }
 
 export function optional<T>(

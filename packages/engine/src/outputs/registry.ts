@@ -10,8 +10,8 @@ export type OutputRef = z.ZodObject | string;
 
 export interface OutputRegistry {
   readonly tables: readonly OutputTable[];
-  /** Throws UNKNOWN_OUTPUT_SCHEMA. */
-  find(ref: unknown): OutputTable;
+  /** Throws UNKNOWN_OUTPUT_SCHEMA, which says what is `asking`. */
+  find(ref: unknown, asking?: string): OutputTable;
 }
 
 /** A copy of the schema that knows its key: the same schema object may serve several keys. */
@@ -23,7 +23,10 @@ export function namedRef<S extends z.ZodObject>(name: string, schema: S): S {
 
 export function outputRegistry(schemas: Readonly<Record<string, z.ZodObject>>): OutputRegistry {
   const tables = new Map(Object.entries(schemas).map(([name, schema]) => [name, outputTable(name, schema)]));
-  return { tables: [...tables.values()], find: (ref) => tables.get(nameOf(ref, tables)) ?? unknown(ref, tables) };
+  return {
+    tables: [...tables.values()],
+    find: (ref, asking) => tables.get(nameOf(ref, tables)) ?? unknown(ref, { tables, asking }),
+  };
 }
 
 function nameOf(ref: unknown, tables: ReadonlyMap<string, OutputTable>): string {
@@ -34,11 +37,17 @@ function nameOf(ref: unknown, tables: ReadonlyMap<string, OutputTable>): string 
   return owners.length === 1 && owners[0] ? owners[0].name : "";
 }
 
-function unknown(ref: unknown, tables: ReadonlyMap<string, OutputTable>): never {
-  const said = typeof ref === "string" ? JSON.stringify(ref) : "this schema object";
+interface Asked {
+  readonly tables: ReadonlyMap<string, OutputTable>;
+  readonly asking: string | undefined;
+}
+
+function unknown(ref: unknown, { tables, asking }: Asked): never {
+  const schema = typeof ref === "object" ? "this schema object" : String(ref);
+  const said = typeof ref === "string" ? JSON.stringify(ref) : schema;
   const known = [...tables.keys()].join(", ");
   throw new SmoothError(
     "UNKNOWN_OUTPUT_SCHEMA",
-    `${said} is not one output of this workflow; use outputs.<name> (${known})`,
+    `${asking === undefined ? "" : `${asking}: `}${said} is not one output of this workflow; use outputs.<name> (${known})`,
   );
 }

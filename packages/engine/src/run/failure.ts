@@ -12,14 +12,22 @@ export function errorInfo(error: unknown): ErrorInfo {
 
 /** Names every node that waits, and for what. */
 export function deadlock(blocked: Rest["blocked"], { nodes }: RunState): ErrorInfo {
+  const waiting = new Set(blocked.map(({ key }) => key));
+  const stateOf = (key: string): string => {
+    if (waiting.has(key)) return "waits itself";
+    return nodes.get(key)?.kind ?? "never mounted: is there an element with this id?";
+  };
   const said = blocked.map(
-    ({ key, dependency }) => `${key} waits for ${dependency} (${nodes.get(dependency)?.kind ?? "never mounted"})`,
+    ({ key, dependency }) => `${nodeName(key)} waits for ${nodeName(dependency)} (${stateOf(dependency)})`,
   );
   return {
     code: "DEPENDENCY_DEADLOCK",
     message: said.length > 0 ? said.join("; ") : "nothing can run and the run is not done",
   };
 }
+
+/** As authors wrote it; outside of loops the iteration says nothing. */
+const nodeName = (key: string): string => key.replace(/::0$/, "");
 
 export const exhausted = ({ loopId, maxIterations }: PlanLoop): ErrorInfo => ({
   code: "RALPH_MAX_REACHED",

@@ -95,7 +95,7 @@ test("an output that is no schema of the workflow is refused", async () => {
 
   expect((await runToEnd(workflow)).result).toMatchObject({
     status: "failed",
-    error: { code: "UNKNOWN_OUTPUT_SCHEMA" },
+    error: { code: "UNKNOWN_OUTPUT_SCHEMA", message: expect.stringContaining('<Task id="a"> prop `output`: "nope"') },
   });
 });
 

@@ -76,7 +76,29 @@ test("a dependency that never mounts ends the run as a deadlock that names both"
 
   expect(result).toMatchObject({
     status: "failed",
-    error: { code: "DEPENDENCY_DEADLOCK", message: "a::0 waits for ghost::0 (never mounted)" },
+    error: {
+      code: "DEPENDENCY_DEADLOCK",
+      message: "a waits for ghost (never mounted: is there an element with this id?)",
+    },
+  });
+});
+
+test("tasks that wait for each other end the run as a deadlock that says so", async () => {
+  const workflow = smithers(() => (
+    <Workflow name="ring">
+      <Parallel>
+        <Task id="a" output={outputs.n} dependsOn={["b"]}>
+          {one}
+        </Task>
+        <Task id="b" output={outputs.n} dependsOn={["a"]}>
+          {one}
+        </Task>
+      </Parallel>
+    </Workflow>
+  ));
+
+  expect((await runToEnd(workflow)).result).toMatchObject({
+    error: { code: "DEPENDENCY_DEADLOCK", message: "a waits for b (waits itself); b waits for a (waits itself)" },
   });
 });
 
@@ -342,7 +364,7 @@ test.each([
 
   expect(run.result).toMatchObject({
     status: "failed",
-    error: { code: "DEPENDENCY_DEADLOCK", message: `b::0 waits for a::0 (${how})` },
+    error: { code: "DEPENDENCY_DEADLOCK", message: `b waits for a (${how})` },
   });
   expect(run.trace()).toContain("node.finished else#0");
 });

@@ -136,7 +136,7 @@ test("a prop that is not implemented is refused by name", async () => {
 
   expect(result).toMatchObject({
     status: "failed",
-    error: { code: "PROP_UNSUPPORTED", message: expect.stringContaining("`colour`") },
+    error: { code: "PROP_UNSUPPORTED", message: expect.stringContaining('<Task id="a"> has prop `colour`') },
   });
 });
 

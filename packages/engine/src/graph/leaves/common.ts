@@ -7,7 +7,7 @@ import type { HostElement } from "../../render/renderer.ts";
 import type { Aspects } from "../../schedule/budget.ts";
 import { resolveRef, stateKey, type LoopChain, type LoopIterations } from "../identity.ts";
 import type { LeafBase, PlanLeaf, ScopePart, WorktreeSpec } from "../plan.ts";
-import { aBoolean, aRecord, aString, badProp, optional, strings } from "../props.ts";
+import { aBoolean, aRecord, aString, badProp, elementName, optional, strings } from "../props.ts";
 
 export interface LeafScope {
   readonly registry: OutputRegistry;
@@ -27,7 +27,7 @@ export const COMMON_PROPS = [...PLACE_PROPS, "output", "outputSchema", "continue
 
 /** A leaf that records a row. */
 export function readCommon(element: HostElement, scope: LeafScope): LeafBase & { readonly output: OutputTable } {
-  const output = scope.registry.find(element.props["output"]);
+  const output = scope.registry.find(element.props["output"], `${elementName(element)} prop \`output\``);
   const own = element.props["outputSchema"];
   return {
     ...readPlace(element, scope),

@@ -14,7 +14,7 @@ import {
   aNumber,
   aRecord,
   badProp,
-  componentName,
+  elementName,
   oneOf,
   onlyKnown,
   optional,
@@ -49,7 +49,7 @@ export function readTask(element: HostElement, scope: LeafScope): DraftLeaf {
   const needs = aliases(element);
   const deps = Object.entries(optional(element, "deps", aRecord) ?? {}).map(([name, ref]) => {
     const id = needs[name] ?? name;
-    return { name, key: id, output: scope.registry.find(ref) };
+    return { name, key: id, output: scope.registry.find(ref, `${elementName(element)} prop \`deps.${name}\``) };
   });
   const body = readBody(element);
   const leaf: TaskLeaf = {
@@ -136,12 +136,11 @@ function readBody(element: HostElement): Exclude<TaskBody, { mode: "subflow" }> 
     throw badProp(element, "agent", "an object with generate(), or an array of them");
   if (typeof body === "function") return { mode: "compute", fn: body as ComputeFn };
   if (typeof body === "object" && body !== null && !("$$typeof" in body)) return { mode: "static", value: body };
-  const id = String(element.props["id"]);
   throw new SmoothError(
     "INVALID_INPUT",
-    `<${componentName(element.tag)} id="${id}"> has no agent and its child is ${saidOf(body)}; give it an agent, a function or an object`,
+    `${elementName(element)} has no agent and its child is ${saidOf(body)}; give it an agent, a function or an object`,
     {
-      details: { nodeId: id },
+      details: { nodeId: String(element.props["id"]) },
     },
   );
 }
