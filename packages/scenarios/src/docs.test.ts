@@ -47,6 +47,35 @@ test("docs/providers.md: the example is a providers file, and every slot is ther
   expect(SLOTS.filter((slot) => !page.includes(`\`${slot}\``))).toEqual([]);
 });
 
+describe("docs/workflows.md", () => {
+  const page = read("docs/workflows.md");
+  const examples = readdirSync(join(ROOT, "examples")).filter((name) => name.endsWith(".tsx"));
+  const flat = (code: string): string => code.replaceAll(/\s+/g, " ").trim();
+
+  test("every code block stands in an example, or in the program that plays them", () => {
+    const sources = [...examples.map((name) => `examples/${name}`), "packages/scenarios/src/examples/play.ts"];
+    const run = sources.map((path) => flat(read(path)));
+    const blocks = [...page.matchAll(/^```tsx?\n(.*?)^```$/gms)].map(([, code = ""]) => flat(code));
+
+    expect(blocks.length).toBeGreaterThan(3);
+    expect(blocks.filter((block) => !run.some((text) => text.includes(block)))).toEqual([]);
+  });
+
+  test("every example is on it", () => {
+    expect(examples.filter((name) => !page.includes(`(../examples/${name})`))).toEqual([]);
+  });
+
+  test("every element and composite that authors import is on it", () => {
+    const doors = read("packages/smithers-orchestrator/src/index.ts");
+    const names = [...doors.matchAll(/\btype (\w+)Props\b/g)].map(([, name = ""]) => name);
+
+    expect(names.length).toBeGreaterThan(30);
+    expect(names.filter((name) => !new RegExp(`[<\`]${name.replace("SagaStep", "Saga.Step")}\\b`).test(page))).toEqual(
+      [],
+    );
+  });
+});
+
 test("links between pages lead somewhere", () => {
   const pages = ["README.md", "AGENTS.md", ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`)];
   const broken = pages
