@@ -138,13 +138,14 @@ class Host {
   }
 
   #handlers(sessions: Sessions): Handlers {
-    const { runLog, pearls, access } = this.#state;
-    const { runs, asks } = need(this.#workshop);
+    const { runLog, pearls, access, store } = this.#state;
+    const { runs, asks, supervisor } = need(this.#workshop);
     return makeHandlers({
       runs,
       asks,
       pearls,
       runLog,
+      waiting: { store, clock: systemClock, wake: async () => void (await supervisor.tick()) },
       status: () => this.#status(),
       tunnel: {
         state: () => need(this.#tunnel).state(),

@@ -97,6 +97,21 @@ export const HostStatus = z.object({
 });
 export type HostStatus = z.infer<typeof HostStatus>;
 
+/** One reason why a run does not go on. */
+export const WaitReason = z.object({
+  kind: z.string(),
+  /** Null: it holds the whole run. */
+  node: z.object({ nodeId: z.string(), iteration: z.int() }).nullable(),
+  text: z.string(),
+  /** What a person can type to end it. */
+  command: z.string().nullable(),
+  sinceMs: AtMs.nullable(),
+  /** When it ends by itself. */
+  dueMs: AtMs.nullable(),
+  problem: z.string().nullable(),
+});
+export type WaitReason = z.infer<typeof WaitReason>;
+
 const runRef = z.strictObject({ runId: RunId });
 const pearlRef = z.strictObject({ pearlId: PearlId });
 const nodeRef = z.strictObject({
@@ -197,6 +212,32 @@ export const GATEWAY = {
     input: z.strictObject({ runId: RunId, afterSeq: z.int().nonnegative().default(0) }),
     output: RunEvent,
     errors: ["RUN_NOT_FOUND"],
+  }),
+  explainRun: method({
+    scope: "run:read",
+    about: "Why a run does not go on: every reason at once, each with the command that ends it.",
+    input: runRef,
+    output: z.object({ runId: RunId, status: z.string(), reasons: z.array(WaitReason) }),
+    errors: ["RUN_NOT_FOUND"],
+  }),
+  signalRun: method({
+    scope: "run:write",
+    about: "Send a run a signal; it is kept until somebody waits for it.",
+    input: z.strictObject({
+      runId: RunId,
+      name: z.string().min(1).max(500),
+      correlationId: z.string().min(1).max(500).optional(),
+      payload: z.json().default(null),
+    }),
+    output: ok,
+    errors: ["RUN_NOT_FOUND", "RUN_NOT_RESUMABLE", "INVALID_INPUT"],
+  }),
+  answerQuestion: method({
+    scope: "ask:decide",
+    about: "Answer what a HumanTask or a task's body asks; an answer that does not fit is refused with its problem.",
+    input: z.strictObject({ requestId: z.string().min(1).max(2_000), value: z.json() }),
+    output: ok,
+    errors: ["ASK_NOT_FOUND", "ASK_VOID", "ALREADY_DECIDED", "INVALID_INPUT"],
   }),
   submitApproval: method({
     scope: "ask:decide",

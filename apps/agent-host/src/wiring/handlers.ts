@@ -5,11 +5,13 @@ import type { PearlId, RunId } from "@smooth/protocol/ids";
 import type { PendingAsk } from "@smooth/protocol/asks";
 import type { HostActions, RunService } from "./actions.ts";
 import type { RunLog } from "./run-log.ts";
+import { waitingHandlers, type WaitingDeps } from "./waiting.ts";
 
 /** The gateway table, answered. Authorisation happened at the door (dispatch); here only the thing itself is done. */
 
 export interface HandlerDeps extends HostActions {
   readonly runLog: RunLog;
+  readonly waiting: WaitingDeps;
   readonly listAsks: (filter: { readonly status: "pending" | "all"; readonly runId?: string | undefined }) => Ask[];
   readonly runs: RunService & {
     output(node: { readonly runId: RunId; readonly nodeId: string; readonly iteration: number }): Promise<unknown>;
@@ -27,7 +29,13 @@ export interface HandlerDeps extends HostActions {
 const OK = { ok: true } as const;
 
 export function makeHandlers(deps: HandlerDeps): Handlers {
-  return { ...runHandlers(deps), ...askHandlers(deps), ...pearlHandlers(deps), ...hostHandlers(deps) };
+  return {
+    ...runHandlers(deps),
+    ...waitingHandlers(deps.waiting),
+    ...askHandlers(deps),
+    ...pearlHandlers(deps),
+    ...hostHandlers(deps),
+  };
 }
 
 function runHandlers({ runs, runLog, newId }: HandlerDeps) {

@@ -100,3 +100,40 @@ test("a reader that has seen enough ends it without a word", async () => {
 
   expect({ code, said }).toEqual({ code: 0, said: [] });
 });
+
+test("why tells every reason with the command that ends it; signal, human answer and resume are those commands", async () => {
+  const { smithers, host } = await bench();
+  host.runs.push(runSummary());
+  const common = { sinceMs: 1, dueMs: null, problem: null };
+  const command = `smithers signal ${RUN_ID} paid --data '<json>'`;
+  host.reasons.push(
+    {
+      kind: "signal",
+      node: { nodeId: "payment", iteration: 0 },
+      text: "waits for the signal paid",
+      command,
+      ...common,
+    },
+    { kind: "paused", node: null, text: "paused by ann", command: null, ...common, problem: "none" },
+  );
+  const told = await smithers(["why", RUN_ID]);
+  await smithers(["signal", RUN_ID, "paid", "--data", '{"amount":3}', "--correlation", "order-1"]);
+  await smithers(["human", "answer", `${RUN_ID}::review::0`, "--value", '{"approved":true}']);
+  await smithers(["resume", RUN_ID]);
+  const broken = await smithers(["signal", RUN_ID, "paid", "--data", "{"]);
+
+  expect(told.out.split("\n")).toEqual([
+    `${RUN_ID} is waiting-event`,
+    "- payment: waits for the signal paid",
+    `    ${command}`,
+    "- paused by ann",
+    "    last problem: none",
+    "",
+  ]);
+  expect(host.did).toEqual([
+    `signal ${RUN_ID} paid {"amount":3} order-1`,
+    `answer ${RUN_ID}::review::0 {"approved":true}`,
+    `resumeRun ${RUN_ID}`,
+  ]);
+  expect(broken).toMatchObject({ code: 4, err: expect.stringContaining("--data is not JSON") as string });
+});

@@ -9,6 +9,7 @@ import type { Program } from "../daemon.ts";
 import { clean, list, say, sayIfCut, show, writeData, type JsonFlag } from "../output.ts";
 import { newProgram, parseArgument, rpcCommand, runProgram, stopSignal } from "../program.ts";
 import { cancel, runRow } from "../th/runs.ts";
+import { parseJson, waitCommands } from "./waits.ts";
 import { describe, eventsSoFar, followRun, isEnd, onlyOne } from "../watch.ts";
 
 /** `smithers`: durable workflows. Never rejects: the answer is the exit code. */
@@ -29,6 +30,7 @@ export async function runSmithers({ argv, version }: Program): Promise<number> {
       show(await connect().call("getNodeOutput", input), { json: true }, () => []);
     });
   for (const verdict of ["approve", "deny"] as const) decideCommand(program, verdict);
+  waitCommands(program);
   rpcCommand(program, "cancel <run>", "cancelRun").action(cancel);
   return runProgram(program, argv.length === 0 ? ["--help"] : argv);
 }
@@ -51,7 +53,7 @@ function upCommand(program: Command): void {
     .action(async (file: string, { input, runId: named, resume, acceptWorkflowChange = false, detach }: UpFlags) => {
       const client = connect();
       const chosen = named === undefined ? {} : { runId: runId(named) };
-      const given = parseArgument(z.record(z.string(), z.unknown()), parseInput(input), "--input");
+      const given = parseArgument(z.record(z.string(), z.unknown()), parseJson(input, "--input"), "--input");
       if (resume !== undefined && named === undefined)
         throw new SmoothError("INVALID_INPUT", "--resume needs --run-id");
       const started =
@@ -62,14 +64,6 @@ function upCommand(program: Command): void {
       say(started.runId);
       return followRun(client, started.runId, { stopAtWait: true });
     });
-}
-
-function parseInput(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new SmoothError("INVALID_INPUT", `--input is not JSON: ${(cause as Error).message}`, { cause });
-  }
 }
 
 async function ps({ status, limit, ...flags }: JsonFlag & { status?: string; limit: string }): Promise<void> {

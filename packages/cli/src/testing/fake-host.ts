@@ -4,7 +4,7 @@ import { openSqlite } from "@smooth/platform/node/sqlite";
 import { systemClock, systemIds } from "@smooth/platform/node/system";
 import { Ask } from "@smooth/protocol/asks";
 import { SmoothError } from "@smooth/protocol/errors";
-import type { Handlers, RunSummary } from "@smooth/protocol/gateway";
+import type { Handlers, RunSummary, WaitReason } from "@smooth/protocol/gateway";
 import type { RunId } from "@smooth/protocol/ids";
 import type { RunEvent, RunEventBody } from "@smooth/protocol/run-events";
 
@@ -14,6 +14,8 @@ export interface FakeHost extends AsyncDisposable {
   readonly did: string[];
   readonly asks: Ask[];
   readonly runs: RunSummary[];
+  /** Why its runs do not go on. */
+  readonly reasons: WaitReason[];
   /** What a run tells when it is followed. */
   script: readonly RunEventBody[];
   /** Settles when `shutdown` was called. */
@@ -65,6 +67,7 @@ export async function serveFakeHost(): Promise<FakeHost> {
     did: [] as string[],
     asks: [] as Ask[],
     runs: [] as RunSummary[],
+    reasons: [] as WaitReason[],
     script: [] as readonly RunEventBody[],
   };
   const gateway = await serveTestGateway({
@@ -82,7 +85,7 @@ export async function serveFakeHost(): Promise<FakeHost> {
   });
 }
 
-type Told = Pick<FakeHost, "did" | "asks" | "runs" | "script">;
+type Told = Pick<FakeHost, "did" | "asks" | "runs" | "reasons" | "script">;
 
 function pearlHandlers(store: ReturnType<typeof openPearlStore>): Partial<Handlers> {
   return {
@@ -121,6 +124,15 @@ function runHandlers(host: Told): Partial<Handlers> {
     resumeRun: async ({ runId, acceptWorkflowChange }) => {
       host.did.push(`resumeRun ${runId}${acceptWorkflowChange ? " accepting changes" : ""}`);
       return { runId, status: "running" };
+    },
+    explainRun: async ({ runId }) => ({ runId: find(runId).runId, status: "waiting-event", reasons: host.reasons }),
+    signalRun: async ({ runId, name, payload, correlationId = "" }) => {
+      host.did.push(`signal ${runId} ${name} ${JSON.stringify(payload)} ${correlationId}`.trim());
+      return { ok: true };
+    },
+    answerQuestion: async ({ requestId, value }) => {
+      host.did.push(`answer ${requestId} ${JSON.stringify(value)}`);
+      return { ok: true };
     },
     pauseRun: note("pause"),
     unpauseRun: note("unpause"),

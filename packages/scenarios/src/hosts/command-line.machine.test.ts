@@ -248,6 +248,24 @@ describe("smithers", () => {
     expect(events.at(-1)).toMatchObject({ type: "run.status", status: "finished" });
   });
 
+  test("why names the command that ends a wait, and that command ends it", async () => {
+    const example = (name: string): string => join(ROOT, "examples", `${name}.tsx`);
+    await smithers("up", example("wait-for-event"), "--run-id", "run-signal0001");
+    await smithers("up", example("human-task"), "--run-id", "run-human0001");
+
+    const { reasons } = await json<Output<"explainRun">>(smithers("why", "run-signal0001", "--json"));
+    expect(reasons).toMatchObject([{ command: "smithers signal run-signal0001 pr-merged --data '<json>'" }]);
+    expect((await smithers("signal", "run-signal0001", "pr-merged", "--data", '{"sha":"c0ffee"}')).code).toBe(0);
+    await status("run-signal0001", "finished");
+    expect(await json(smithers("output", "run-signal0001", "release"))).toEqual({ output: { released: "c0ffee" } });
+
+    expect((await smithers("why", "run-human0001")).out).toContain("smithers human answer run-human0001::review::0");
+    const answer = (value: string) => smithers("human", "answer", "run-human0001::review::0", "--value", value);
+    expect(await answer('{"approved":"perhaps"}')).toMatchObject({ code: 4 });
+    expect((await answer('{"approved":true,"severity":"low"}')).code).toBe(0);
+    await status("run-human0001", "finished");
+  });
+
   test("deny fails it, cancel cancels it, --detach leaves at once", async () => {
     for (const id of ["run-gate00002", "run-gate00003"])
       expect(await up("--run-id", id, "--detach")).toMatchObject({ code: 0, out: `${id}\n` });
