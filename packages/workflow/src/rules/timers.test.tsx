@@ -3,7 +3,7 @@
 import { findResumable } from "@smooth/engine/control";
 import { settle } from "@smooth/platform/testing";
 import { describe, expect, test } from "vitest";
-import { Loop, Parallel, Sequence, smithers, Task, Timer, Workflow, outputs, one } from "../testing/rules.ts";
+import { Approval, Loop, Parallel, Sequence, smithers, Task, Timer, Workflow, outputs, one } from "../testing/rules.ts";
 import { OWNER, runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
 const HOUR = 3_600_000;
@@ -154,6 +154,26 @@ test("M1: in a loop `every` keeps its beat, and beats that a slow pass missed ar
 
   const dues = engine.events.flatMap((event) => (event.type === "wait.opened" ? [event.on.dueMs] : []));
   expect(dues).toEqual([1, 2, 5].map((hours) => startMs + hours * HOUR));
+});
+
+test("the time of a timer that has left the tree wakes nobody, and keeps no process busy when it is over", async () => {
+  const workflow = smithers((ctx) => (
+    <Workflow name="overtaken">
+      <Parallel>
+        <Task id="fast" output={outputs.n}>
+          {one}
+        </Task>
+        {ctx.outputMaybe(outputs.n, "fast") ? null : <Timer id="late" duration="10s" />}
+      </Parallel>
+      <Approval id="ask" output={outputs.decision} request={{ title: "?" }} />
+    </Workflow>
+  ));
+  const { runId, result, ...engine } = await runToEnd(workflow);
+  expect(result).toMatchObject({ status: "waiting-approval", waiting: [{ nodeId: "ask" }], wakeAtMs: null });
+
+  await engine.clock.advance(20_000);
+
+  expect(await (await engine.resume(workflow, runId)).result).toEqual(result);
 });
 
 test.each([

@@ -49,6 +49,8 @@ export class Waits {
   readonly #unasked = new Set<string>();
   readonly #unsure: ApprovalLeaf[] = [];
   readonly #past = new Map<string, readonly PastDecision[]>();
+  /** What the current frame shows; undefined: there was none yet. */
+  #shown: Plan["leaves"] | undefined;
 
   constructor(input: WaitsInput, to: WaitSink) {
     this.#in = input;
@@ -86,7 +88,7 @@ export class Waits {
 
   /** Something can only be settled after a look at the store. */
   get wantsLook(): boolean {
-    return this.#reasons().some((on) => isOverdue(on, this.#in.clock.now()));
+    return this.#shownReasons().some((on) => isOverdue(on, this.#in.clock.now()));
   }
 
   /** What was decided in other runs may have to be looked up first: then `learn` answers the leaf again. */
@@ -127,6 +129,7 @@ export class Waits {
   settle({ leaves }: Plan): boolean {
     const { clock, state } = this.#in;
     const nowMs = clock.now();
+    this.#shown = leaves;
     if (!this.#stirred && (this.dueMs() ?? Infinity) > nowMs) return false;
     this.#stirred = false;
     const settled = [...state.waiting].map(([key, on]) => {
@@ -170,7 +173,7 @@ export class Waits {
 
   /** The earliest time that settles one of them. */
   dueMs(): number | null {
-    const dues = this.#reasons().flatMap(({ dueMs }) => dueMs ?? []);
+    const dues = this.#shownReasons().flatMap(({ dueMs }) => dueMs ?? []);
     return dues.length > 0 ? Math.min(...dues) : null;
   }
 
@@ -180,6 +183,11 @@ export class Waits {
     if (wakeAtMs !== null && wakeAtMs - this.#in.clock.now() <= SIT_OUT_MS) return undefined;
     const reasons = keys.flatMap((key) => this.#in.state.waiting.get(key) ?? []);
     return { status: waitStatus(reasons), waiting: keys.map(parseStateKey), wakeAtMs };
+  }
+
+  /** The time of a wait that has left the tree settles nothing: to wake for it would be to wake for ever. */
+  #shownReasons(): readonly WaitOn[] {
+    return [...this.#in.state.waiting].flatMap(([key, on]) => (this.#shown && !this.#shown.has(key) ? [] : on));
   }
 
   #reasons(): readonly WaitOn[] {
