@@ -195,7 +195,7 @@ const WAITS_ON: Readonly<Record<WaitKind, string>> = {
 };
 
 const WAITS: Partial<Record<EngineStatus, string>> = {
-  "waiting-approval": "Waits for your decision.",
+  "waiting-approval": "Waits for a person.",
   "waiting-event": "Waits for an event.",
   "waiting-timer": "Waits for its time.",
   "waiting-quota": "Waits until the provider's limit resets.",
