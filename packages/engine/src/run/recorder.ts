@@ -10,7 +10,7 @@ import { askedRow } from "./waits/ask.ts";
 import type { RunEventBody, StoredEvent } from "./events.ts";
 import { patiently, type Patience } from "./patience.ts";
 
-type Draft = {
+export type Draft = {
   -readonly [K in "events" | "outputs" | "approvals" | "voided" | "heartbeats" | "cached"]: Batch[K][number][];
 };
 const emptyDraft = (): Draft => ({ events: [], outputs: [], approvals: [], voided: [], heartbeats: [], cached: [] });
@@ -28,11 +28,12 @@ export interface RecorderInput {
   readonly patience: Patience;
 }
 
+export type OnForeign = (event: StoredEvent) => void;
 type End = Omit<StatusChange, "seenSeq">;
 
 export class Recorder {
   readonly #in: RecorderInput;
-  readonly #onForeign: (event: StoredEvent) => void;
+  readonly #onForeign: OnForeign;
   #deliveredSeq: number;
   #seenSeq: number;
   draft = emptyDraft();
@@ -40,7 +41,7 @@ export class Recorder {
   successor: Successor | undefined;
 
   /** `onForeign` hears each event that somebody else wrote (R3). */
-  constructor(input: RecorderInput, onForeign: (event: StoredEvent) => void) {
+  constructor(input: RecorderInput, onForeign: OnForeign) {
     this.#in = input;
     this.#onForeign = onForeign;
     this.#deliveredSeq = input.deliveredSeq;

@@ -1,0 +1,79 @@
+/** What one tick records. An event counts from the moment it is drafted, and all of a tick's are written in one transaction.
+ *  L2. An outcome is recorded once; when the epoch has moved on, nothing more is recorded. */
+import { refOf, stateKey } from "../graph/identity.ts";
+import type { Plan, PlanLeaf, TaskLeaf } from "../graph/plan.ts";
+import { decodeRow, encodeRow, type Recorded, type Row } from "../outputs/table.ts";
+import type { NewApproval, Successor } from "../store/port.ts";
+import { aftermathOf, type Origin } from "./aftermath.ts";
+import type { CurrentFrame } from "./current-frame.ts";
+import type { RunEventBody } from "./events.ts";
+import type { LoopInput } from "./loop-input.ts";
+import { Recorder, type Draft, type OnForeign, type RecorderInput } from "./recorder.ts";
+import { lastChange, type RunResult, type Stop } from "./result.ts";
+import { applyEvent } from "./state.ts";
+
+export class Journal {
+  readonly #in: LoopInput;
+  readonly #frame: CurrentFrame;
+  readonly #recorder: Recorder;
+
+  /** `onForeign` hears each event that somebody else wrote. */
+  constructor(input: LoopInput & RecorderInput, frame: CurrentFrame, onForeign: OnForeign) {
+    this.#in = input;
+    this.#frame = frame;
+    this.#recorder = new Recorder(input, onForeign);
+  }
+
+  /** What goes with the events into the same transaction. */
+  get draft(): Omit<Draft, "events"> {
+    return this.#recorder.draft;
+  }
+
+  emit = (event: RunEventBody): void => {
+    const { nodes } = this.#in.state;
+    const key = "nodeId" in event ? stateKey(event) : "";
+    const before = nodes.get(key);
+    this.#recorder.draft.events.push(event);
+    applyEvent(this.#in.state, event);
+    if (nodes.get(key) !== before && event.type !== "node.started") this.#frame.schedule?.changed(key);
+  };
+
+  ask = (approval: NewApproval): void => void this.#recorder.draft.approvals.push(approval);
+
+  finish = (leaf: PlanLeaf, { row, table, ...how }: Recorded): void => {
+    const cells = encodeRow(table, row);
+    this.#in.rows.add(table.name, refOf(leaf), decodeRow(table, cells));
+    this.#recorder.draft.outputs.push({ ...refOf(leaf), table, cells });
+    this.emit({ type: "node.finished", ...refOf(leaf), output: table.name, ...how });
+    this.#frame.recorded(table.name, leaf);
+  };
+
+  finishTask(leaf: TaskLeaf, row: Row, { cached, ...origin }: Origin & { readonly cached?: true }): void {
+    this.finish(leaf, { row, table: leaf.output, ...(cached ? { cached } : {}) });
+    const due = aftermathOf(leaf, origin, { runId: this.#in.runId, workflow: this.#frame.name });
+    if (due) this.emit(due);
+  }
+
+  /** What comes before it has led to this plan. */
+  rendered(plan: Plan): void {
+    this.#recorder.rendered(plan);
+  }
+
+  /** Created with the flush that ends this run. */
+  succeededBy(successor: Successor): void {
+    this.#recorder.successor = successor;
+  }
+
+  /** Hears what others wrote up to `lastSeq`. */
+  async catchUp(lastSeq: number): Promise<void> {
+    await this.#recorder.catchUp(lastSeq);
+  }
+
+  /** `end`: what this owner's work comes to with it. Rejects when the store fails. */
+  async flush(end: RunResult | undefined, stop: Stop | undefined): Promise<"recorded" | "stale"> {
+    if (stop?.status === "lost") return "stale"; // L2
+    const last = end && lastChange(end, stop?.status === "failed" ? stop.error : null);
+    if (last?.event) this.#recorder.draft.events.push(last.event);
+    return this.#recorder.flush(last?.change ?? null);
+  }
+}

@@ -1,0 +1,48 @@
+/** Where an attempt works: in its worktree or the run's own folder, and what it did to the files there. */
+import type { Log } from "@smooth/platform/ports";
+import { SmoothError } from "@smooth/protocol/errors";
+import type { WorktreeSpec } from "../graph/plan.ts";
+import { aroundFiles, type FilesInput } from "../task/around-files.ts";
+import { failure, runAttempt, type AttemptInput, type AttemptOutcome } from "../task/attempt.ts";
+import type { Worktrees } from "../task/worktrees.ts";
+import type { RunEventBody } from "./events.ts";
+
+export interface WorkplaceInput {
+  readonly runId: string;
+  readonly log: Log;
+  /** What agents edit; null: it is not under version control. */
+  readonly files: FilesInput | null;
+  readonly worktrees: Worktrees | null;
+  readonly note: (event: RunEventBody) => void;
+}
+
+/** A worktree that cannot be opened is the attempt's failure. Never rejects. */
+export async function runInPlace(
+  place: WorkplaceInput,
+  attempt: Omit<AttemptInput, "worktree">,
+): Promise<AttemptOutcome> {
+  const spec = attempt.leaf.worktree;
+  if (!spec) return amidFiles(place, { ...attempt, worktree: null });
+  try {
+    const path = await opened(place, spec);
+    return await amidFiles(place, { ...attempt, worktree: { id: spec.id, branch: spec.branch, path } });
+  } catch (error) {
+    return failure(error, { leaf: attempt.leaf });
+  }
+}
+
+async function opened({ worktrees, runId }: WorkplaceInput, spec: WorktreeSpec): Promise<string> {
+  if (!worktrees)
+    throw new SmoothError("VCS_FAILED", `there is no repository to make worktree ${spec.id} of`, {
+      details: { failureRetryable: false },
+    });
+  return (await worktrees.open(spec, runId)).path;
+}
+
+function amidFiles({ files, log, note }: WorkplaceInput, input: AttemptInput): Promise<AttemptOutcome> {
+  const { leaf, attempt } = input;
+  const ref = { nodeId: leaf.nodeId, iteration: leaf.iteration, attempt };
+  const root = input.worktree?.path ?? files?.root;
+  const edits = leaf.body.mode === "agent" && files && root ? { ...files, root } : null; // a name costs about what ten compute steps do
+  return aroundFiles(edits, { ref, log, note }, () => runAttempt(input));
+}
