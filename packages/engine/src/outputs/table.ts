@@ -113,26 +113,47 @@ function decodeCell(column: Column, cell: Exclude<SqlValue, null>): unknown {
   return column.kind === "boolean" ? cell === 1 : cell;
 }
 
-/** JSON that keeps what plain JSON loses, as `{"$smooth": [type, text]}`. */
+/** JSON that keeps what plain JSON loses, as `{"$smooth": [type, what it is made of]}`. */
 const TAG = "$smooth";
 
 export const rowToJson = (row: Row): string => toJson(row);
 export const rowFromJson = (text: string): Row => fromJson(text) as Row;
 
+/** Throws for what JSON has no word for: a function, a symbol. */
 function toJson(value: unknown): string {
-  return JSON.stringify(value, function (this: Record<string, unknown>, key, plain: unknown) {
-    const raw = this[key];
-    if (raw instanceof Date) return { [TAG]: ["date", raw.toISOString()] };
-    if (typeof raw === "bigint") return { [TAG]: ["bigint", String(raw)] };
-    return plain;
-  });
+  const text = JSON.stringify(value, function (this: Record<string, unknown>, key, plain: unknown) {
+    const tagged = tagOf(this[key]);
+    return tagged ? { [TAG]: tagged } : plain;
+  }) as string | undefined;
+  if (text === undefined) throw new TypeError(`a ${typeof value} is no data`);
+  return text;
 }
+
+function tagOf(raw: unknown): readonly [string, unknown] | undefined {
+  if (raw instanceof Date) return ["date", raw.toISOString()];
+  if (typeof raw === "bigint") return ["bigint", String(raw)];
+  if (typeof raw === "number" && !Number.isFinite(raw)) return ["number", String(raw)];
+  if (raw instanceof Map) return ["map", [...raw]];
+  if (raw instanceof Set) return ["set", [...raw]];
+  // An author's own key that is called like ours.
+  if (typeof raw === "object" && raw !== null && Object.hasOwn(raw, TAG)) return ["object", Object.entries(raw)];
+  return undefined;
+}
+
+type Made = (from: unknown) => unknown;
+const UNTAGGED: Readonly<Record<string, Made>> = {
+  date: (text) => new Date(String(text)),
+  bigint: (text) => BigInt(String(text)),
+  number: Number,
+  map: (entries) => new Map(entries as [unknown, unknown][]),
+  set: (members) => new Set(members as unknown[]),
+  object: (entries) => Object.fromEntries(entries as [string, unknown][]),
+};
 
 function fromJson(text: string): unknown {
   if (!text.includes(TAG)) return JSON.parse(text);
   return JSON.parse(text, (_key, value: unknown) => {
     const tagged = (value as Record<string, unknown> | null)?.[TAG];
-    if (!Array.isArray(tagged)) return value;
-    return tagged[0] === "date" ? new Date(String(tagged[1])) : BigInt(String(tagged[1]));
+    return Array.isArray(tagged) ? (UNTAGGED[String(tagged[0])]?.(tagged[1]) ?? value) : value;
   });
 }

@@ -20,6 +20,10 @@ const rich = z.object({
   one: z.union([z.string(), z.number()]),
   big: z.bigint(),
   kind: z.enum(["a", "b"]),
+  names: z.set(z.string()),
+  dates: z.map(z.string(), z.date()),
+  numbers: z.array(z.any()),
+  called: z.any(),
 });
 const value: z.infer<typeof rich> = {
   aText: "line\nline ✓ \u0000 '\"",
@@ -33,6 +37,10 @@ const value: z.infer<typeof rich> = {
   one: "7",
   big: 2n ** 70n,
   kind: "b",
+  names: new Set(["x", "y"]),
+  dates: new Map([["x", new Date(7)]]),
+  numbers: [Number.NaN, -Infinity, 1],
+  called: { $smooth: ["bigint", "like ours"], on: new Date(1) },
 };
 
 test("one row per (run, node, iteration), in a table per schema, with snake_case columns; every value comes back as it was", async () => {
@@ -106,4 +114,22 @@ test("a schema whose field changed its type is refused at start by the column's 
     message: expect.stringContaining("column a"),
   });
   expect(changed.ran()).toBe(0);
+});
+
+test("a value that is no data fails its attempt, never the run's transaction", async () => {
+  const { Workflow, Task, smithers, outputs } = createSmithers({ any: z.object({ v: z.any() }) });
+  const engine = testEngine();
+  const handle = await engine.start(
+    smithers(() => (
+      <Workflow name="no data">
+        <Task id="a" output={outputs.any} continueOnFail>
+          {() => ({ v: () => 1 })}
+        </Task>
+      </Workflow>
+    )),
+    { store: openSqliteStore(openSqlite(":memory:")) },
+  );
+
+  expect((await handle.result).status).toBe("finished");
+  expect(engine.events.find(({ type }) => type === "node.failed")).toMatchObject({ error: { code: "INVALID_OUTPUT" } });
 });
