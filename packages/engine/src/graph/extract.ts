@@ -13,7 +13,18 @@ import { readSubflow } from "./leaves/subflow.ts";
 import { readTask } from "./leaves/task.ts";
 import { readTimer } from "./leaves/timer.ts";
 import type { Plan, PlanGroup, PlanLeaf, PlanLoop, PlanNode } from "./plan.ts";
-import { aBoolean, aNumber, aString, badProp, componentName, HOST, onlyKnown, oneOf, optional } from "./props.ts";
+import {
+  aBoolean,
+  aNumber,
+  aString,
+  atLeast,
+  badProp,
+  componentName,
+  HOST,
+  onlyKnown,
+  oneOf,
+  optional,
+} from "./props.ts";
 import { readSaga, readSagaStep, readTry } from "./scopes.ts";
 import { group, idOrPlace, sequence, unique, type ExtractInput, type Place, type Walk } from "./walk.ts";
 
@@ -160,7 +171,7 @@ function loop(element: HostElement, place: Place, walk: Walk): PlanLoop {
     loopId,
     iteration: walk.loops.get(loopId) ?? 0,
     until: optional(element, "until", aBoolean) ?? false,
-    maxIterations: optional(element, "maxIterations", aNumber) ?? 5,
+    maxIterations: optional(element, "maxIterations", atLeast(1)) ?? 5,
     onMaxReached: optional(element, "onMaxReached", oneOf("return-last", "fail")) ?? "return-last",
     continueEvery: cap(optional(element, "continueAsNewEvery", aNumber)),
     around: chain.map((outer, depth) => {

@@ -1,5 +1,6 @@
 /** Reads the props of host elements: what is not implemented is refused by name, never ignored. */
 import { SmoothError } from "@smooth/protocol/errors";
+import type { JsonValue } from "../outputs/json.ts";
 import type { HostElement } from "../render/renderer.ts";
 
 export const HOST = {
@@ -54,10 +55,19 @@ export function onlyKnown(element: HostElement, known: readonly string[]): void 
 /** A prop of the wrong type is refused with its value. */
 export function badProp(element: HostElement, name: string, wanted: string): SmoothError {
   const value = element.props[name];
-  const said = typeof value === "function" ? "a function" : (JSON.stringify(value) ?? "nothing");
+  const said = typeof value === "function" ? "a function" : shown(value);
   return new SmoothError("INVALID_INPUT", `${elementName(element)} prop \`${name}\` must be ${wanted}, not ${said}`, {
     details: { element: componentName(element.tag), prop: name },
   });
+}
+
+/** Numbers that JSON would call null, and values that it cannot write, are called by their own names. */
+function shown(value: unknown): string {
+  try {
+    return typeof value === "number" ? String(value) : (JSON.stringify(value) ?? "nothing");
+  } catch {
+    return `a ${typeof value} that is no JSON`;
+  }
 }
 
 export function optional<T>(
@@ -80,6 +90,10 @@ export const aBoolean = {
   wanted: "true or false",
 };
 export const aNumber = { test: (value: unknown): value is number => typeof value === "number", wanted: "a number" };
+export const atLeast = (least: number) => ({
+  test: (value: unknown): value is number => typeof value === "number" && value >= least,
+  wanted: `a number ≥ ${least}`,
+});
 export const aDuration = {
   test: (value: unknown): value is number => typeof value === "number" && value > 0,
   wanted: "a positive number of milliseconds",
@@ -93,6 +107,16 @@ export const aRecord = {
   test: (value: unknown): value is Readonly<Record<string, unknown>> =>
     typeof value === "object" && value !== null && !Array.isArray(value),
   wanted: "an object",
+};
+export const aJsonRecord = {
+  test(value: unknown): value is Readonly<Record<string, JsonValue>> {
+    try {
+      return aRecord.test(value) && typeof JSON.stringify(value) === "string";
+    } catch {
+      return false;
+    }
+  },
+  wanted: "an object that can be written as JSON",
 };
 export const oneOf = <T extends string>(...values: readonly T[]) => ({
   test: (value: unknown): value is T => (values as readonly unknown[]).includes(value),

@@ -22,6 +22,8 @@ export interface Renderer {
 }
 
 const MAX_EFFECT_ROUNDS = 50;
+/** React takes a tree down by recursion, and a stack that overflows there leaves it useless for every other run. */
+const MAX_DEPTH = 500;
 
 interface Container {
   readonly children: HostNode[];
@@ -97,8 +99,6 @@ const nothing = (): void => {};
 const no = (): boolean => false;
 let priority: number = NoEventPriority;
 
-const HOST_CONTEXT = {};
-
 /** The part of React's host contract that a tree in memory needs. */
 const hostConfig = {
   isPrimaryRenderer: false,
@@ -140,8 +140,12 @@ const hostConfig = {
   commitMount: nothing,
   preparePortalMount: nothing,
   detachDeletedInstance: nothing,
-  getRootHostContext: () => HOST_CONTEXT,
-  getChildHostContext: (context: unknown) => context,
+  /** The depth of a host element; thrown here, it is the frame's own failure. */
+  getRootHostContext: () => 0,
+  getChildHostContext(depth: number): number {
+    if (depth < MAX_DEPTH) return depth + 1;
+    throw new SmoothError("WORKFLOW_RENDER_FAILED", `elements are nested deeper than ${MAX_DEPTH}`);
+  },
   getPublicInstance: (node: HostNode) => node,
   getInstanceFromNode: () => null,
   getInstanceFromScope: () => null,

@@ -13,12 +13,22 @@ export function parseInput(schema: z.ZodType | null, given: unknown): unknown {
   if (typeof given !== "object" || given === null || Array.isArray(given)) throw invalid("must be an object");
   const { [CONTINUATION]: handedOver, ...input } = given as Readonly<Record<string, unknown>>;
   if (depthOver(input, MAX_DEPTH)) throw invalid(`is nested deeper than ${MAX_DEPTH}`);
-  const text = JSON.stringify(input);
+  const text = attempted("cannot be written as JSON", () => JSON.stringify(input));
   if (text.length > MAX_INPUT) throw invalid(`is ${text.length} characters of JSON; the limit is ${MAX_INPUT}`);
-  const parsed = (schema ?? z.unknown()).safeParse(input);
+  // As the store gives it back: a resumed run must see what the first frame saw.
+  const parsed = attempted("does not fit", () => (schema ?? z.unknown()).safeParse(JSON.parse(text)));
   if (!parsed.success) throw invalid(`does not fit: ${z.prettifyError(parsed.error)}`);
-  const own = structuredClone(parsed.data);
+  const own = attempted("is no plain data once parsed", () => structuredClone(parsed.data));
   return deepFreeze(handedOver === undefined ? own : Object.assign(own as object, { [CONTINUATION]: handedOver }));
+}
+
+/** A schema may throw, or be async, or make something that is no data. */
+function attempted<T>(problem: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw invalid(`${problem}: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 const invalid = (problem: string): SmoothError => new SmoothError("INVALID_INPUT", `the workflow's input ${problem}`);

@@ -1,13 +1,12 @@
 /** What every leaf of the plan has, whatever it does or waits for. */
 import { z } from "zod";
-import type { JsonValue } from "../../outputs/json.ts";
 import type { OutputRegistry } from "../../outputs/registry.ts";
 import type { OutputTable } from "../../outputs/table.ts";
 import type { HostElement } from "../../render/renderer.ts";
 import type { Aspects } from "../../schedule/budget.ts";
 import { resolveRef, stateKey, type LoopChain, type LoopIterations } from "../identity.ts";
 import type { LeafBase, PlanLeaf, ScopePart, WorktreeSpec } from "../plan.ts";
-import { aBoolean, aRecord, aString, badProp, elementName, optional, strings } from "../props.ts";
+import { aBoolean, aJsonRecord, aRecord, aString, badProp, elementName, optional, strings } from "../props.ts";
 
 export interface LeafScope {
   readonly registry: OutputRegistry;
@@ -54,7 +53,7 @@ export function readPlace(element: HostElement, { chain, within, worktree, aspec
     skipIf: optional(element, "skipIf", aBoolean) ?? false,
     continueOnFail: optional(element, "continueOnFail", aBoolean) ?? false,
     label: optional(element, "label", aString) ?? id,
-    meta: (optional(element, "meta", aRecord) ?? {}) as Readonly<Record<string, JsonValue>>,
+    meta: optional(element, "meta", aJsonRecord) ?? {},
     async: false,
   };
 }

@@ -11,8 +11,8 @@ import type { TaskBody, TaskLeaf } from "../plan.ts";
 import {
   aBoolean,
   aDuration,
-  aNumber,
   aRecord,
+  atLeast,
   badProp,
   elementName,
   oneOf,
@@ -71,18 +71,35 @@ export function readTask(element: HostElement, scope: LeafScope): DraftLeaf {
 }
 
 export function readRetry(element: HostElement, absent: RetryPolicy = DEFAULT_RETRY): RetryPolicy {
-  const policy = optional(element, "retryPolicy", aRecord);
-  const retries = element.props["noRetry"] === true ? 0 : optional(element, "retries", aNumber);
-  const given = Object.fromEntries(
-    Object.entries(policy ?? {}).filter(([, value]) => value !== undefined),
-  ) as Partial<RetryPolicy>;
+  const policy = readPolicy(element);
+  const given = optional(element, "retries", atLeast(0));
+  const retries = optional(element, "noRetry", aBoolean) === true ? 0 : given;
   // An explicit policy means its delays; jitter is then only what it asks for.
   return {
     ...absent,
     ...(policy ? { jitter: false } : {}),
-    ...given,
+    ...policy,
     retries: retries ?? absent.retries,
   };
+}
+
+const amount = z.number().nonnegative().optional();
+const Policy = z.strictObject({
+  backoff: z.enum(["fixed", "linear", "exponential"]).optional(),
+  initialDelayMs: amount,
+  maxDelayMs: amount,
+  multiplier: amount,
+  jitter: z.boolean().optional(),
+});
+
+/** A delay that is no number would be a wake time that the log cannot hold. */
+function readPolicy(element: HostElement): Partial<RetryPolicy> | null {
+  const given = element.props["retryPolicy"];
+  if (given === undefined || given === null) return null;
+  const parsed = Policy.safeParse(given);
+  if (!parsed.success)
+    throw badProp(element, "retryPolicy", "{ backoff?, initialDelayMs?, maxDelayMs?, multiplier?, jitter? }");
+  return Object.fromEntries(Object.entries(parsed.data).filter(([, value]) => value !== undefined));
 }
 
 const Cache = z.strictObject({

@@ -1,0 +1,95 @@
+/** @jsxImportSource @smooth/workflow */
+/** What is no use to the engine is refused by name, before it can harm this run or another one. */
+import type { ReactElement } from "react";
+import type { JsonValue } from "@smooth/engine/json";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { createSmithers } from "../create-smithers.ts";
+import { Loop, one, outputs, Sequence, smithers, Task, Workflow } from "../testing/rules.ts";
+import { runToEnd, testEngine } from "../testing/run-in-memory.ts";
+
+const wf = (child: ReactElement) => smithers(() => <Workflow name="bad">{child}</Workflow>);
+const task = (props: object) => (
+  <Task id="a" output={outputs.n} {...props}>
+    {one}
+  </Task>
+);
+const circle: Record<string, unknown> = {};
+circle["self"] = circle;
+
+test.each<[string, object, string]>([
+  ["retries that are no number", { retries: Number.NaN }, "`retries` must be a number ≥ 0, not NaN"],
+  ["fewer retries than none", { retries: -1 }, "`retries` must be"],
+  ["a noRetry that is no boolean", { noRetry: "yes" }, "`noRetry` must be true or false"],
+  ["a backoff that nobody knows", { retryPolicy: { backoff: "weird" } }, "`retryPolicy` must be"],
+  ["a delay that is no number", { retryPolicy: { initialDelayMs: Number.NaN } }, "`retryPolicy` must be"],
+  ["a delay with another name", { retryPolicy: { delayMs: 5 } }, "`retryPolicy` must be"],
+  ["meta that no log can hold", { meta: circle }, "`meta` must be an object that can be written as JSON"],
+  ["meta with a bigint", { meta: { n: 1n } }, "`meta` must be"],
+  ["an agent that is none, and no JSON either", { agent: circle }, "`agent` must be an object with generate()"],
+])("%s fails the run before anything starts", async (_, props, said) => {
+  const { result, trace } = await runToEnd(wf(task(props)));
+
+  expect(result).toMatchObject({ status: "failed", error: { code: "INVALID_INPUT" } });
+  expect(result).toHaveProperty("error.message", expect.stringContaining(said));
+  expect(trace()).toEqual([]);
+});
+
+test.each([0, -1, Number.NaN])("a loop of at most %d passes is refused", async (maxIterations) => {
+  const loop = (
+    <Loop id="l" until={false} maxIterations={maxIterations}>
+      {task({})}
+    </Loop>
+  );
+
+  const { result } = await runToEnd(wf(loop));
+
+  expect(result).toMatchObject({ status: "failed", error: { code: "INVALID_INPUT" } });
+});
+
+test("elements nested without measure fail their own run, and no other", async () => {
+  let nested = task({});
+  for (let depth = 0; depth < 3_000; depth += 1) nested = <Sequence>{nested}</Sequence>;
+
+  const deep = await runToEnd(wf(nested));
+  const other = await runToEnd(wf(task({})));
+
+  expect(deep.result).toMatchObject({ status: "failed", error: { code: "WORKFLOW_RENDER_FAILED" } });
+  expect(other.result.status).toBe("finished");
+});
+
+const takes = (input: z.ZodType) => {
+  const own = createSmithers({ input: input as z.ZodObject, n: z.object({ n: z.number() }) });
+  return own.smithers(() => (
+    <own.Workflow name="takes">
+      <own.Task id="a" output={own.outputs.n}>
+        {one}
+      </own.Task>
+    </own.Workflow>
+  ));
+};
+const text = z.object({ a: z.string() });
+
+test.each<[string, z.ZodType, unknown]>([
+  ["cannot be written as JSON", z.any(), { a: 1n }],
+  ["is checked by an async schema", text.refine(async () => true), { a: "" }],
+  ["makes its schema throw", text.transform(() => JSON.parse("{")), { a: "" }],
+  ["becomes something that is no data", text.transform(() => one), { a: "" }],
+])("an input that %s is refused before there is a run", async (_, schema, input) => {
+  const engine = testEngine();
+
+  await expect(engine.start(takes(schema), { input: input as JsonValue })).rejects.toMatchObject({
+    code: "INVALID_INPUT",
+  });
+  expect(await engine.store.runs({})).toEqual([]);
+});
+
+test("the first frame sees the input as a resumed run will: as JSON gives it back", async () => {
+  const input = { on: new Date(0) } as unknown as JsonValue;
+
+  await expect(testEngine().start(takes(z.object({ on: z.date() })), { input })).rejects.toMatchObject({
+    code: "INVALID_INPUT",
+  });
+  const { result } = await runToEnd(takes(z.object({ on: z.coerce.date() })), { input });
+  expect(result.status).toBe("finished");
+});
