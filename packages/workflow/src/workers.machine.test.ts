@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { openPostgresStore } from "@smooth/engine/store/postgres";
-import type { RunStore } from "@smooth/engine/store";
+import { NOTHING, type RunStore } from "@smooth/engine/store";
 import { openPostgres } from "@smooth/platform/node/postgres";
 import type { Postgres } from "@smooth/platform/ports";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
@@ -45,11 +45,10 @@ afterEach(() => pg.close());
 async function queue(count: number): Promise<string[]> {
   const runIds = Array.from({ length: count }, (_, at) => `run-${at}`);
   const owner = { host: "none", boot: "none", pid: 1, pidStartedAt: "1" };
-  const nothing = { events: [], outputs: [], approvals: [], voided: [], heartbeats: [], frames: [], cached: [] };
   for (const [at, runId] of runIds.entries()) {
     await store.create({ runId, workflow: at % 2 ? "chain" : "fan", input: {}, auth: null, owner, atMs: 1 });
     const status = { status: "running", error: null, wakeAtMs: null, seenSeq: 1 } as const;
-    await store.commit({ runId, epoch: 1, atMs: 1, ...nothing, status });
+    await store.commit({ runId, epoch: 1, atMs: 1, ...NOTHING, status });
   }
   return runIds;
 }

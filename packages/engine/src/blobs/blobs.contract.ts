@@ -3,7 +3,7 @@ import { memoryBlobs } from "@smooth/platform/testing/blobs";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { decodeRow, encodeRow, outputTable } from "../outputs/table.ts";
-import type { Batch, Owner, RunStore } from "../store/port.ts";
+import { NOTHING, type Batch, type Owner, type RunStore } from "../store/port.ts";
 import { withBlobs } from "./with-blobs.ts";
 
 const OWNER: Owner = { host: "h", boot: "b", pid: 1, pidStartedAt: "1" };
@@ -14,14 +14,7 @@ const batch = (change: Partial<Batch>): Batch => ({
   runId: "run-1",
   epoch: 1,
   atMs: 10,
-  events: [],
-  outputs: [],
-  approvals: [],
-  voided: [],
-  heartbeats: [],
-  frames: [],
-  cached: [],
-  status: null,
+  ...NOTHING,
   ...change,
 });
 const output = (row: typeof ROW) => ({ table: TABLE, nodeId: "a", iteration: 0, cells: encodeRow(TABLE, row) });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { openMemoryStore } from "../store/memory.ts";
+import { NOTHING } from "../store/port.ts";
 import { gc, planGc } from "./gc.ts";
 
 type Run = Parameters<typeof planGc>[0][number];
@@ -50,12 +51,11 @@ test("N2: a dry run changes nothing; the real one does what it showed", async ()
   const store = openMemoryStore();
   const owner = { host: "h", boot: "b", pid: 1, pidStartedAt: "1" };
   await store.create({ runId: "run-1", workflow: "w", input: {}, auth: null, owner, atMs: 1 });
-  const nothing = { events: [], outputs: [], approvals: [], voided: [], heartbeats: [], cached: [], frames: [] };
   await store.commit({
     runId: "run-1",
     epoch: 1,
     atMs: 1,
-    ...nothing,
+    ...NOTHING,
     status: { status: "finished", error: null, wakeAtMs: null, seenSeq: 1 },
   });
 

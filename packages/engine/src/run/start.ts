@@ -12,7 +12,7 @@ import { OutputRows } from "../outputs/rows.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { JudgeModel } from "../scorers/scorer.ts";
 import type { Unavailable } from "../store/unavailable.ts";
-import type { Owner, RunRow, RunStore } from "../store/port.ts";
+import { NOTHING, type Owner, type RunRow, type RunStore } from "../store/port.ts";
 import type { AgentLike } from "../task/body.ts";
 import type { WorkspaceVcs } from "../time-travel/files.ts";
 import type { StoredEvent } from "./events.ts";
@@ -186,10 +186,9 @@ async function letGo(
   store: RunStore,
   { run, epoch, atMs }: { readonly run: RunRow; readonly epoch: number; readonly atMs: number },
 ): Promise<void> {
-  const nothing = { events: [], outputs: [], approvals: [], voided: [], heartbeats: [], cached: [], frames: [] };
   // Due at once when it waited: nobody has looked at what came after the claim (S6).
   const status = { status: run.status, error: null, wakeAtMs: run.wakeAtMs, seenSeq: run.lastSeq };
-  await store.commit({ runId: run.runId, epoch, atMs, ...nothing, status });
+  await store.commit({ runId: run.runId, epoch, atMs, ...NOTHING, status });
 }
 
 type Taking = RunOptions &

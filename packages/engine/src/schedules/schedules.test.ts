@@ -3,7 +3,7 @@ import { countingIds, ManualClock, memoryLog } from "@smooth/platform/testing";
 import { describe, expect, test } from "vitest";
 import { SmoothError } from "@smooth/protocol/errors";
 import { openMemoryStore } from "../store/memory.ts";
-import type { Owner } from "../store/port.ts";
+import { NOTHING, type Owner } from "../store/port.ts";
 import { createSchedule, deleteSchedule, fireSchedules, pauseSchedule, preview } from "./schedules.ts";
 import { slotsAfter } from "./slots.ts";
 import { openSqliteSchedules } from "./sqlite.ts";
@@ -34,13 +34,7 @@ function bench() {
       runId,
       epoch: 1,
       atMs: clock.now(),
-      events: [],
-      outputs: [],
-      approvals: [],
-      voided: [],
-      heartbeats: [],
-      cached: [],
-      frames: [],
+      ...NOTHING,
       status: { status, error: null, wakeAtMs: null, seenSeq: 1 },
     });
   const round = () => fireSchedules(deps);

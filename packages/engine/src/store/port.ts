@@ -141,6 +141,18 @@ export interface Batch {
   readonly status: StatusChange | null;
 }
 
+/** A flush that says nothing; what it does say is spread over it. */
+export const NOTHING = {
+  events: [],
+  outputs: [],
+  approvals: [],
+  voided: [],
+  heartbeats: [],
+  frames: [],
+  cached: [],
+  status: null,
+} as const satisfies Partial<Batch>;
+
 /** The end of this owner's work on the run: over, suspended, or let go. The run has no owner after it. */
 export interface StatusChange {
   readonly status: RunStatus;

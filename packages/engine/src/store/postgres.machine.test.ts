@@ -9,7 +9,7 @@ import { z } from "zod";
 import { startPostgres, type Postgres as Server } from "../../../../scripts/postgres.ts";
 import { decodeRow, encodeRow, outputTable } from "../outputs/table.ts";
 import { withBlobsContract } from "../blobs/blobs.contract.ts";
-import type { Batch } from "./port.ts";
+import { NOTHING, type Batch } from "./port.ts";
 import { openPostgresStore } from "./postgres.ts";
 import { runStoreContract } from "./store.contract.ts";
 import { travelContract } from "./travel.contract.ts";
@@ -56,14 +56,7 @@ const emptyBatch = (runId: string): Batch => ({
   runId,
   epoch: 1,
   atMs: 1,
-  events: [],
-  outputs: [],
-  approvals: [],
-  voided: [],
-  heartbeats: [],
-  frames: [],
-  cached: [],
-  status: null,
+  ...NOTHING,
 });
 
 test("O1: text that Postgres cannot hold comes back exactly", async () => {

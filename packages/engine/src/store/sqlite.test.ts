@@ -2,6 +2,7 @@ import { openSqlite } from "@smooth/platform/node/sqlite";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { outputTable } from "../outputs/table.ts";
+import { NOTHING } from "./port.ts";
 import { openSqliteStore } from "./sqlite.ts";
 import { runStoreContract } from "./store.contract.ts";
 import { travelContract } from "./travel.contract.ts";
@@ -32,23 +33,7 @@ test("Q1: batches of one tick share one transaction", async () => {
   for (const runId of runIds) await store.create({ runId, workflow: "w", input: {}, auth: null, owner, atMs: 1 });
   transactions = 0;
 
-  await Promise.all(
-    runIds.map((runId) =>
-      store.commit({
-        runId,
-        epoch: 1,
-        atMs: 1,
-        events: [],
-        outputs: [],
-        approvals: [],
-        voided: [],
-        heartbeats: [],
-        frames: [],
-        cached: [],
-        status: null,
-      }),
-    ),
-  );
+  await Promise.all(runIds.map((runId) => store.commit({ runId, epoch: 1, atMs: 1, ...NOTHING })));
 
   expect(transactions).toBe(1);
 });

@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import type { RunStatus } from "../run/events.ts";
 import { decodeRow, encodeRow, outputTable } from "../outputs/table.ts";
-import type { Batch, Owner, RunStore } from "./port.ts";
+import { NOTHING, type Batch, type Owner, type RunStore } from "./port.ts";
 
 const OWNER: Owner = { host: "h", boot: "b", pid: 1, pidStartedAt: "1" };
 const OTHER: Owner = { ...OWNER, pid: 2 };
@@ -36,14 +36,7 @@ const batch = (change: Partial<Batch> = {}): Batch => ({
   runId: "run-1",
   epoch: 1,
   atMs: 10,
-  events: [],
-  outputs: [],
-  approvals: [],
-  voided: [],
-  heartbeats: [],
-  frames: [],
-  cached: [],
-  status: null,
+  ...NOTHING,
   ...change,
 });
 const ended = (status: RunStatus): NonNullable<Batch["status"]> => ({

@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import type { RunEventBody } from "../run/events.ts";
 import { decodeRow, encodeRow, outputTable } from "../outputs/table.ts";
-import type { OutputCells, Owner, RunStore } from "./port.ts";
+import { NOTHING, type OutputCells, type Owner, type RunStore } from "./port.ts";
 import type { ResetRun, TravelRow } from "./travel-port.ts";
 
 const OWNER: Owner = { host: "h", boot: "b", pid: 1, pidStartedAt: "1" };
@@ -109,15 +109,8 @@ export function travelContract(open: () => RunStore | Promise<RunStore>): void {
   test("Y2: the archive keeps what was reset, each time anew", async () => {
     await store.reset(reset());
     await store.claim({ runId: "run-1", epoch: 2, owner: OWNER, atMs: 15 });
-    const again = {
-      events: [finished("a")],
-      outputs: [output("a", 7)],
-      approvals: [],
-      voided: [],
-      cached: [],
-      heartbeats: [],
-    };
-    await store.commit({ runId: "run-1", epoch: 3, atMs: 30, ...again, frames: [], status: null });
+    const again = { ...NOTHING, events: [finished("a")], outputs: [output("a", 7)] };
+    await store.commit({ runId: "run-1", epoch: 3, atMs: 30, ...again });
     await store.reset(reset({ epoch: 3, archive: [output("a", 7)] }));
 
     const kept = await store.archived("run-1");

@@ -13,9 +13,8 @@ import {
   TryCatchFinally,
   Workflow,
 } from "../testing/rules.ts";
-import { decideApproval } from "@smooth/engine/control";
 import type { GenerateArgs } from "@smooth/engine/task";
-import { runToEnd, testEngine } from "../testing/run-in-memory.ts";
+import { decideAsk, runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
 const spending = (tokens: number, costUsd?: number) => ({
   generate: async () => ({
@@ -148,14 +147,7 @@ describe("a token budget", () => {
     const engine = testEngine();
     const { runId, result } = await engine.start(workflow);
     await result;
-    await decideApproval(engine.store, {
-      runId,
-      nodeId: "ask",
-      iteration: 0,
-      decision: { verdict: "approve" },
-      by: "ann",
-      atMs: 1,
-    });
+    await decideAsk(engine, runId, "approve");
 
     expect(await (await engine.resume(workflow, runId)).result).toMatchObject({
       status: "failed",

@@ -22,7 +22,7 @@ import {
   useCtx,
   Workflow,
 } from "../testing/rules.ts";
-import { runToEnd, testEngine } from "../testing/run-in-memory.ts";
+import { decideAsk, runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
 const Ok = ({ id }: { id: string }) => (
   <Task id={id} output={outputs.n}>
@@ -284,14 +284,7 @@ describe("TryCatchFinally", () => {
     const engine = testEngine();
     const { runId, result } = await engine.start(workflow);
     await result;
-    await decideApproval(engine.store, {
-      runId,
-      nodeId: "ask",
-      iteration: 0,
-      decision: { verdict: "deny" },
-      by: "ann",
-      atMs: 1,
-    });
+    await decideAsk(engine, runId, "deny");
 
     expect((await (await engine.resume(workflow, runId)).result).status).toBe("finished");
     expect([...new Set(seen)]).toEqual(["RALPH_MAX_REACHED", "APPROVAL_DENIED"]);
@@ -359,14 +352,7 @@ describe("TryCatchFinally", () => {
     const { runId, result } = await engine.start(workflow);
     expect((await result).status).toBe("waiting-approval");
     seen.length = 0;
-    await decideApproval(engine.store, {
-      runId,
-      nodeId: "ask",
-      iteration: 0,
-      decision: { verdict: "approve" },
-      by: "ann",
-      atMs: 1,
-    });
+    await decideAsk(engine, runId, "approve");
 
     expect((await (await engine.resume(workflow, runId)).result).status).toBe("finished");
     expect(seen[0]).toBe("a");

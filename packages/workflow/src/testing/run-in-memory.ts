@@ -1,4 +1,5 @@
 /** A test's engine: in-memory store, obeying clock, counted ids. */
+import { decideApproval } from "@smooth/engine/control";
 import { startRun, resumeRun, type ResumeRun, type RunHandle, type StartRun } from "@smooth/engine/run";
 import type { StoredEvent } from "@smooth/engine/events";
 import type { Owner } from "@smooth/engine/store";
@@ -40,3 +41,11 @@ export async function runToEnd(workflow: WorkflowDefinition, options: Partial<St
   const handle = await engine.start(workflow, options);
   return { ...engine, runId: handle.runId, result: await handle.result };
 }
+
+/** A person decides the approval `ask`. */
+export const decideAsk = (
+  { store }: Pick<ReturnType<typeof testEngine>, "store">,
+  runId: string,
+  verdict: "approve" | "deny",
+): Promise<void> =>
+  decideApproval(store, { runId, nodeId: "ask", iteration: 0, decision: { verdict }, by: "ann", atMs: 1 });
