@@ -24,6 +24,9 @@ export interface ProgressParts {
   readonly health: StoreHealth;
 }
 
+/** What goes on and on without a body is recorded in parts of about so many steps, and can be stopped between them. */
+const PART_STEPS = 1_000;
+
 export class Progress {
   readonly #in: LoopInput;
   readonly #parts: ProgressParts;
@@ -57,9 +60,13 @@ export class Progress {
     }
   }
 
+  /** More can be done at once: this was one part of it. */
+  hasMore = false;
+
   /** The bodies to start. Approvals that depend on what was decided in other runs are opened with the rest of their frame. */
   async goOn(): Promise<StartStep[]> {
     const { waits } = this.#parts;
+    this.hasMore = false;
     const starts = this.isHeld ? [] : this.#advance();
     while (!this.isHeld && waits.isUnsure) {
       for (const leaf of await waits.learn()) this.#perform({ kind: "wait", leaf }, starts);
@@ -80,16 +87,20 @@ export class Progress {
   #advance(): StartStep[] {
     const { frame, stopping, waits } = this.#parts;
     const starts: StartStep[] = [];
+    let performed = 0;
     if (this.#in.render === "always") frame.outdate();
     try {
       for (;;) {
         const schedule = frame.current();
         if (frame.plan && waits.settle(frame.plan)) continue;
         const steps = schedule.next(this.#in.clock.now());
+        performed += steps.length;
+        this.hasMore = performed > PART_STEPS && steps.length > 0;
         if (this.#continuing || (steps.length === 0 && !frame.isStale))
           return starts.filter(({ leaf }) => this.#isRunning(leaf));
         for (const step of steps) this.#perform(step, starts);
         if (stopping.why) return this.undo(starts);
+        if (this.hasMore) return starts.filter(({ leaf }) => this.#isRunning(leaf));
       }
     } catch (error) {
       stopping.stop({ status: "failed", error: errorInfo(error) });

@@ -131,6 +131,7 @@ export class RunLoop {
     const change = this.#health.change();
     if (change) this.#journal.emit(change);
     const starts = await this.#progress.goOn();
+    if (this.#progress.hasMore) this.#bell.ring();
     const result = this.#isIdle(starts) || this.#stopping.drained ? this.#ending.conclude() : undefined;
     if (!(await this.#flush(result))) return { status: "lost", runId: this.#in.runId }; // L2
     if (result) return result;
@@ -141,7 +142,7 @@ export class RunLoop {
   }
 
   #isIdle(starts: readonly unknown[]): boolean {
-    return this.#bodies.size + starts.length === 0 && !this.#aftermath.pending;
+    return this.#bodies.size + starts.length === 0 && !this.#aftermath.pending && !this.#progress.hasMore;
   }
 
   /** False when the run is not ours any more. */

@@ -118,3 +118,21 @@ test("D6: a pass that has begun is finished, though until turned true in its mid
     "node.finished last#0",
   ]);
 });
+
+test("a loop that never needs a body is recorded as it goes, and can be cancelled", async () => {
+  const enough = new AbortController();
+  const { result } = await runToEnd(
+    smithers(() => (
+      <Workflow name="busy">
+        <Loop id="l" until={false} maxIterations={10_000}>
+          <Task id="a" output={outputs.n}>
+            {{ n: 1 }}
+          </Task>
+        </Loop>
+      </Workflow>
+    )),
+    { signal: enough.signal, onEvent: ({ seq }) => void (seq > 3_000 && enough.abort()) },
+  );
+
+  expect(result.status).toBe("cancelled");
+});
