@@ -37,10 +37,12 @@ async function play(play: Play): Promise<Played> {
   const rootDir = mkdtempSync(join(tmpdir(), "example-"));
   if (play.repository) makeRepository(rootDir);
   process.chdir(rootDir);
-  for (let run = 1; run < (play.runs ?? 1); run += 1) await playOnce(play, rootDir, `run-${run}`);
-  const last = await playOnce(play, rootDir, "run-example");
-  rmSync(rootDir, { recursive: true });
-  return last;
+  try {
+    for (let run = 1; run < (play.runs ?? 1); run += 1) await playOnce(play, rootDir, `run-${run}`);
+    return await playOnce(play, rootDir, "run-example");
+  } finally {
+    rmSync(rootDir, { recursive: true });
+  }
 }
 
 async function playOnce(play: Play, rootDir: string, runId: string): Promise<Played> {

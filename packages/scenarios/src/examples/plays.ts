@@ -13,6 +13,7 @@ export const PLAYS: Readonly<Record<string, Example>> = {
     play: { select: { plan: "index" } },
     expected: { status: "finished", ran: ["plan", "do-index"], output: { done: "index" } },
   },
+  aspects: ends({ answered: 2 }),
   cache: ends({ calls: 1 }),
   "check-suite": ends({ ship: true, why: "2 of 3 checks passed; failed: spelling" }),
   "classify-and-route": ends({ handled: 2 }),
@@ -25,6 +26,7 @@ export const PLAYS: Readonly<Record<string, Example>> = {
   "gather-and-synthesize": ends({ report: "logs+metrics+code" }),
   hello: ends({ characters: 12 }),
   kanban: ends({ total: 3, completed: 3 }),
+  "loop-until-scored": ends({ batch: 32 }),
   memory: { play: { runs: 2 }, expected: { status: "finished", output: { recalled: true } } },
   "merge-queue": ends({ merged: 3, alwaysAlone: true }),
   "needs-approval": ends({ notes: ["documented", "deployed"] }),
@@ -33,6 +35,7 @@ export const PLAYS: Readonly<Record<string, Example>> = {
   poller: ends({ looks: 3 }),
   "release-gate": { play: { deny: ["release"] }, expected: { status: "finished", ran: ["risk"] } },
   "review-loop": ends({ published: "On durable workflows. Example." }),
+  "review-panel": ends({ text: "Steps, with an example." }),
   runbook: ends({ said: ["backed up", "migrated", "healthy"] }),
   saga: { expected: { status: "finished", ran: ["flight", "hotel", "undo-hotel", "undo-flight", "told"] } },
   "scan-fix-verify": ends({ summary: "two issues fixed" }),
@@ -46,6 +49,13 @@ export const PLAYS: Readonly<Record<string, Example>> = {
   supervisor: ends({ summary: "login with tests" }),
   timer: ends({ waited: true }),
   tools: ends({ text: "remember the tests", ticket: "T-1: tests" }),
+  "super-smithers": {
+    expected: {
+      status: "finished",
+      ran: ["super-smithers-read", "super-smithers-propose", "super-smithers-report"],
+      output: { stage: "report" },
+    },
+  },
   "try-catch-finally": {
     expected: {
       status: "finished",
