@@ -114,9 +114,10 @@ export class Bodies {
   }
 
   /** Stops some; those that do not notice count as ended after the drain time. */
-  giveUp(given: (leaf: TaskLeaf) => boolean, reason: SmoothError): void {
+  giveUp(given: (leaf: TaskLeaf) => boolean, because: () => SmoothError): void {
     for (const body of this.#live.values()) {
       if (!given(body.leaf) || body.abort.signal.aborted) continue;
+      const reason = because();
       body.abort.abort(reason);
       this.#bell.after(DRAIN_MS, this.#over, () => this.#end(body, gaveUp(reason)));
     }
@@ -206,7 +207,10 @@ export class Bodies {
 
   #letGo(body: Body): void {
     if (this.#leaving.has(body) && (this.#calling.get(body) ?? 0) === 0)
-      this.giveUp((leaf) => leaf === body.leaf, new SmoothError("TASK_ABORTED", "a person takes the session over"));
+      this.giveUp(
+        (leaf) => leaf === body.leaf,
+        () => new SmoothError("TASK_ABORTED", "a person takes the session over"),
+      );
   }
 
   #noteCall(body: Body, event: RunEventBody): void {

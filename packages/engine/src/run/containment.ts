@@ -46,7 +46,7 @@ export class Containment {
     journal.emit({ type: "scope.failed", scopeId, error, next, completed });
     frame.outdate();
     const given = ({ within: at }: PlanLeaf): boolean => isGivenUp(at, state.scopes);
-    bodies.giveUp(given, new SmoothError("TASK_ABORTED", `${scopeId} handles a failure: ${error.message}`));
+    bodies.giveUp(given, () => new SmoothError("TASK_ABORTED", `${scopeId} handles a failure: ${error.message}`));
     this.withdraw(given);
   }
 

@@ -40,7 +40,7 @@ export class Outcomes {
     const { bodies, aftermath, budgets, journal } = this.#parts;
     for (const event of [...bodies.takeNotes(), ...aftermath.takeDone()]) journal.emit(event);
     const broken = (leaf: TaskLeaf): boolean => budgets.breaks(leaf);
-    bodies.giveUp(broken, new SmoothError("ASPECT_BUDGET_EXCEEDED", "a budget of this task is spent"));
+    bodies.giveUp(broken, () => new SmoothError("ASPECT_BUDGET_EXCEEDED", "a budget of this task is spent"));
     for (const ended of bodies.takeEnded()) this.#ended(ended);
     journal.draft.heartbeats.push(...bodies.takeBeats());
   }
