@@ -133,13 +133,13 @@ test("a dead engine's agent, and what that agent started, are killed; a living e
   };
   const [orphan, mine] = [agent(), agent()];
   await Promise.all([orphan, mine].map((child) => new Promise((resolve) => child.stdout?.once("data", resolve))));
-  processGroups(groups, DEAD).started(orphan.pid ?? 0, "/work/tree");
-  const ended = processGroups(groups, processOwner()).started(mine.pid ?? 0, "/work/other");
+  processGroups(groups, DEAD).started(orphan.pid ?? 0, "/repo/tree");
+  const ended = processGroups(groups, processOwner()).started(mine.pid ?? 0, "/repo/other");
   expect(isOwnerAlive(DEAD)).toBe(false);
 
   const reaped = processGroups(groups, processOwner()).reap();
 
-  expect(reaped.map(({ pgid, folder: where }) => [pgid, where])).toEqual([[orphan.pid, "/work/tree"]]);
+  expect(reaped.map(({ pgid, folder: where }) => [pgid, where])).toEqual([[orphan.pid, "/repo/tree"]]);
   await until(async () => groupIsGone(orphan.pid ?? 0));
   expect(groupIsGone(mine.pid ?? 0)).toBe(false);
   ended();
