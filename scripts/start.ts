@@ -1,4 +1,5 @@
 /** `npm start`: everything on this machine. Prints one sign-in link, the tunnel's URL and its QR code; Ctrl-C stops it all. */
+import { spawnSync } from "node:child_process";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import qrcode from "qrcode";
@@ -20,6 +21,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 if (process.env["npm_lifecycle_event"] === "start") endWithNpm();
 
 console.log("Smooth is starting.");
+installSystemPackages();
 const house = await startHouse({
   dataDir: process.env["SMOOTH_DATA"] ?? join(root, ".data"),
   hostHome: process.env["SMOOTH_HOME"] ?? join(homedir(), ".smooth"),
@@ -42,6 +44,12 @@ await stop.promise;
 console.log("\nStopping…");
 await house[Symbol.asyncDispose]();
 process.exit(0);
+
+/** What the sandbox needs of Debian, where we may install it. Without it everything but the sandbox works, and says so. */
+function installSystemPackages(): void {
+  const { status } = spawnSync("sh", [join(root, "scripts/system-deps")], { stdio: ["ignore", "ignore", "inherit"] });
+  if (status !== 0) say("system packages could not be installed; operators need them: npm run doctor");
+}
 
 async function welcome({ signInUrl, db }: House): Promise<void> {
   console.log(`\nSign in (works once):\n  ${await signInUrl()}\n`);
