@@ -5,7 +5,7 @@
  *  W4. A file that changed on disk since it was loaded is loaded anew, with everything around it; what runs is what `source` says.
  *  esbuild and Node's synchronous hooks instead of tsx: tsx treats files outside a tsconfig as CommonJS with classic JSX. */
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { registerHooks, type ResolveFnOutput, type ResolveHookContext } from "node:module";
+import { registerHooks, setSourceMapsSupport, type ResolveFnOutput, type ResolveHookContext } from "node:module";
 import { extname, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -79,6 +79,7 @@ let hooked = false;
 export function hookOnce(): void {
   if (hooked) return;
   hooked = true;
+  setSourceMapsSupport(true); // errors name the lines of the file as it was written
   registerHooks({
     resolve(specifier, context, next) {
       if (isOwnFile(context.parentURL) || isInPackage(context.parentURL)) return next(specifier, context);

@@ -52,6 +52,14 @@ export function onlyKnown(element: HostElement, known: readonly string[]): void 
   }
 }
 
+/** Throws PROP_UNSUPPORTED when a prop is set that cannot mean anything there. */
+export function refuse(element: HostElement, name: string, because: string): void {
+  if (element.props[name] === undefined) return;
+  throw new SmoothError("PROP_UNSUPPORTED", `${elementName(element)} has prop \`${name}\`: ${because}; remove it`, {
+    details: { element: componentName(element.tag), prop: name },
+  });
+}
+
 /** A prop of the wrong type is refused with its value. */
 export function badProp(element: HostElement, name: string, wanted: string): SmoothError {
   const value = element.props[name];
@@ -85,6 +93,11 @@ export const aString = {
   test: (value: unknown): value is string => typeof value === "string" && value !== "",
   wanted: "a non-empty string",
 };
+/** `@@` and `::` part the names of nodes (identity.ts). */
+export const anId = {
+  test: (value: unknown): value is string => aString.test(value) && !/@@|::/.test(value),
+  wanted: "a non-empty string without @@ and ::",
+};
 export const aBoolean = {
   test: (value: unknown): value is boolean => typeof value === "boolean",
   wanted: "true or false",
@@ -102,6 +115,11 @@ export const strings = {
   test: (value: unknown): value is readonly string[] =>
     Array.isArray(value) && value.every((member) => typeof member === "string"),
   wanted: "an array of strings",
+};
+export const stringsByName = {
+  test: (value: unknown): value is Readonly<Record<string, string>> =>
+    aRecord.test(value) && Object.values(value).every((member) => typeof member === "string"),
+  wanted: "an object of strings",
 };
 export const aRecord = {
   test: (value: unknown): value is Readonly<Record<string, unknown>> =>

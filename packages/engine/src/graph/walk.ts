@@ -6,7 +6,7 @@ import type { LoopChain, LoopIterations } from "./identity.ts";
 import type { DraftLeaf } from "./leaves/common.ts";
 import type { PlanGroup, PlanLeaf, PlanNode, ScopePart, WorktreeSpec } from "./plan.ts";
 import type { Aspects } from "../schedule/budget.ts";
-import { aString, componentName, optional } from "./props.ts";
+import { anId, componentName, optional } from "./props.ts";
 
 export interface ExtractInput {
   readonly nodes: readonly HostNode[];
@@ -63,7 +63,7 @@ export function unique(id: string, chain: LoopChain, walk: Walk): void {
 
 /** The id of an element that may go without one: then it is called after its place, with a warning. */
 export function idOrPlace(element: HostElement, { chain, path }: Place, walk: Walk): string {
-  const id = optional(element, "id", aString) ?? named(element, path, walk);
+  const id = optional(element, "id", anId) ?? named(element, path, walk);
   unique(id, chain, walk);
   return id;
 }

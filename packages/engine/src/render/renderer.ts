@@ -78,7 +78,17 @@ export function openRenderer(): Renderer {
 function renderFailed(cause: unknown): SmoothError {
   if (cause instanceof SmoothError) return cause;
   const text = cause instanceof Error ? cause.message : String(cause);
-  return new SmoothError("WORKFLOW_RENDER_FAILED", `the workflow failed to render: ${text}`, { cause });
+  return new SmoothError("WORKFLOW_RENDER_FAILED", `the workflow failed to render: ${text}${placeOf(cause)}`, {
+    cause,
+  });
+}
+
+/** Where the author's own code threw: the innermost place that is neither a package's nor Node's. */
+function placeOf(cause: unknown): string {
+  const stack = cause instanceof Error ? (cause.stack ?? "") : "";
+  const own = stack.split("\n").find((line) => /^\s+at .*:\d+:\d+\)?$/.test(line) && !/node_modules|node:/.test(line));
+  const [, url, file = "", line] = /(file:\/\/)?([^\s(]+?)(?:\?[^:]*)?:(\d+):\d+\)?$/.exec(own ?? "") ?? [];
+  return line === undefined ? "" : ` (${url ? decodeURI(file) : file}, line ${line})`;
 }
 
 function insert(parent: Container | HostElement, child: HostNode, before?: HostNode): void {

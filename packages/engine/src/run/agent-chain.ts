@@ -1,7 +1,7 @@
 /** Which agent of a task's chain makes its next attempt, and when a failed attempt is tried again.
  *  B2. A fallback chain is tried to its end before a round counts as failed; an unusable agent is out for the rest of the run. */
 import type { Clock, Random } from "@smooth/platform/ports";
-import type { TaskLeaf } from "../graph/plan.ts";
+import type { Plan, TaskLeaf } from "../graph/plan.ts";
 import { nextDelayMs } from "../schedule/retry.ts";
 import type { Failure } from "../task/attempt.ts";
 import type { AgentLike } from "../task/body.ts";
@@ -46,9 +46,23 @@ export class AgentChains {
     return round > leaf.retry.retries ? null : clock.now() + nextDelayMs(leaf.retry, round, random);
   }
 
-  /** B2 */
-  leaveOut(agent: AgentLike): void {
+  /** B2. Its place in the task's chain, for whoever takes the run up. */
+  leaveOut(leaf: TaskLeaf, agent: AgentLike): number {
     this.#unusable.add(agent);
+    return leaf.body.mode === "agent" ? leaf.body.agents.indexOf(agent) : 0;
+  }
+
+  /** B2, also after a resume: which of this plan's agents the log says are of no use. */
+  shown({ leaves }: Plan): void {
+    const { unusable } = this.#in.state;
+    if (unusable.size === 0) return;
+    for (const { id, ...leaf } of leaves.values()) {
+      if (leaf.type !== "task" || leaf.body.mode !== "agent") continue;
+      for (const at of unusable.get(id) ?? []) {
+        const agent = leaf.body.agents[at];
+        if (agent) this.#unusable.add(agent);
+      }
+    }
   }
 
   /** The task waits: for another agent of its chain not at all. */

@@ -6,7 +6,7 @@ import type { Clock, Log } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { CacheAccess } from "../cache/through-cache.ts";
 import type { TaskLeaf } from "../graph/plan.ts";
-import type { JsonValue } from "../outputs/json.ts";
+import { sizeOf, type JsonValue } from "../outputs/json.ts";
 import type { MemoryStore } from "../memory/port.ts";
 import { recall, type Recalled, type RecallNote } from "../memory/recall.ts";
 import type { OutputRows } from "../outputs/rows.ts";
@@ -66,7 +66,7 @@ export interface EndedBody {
   readonly handedOver: boolean;
 }
 
-const MAX_SESSION = 64 * 1024;
+const MAX_SESSION_BYTES = 64 * 1024;
 /** How long aborted bodies may take to notice; ENGINE §7. */
 export const DRAIN_MS = 5_000;
 
@@ -168,9 +168,8 @@ export class Bodies {
   takeEnded(): readonly EndedBody[] {
     const ended = this.#ended;
     this.#ended = [];
-    for (const { body, outcome } of ended) {
+    for (const { body } of ended) {
       this.#live.delete(body.leaf.key);
-      if (outcome.kind === "failed" && outcome.agentUnusable && body.agent) this.#in.agents.leaveOut(body.agent);
       this.#beats.ended(body.leaf.key);
     }
     return ended;
@@ -222,11 +221,11 @@ export class Bodies {
 
   #session({ leaf, attempt }: Body, session: JsonValue): void {
     const { nodeId, iteration, key, id } = leaf;
-    const size = JSON.stringify(session).length;
-    if (size > MAX_SESSION)
+    const sizeBytes = sizeOf(JSON.stringify(session));
+    if (sizeBytes > MAX_SESSION_BYTES)
       throw new SmoothError(
         "PAYLOAD_TOO_LARGE",
-        `the session of task ${id} is ${size} characters of JSON; the limit is ${MAX_SESSION}`,
+        `the session of task ${id} is ${sizeBytes} bytes of JSON; the limit is ${MAX_SESSION_BYTES}`,
       );
     if (JSON.stringify(this.#in.state.hijacks.get(key)?.session) === JSON.stringify(session)) return;
     this.#notes.tell({ type: "agent.session", nodeId, iteration, attempt, session });

@@ -4,7 +4,7 @@
  *  N3. `state` is JSON of at most 10 MB. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { leavesBelow, type PlanContinue, type PlanLoop } from "../graph/plan.ts";
-import type { JsonValue } from "../outputs/json.ts";
+import { sizeOf, type JsonValue } from "../outputs/json.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import { encodeRow } from "../outputs/table.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
@@ -41,7 +41,7 @@ export function successorOf(from: PlanContinue | PlanLoop, { origin, rows, workf
 /** N3 */
 function json({ runId }: RunOrigin, state: unknown): JsonValue {
   const text = textOf(runId, state);
-  const sizeBytes = new TextEncoder().encode(text).length;
+  const sizeBytes = sizeOf(text);
   if (sizeBytes > MAX_STATE_BYTES)
     throw new SmoothError(
       "CONTINUATION_STATE_TOO_LARGE",

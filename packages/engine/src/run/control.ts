@@ -2,7 +2,7 @@
 import { SmoothError } from "@smooth/protocol/errors";
 import type { NodeRef } from "../graph/identity.ts";
 import type { ApprovalDecision, ApprovalRow, Owner, RunRow, RunStore } from "../store/port.ts";
-import type { JsonValue } from "../outputs/json.ts";
+import { sizeOf, type JsonValue } from "../outputs/json.ts";
 import { foldEvents } from "./state.ts";
 import { misfit } from "../outputs/fit.ts";
 import { ENGINE } from "./waits/approval.ts";
@@ -88,18 +88,20 @@ export interface SendSignal {
   readonly atMs: number;
 }
 
-const MAX_PAYLOAD = 1024 * 1024;
+const MAX_PAYLOAD_BYTES = 1024 * 1024;
 
 /** Delivers a signal, from any process. It is kept until its waiter comes; a payload that a present waiter cannot take is refused.
  *  Throws RUN_NOT_FOUND, RUN_NOT_RESUMABLE (the run is over), INVALID_INPUT, PAYLOAD_TOO_LARGE. */
 export async function signalRun(store: RunStore, { runId, atMs, ...sent }: SendSignal): Promise<void> {
   const { name, payload, by, correlationId = null } = sent;
   const details = { runId, name, correlationId };
-  const size = JSON.stringify(payload).length;
-  if (size > MAX_PAYLOAD)
-    throw new SmoothError("PAYLOAD_TOO_LARGE", `signal ${name} carries ${size} characters; at most ${MAX_PAYLOAD}`, {
-      details,
-    });
+  const sizeBytes = sizeOf(JSON.stringify(payload));
+  if (sizeBytes > MAX_PAYLOAD_BYTES)
+    throw new SmoothError(
+      "PAYLOAD_TOO_LARGE",
+      `signal ${name} carries ${sizeBytes} bytes of JSON; at most ${MAX_PAYLOAD_BYTES}`,
+      { details },
+    );
   const { waiting } = foldEvents(await store.events(runId, 0));
   for (const { key, schema } of waitersOf(waiting, { name, correlationId })) {
     const problem = misfit(schema, payload);

@@ -139,8 +139,14 @@ export const RunEventBody = z.discriminatedUnion("type", [
     output: z.string().nullable(),
     cached: z.literal(true).optional(),
   }),
-  /** `retryAtMs` null: no further attempt. */
-  z.object({ type: z.literal("node.failed"), ...attempt, error: ErrorInfo, retryAtMs: z.number().nullable() }),
+  /** `retryAtMs` null: no further attempt. `unusableAgent`: its place in the task's chain; the run asks it no more. */
+  z.object({
+    type: z.literal("node.failed"),
+    ...attempt,
+    error: ErrorInfo,
+    retryAtMs: z.number().nullable(),
+    unusableAgent: z.int().nonnegative().optional(),
+  }),
   /** Tokens of one model call or one answer; the sum of an attempt's is what it cost. Written while the attempt is at work. */
   z.object({ type: z.literal("node.usage"), ...attempt, agent: z.string().nullable(), ...TokenUsage.shape }),
   /** What an agent said while at work, gathered. */

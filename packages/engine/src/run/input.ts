@@ -1,9 +1,10 @@
 /** A run's input: bounded, parsed with defaults, frozen. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
+import { sizeOf } from "../outputs/json.ts";
 import { deepFreeze } from "../outputs/rows.ts";
 
-const MAX_INPUT = 1024 * 1024;
+const MAX_INPUT_BYTES = 1024 * 1024;
 const MAX_DEPTH = 32;
 
 /** Where a successor finds what its predecessor handed over, beside its input. It has its own limit (continuation.ts). */
@@ -14,7 +15,8 @@ export function parseInput(schema: z.ZodType | null, given: unknown): unknown {
   const { [CONTINUATION]: handedOver, ...input } = given as Readonly<Record<string, unknown>>;
   if (depthOver(input, MAX_DEPTH)) throw invalid(`is nested deeper than ${MAX_DEPTH}`);
   const text = attempted("cannot be written as JSON", () => JSON.stringify(input));
-  if (text.length > MAX_INPUT) throw invalid(`is ${text.length} characters of JSON; the limit is ${MAX_INPUT}`);
+  const sizeBytes = sizeOf(text);
+  if (sizeBytes > MAX_INPUT_BYTES) throw invalid(`is ${sizeBytes} bytes of JSON; the limit is ${MAX_INPUT_BYTES}`);
   // As the store gives it back: a resumed run must see what the first frame saw.
   const parsed = attempted("does not fit", () => (schema ?? z.unknown()).safeParse(JSON.parse(text)));
   if (!parsed.success) throw invalid(`does not fit: ${z.prettifyError(parsed.error)}`);

@@ -81,13 +81,14 @@ export class Outcomes {
 
   #failed(body: Body, { error, quotaUntilMs, ...failure }: Failure): void {
     const { agents, containment, journal, waits } = this.#parts;
-    const { leaf, attempt } = body;
+    const { leaf, attempt, agent } = body;
     if (quotaUntilMs !== null) {
       journal.emit(agents.quotaUsedUp(body, quotaUntilMs, error.message));
       return waits.stir();
     }
+    const unusable = failure.agentUnusable && agent ? { unusableAgent: agents.leaveOut(leaf, agent) } : {};
     const retryAtMs = agents.retryAtMs(leaf, failure);
-    journal.emit({ type: "node.failed", ...refOf(leaf), attempt, error, retryAtMs });
+    journal.emit({ type: "node.failed", ...refOf(leaf), attempt, error, retryAtMs, ...unusable });
     if (retryAtMs === null && !leaf.continueOnFail) containment.fail(leaf.within, error);
   }
 }

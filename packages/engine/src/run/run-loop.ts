@@ -54,16 +54,17 @@ export class RunLoop {
     this.#in = input;
     const bell = (this.#bell = new Doorbell(clock));
     const health = (this.#health = new StoreHealth(input));
+    const agents = new AgentChains(input);
     this.#alerts = alertsOf(input, this, over);
     const frame = (this.#frame = new CurrentFrame(input, (plan) => {
       this.#journal.rendered(plan);
+      agents.shown(plan);
       this.#waits.stir();
     }));
     const workflow = (): string => frame.name;
     const onEvent = (event: StoredEvent): void => (this.#alerts?.hear(event), input.onEvent(event));
     const hearing = { ...input, onEvent, patience: health.patience };
     const journal = (this.#journal = new Journal(hearing, frame, (event) => this.#foreign(event)));
-    const agents = new AgentChains(input);
     const cache = { store, clock, runId, workflow, ctxOf: frame.contextOf };
     const bodies = (this.#bodies = new Bodies({ ...input, agents, cache }, bell, over));
     const stopping = (this.#stopping = new Stopping({ bodies, bell, health, over }));

@@ -1,7 +1,7 @@
 /** The fold from events to what the schedule needs. Live runs and resumed runs use the same fold, so they cannot differ. */
 import { assertNever } from "@smooth/protocol/errors";
 import type { Plan, PlanLeaf } from "../graph/plan.ts";
-import { stateKey } from "../graph/identity.ts";
+import { localId, stateKey } from "../graph/identity.ts";
 import { rememberCall, type ToolHistory } from "../task/tool-log.ts";
 import { addUsage, type UsageTotals } from "../task/usage.ts";
 import { applyAftermath, type Aftermaths } from "./aftermath-state.ts";
@@ -59,6 +59,8 @@ export interface RunState {
   readonly rejected: Map<string, number>;
   /** Per state key: sessions of agents, and who has or wants them. */
   readonly hijacks: Hijacks;
+  /** Agents that are of no use in this run: the id an author gave a task → places in its chain. */
+  readonly unusable: Map<string, Set<number>>;
   /** The last due time of each timer node: where the next beat of an `every` counts from. */
   readonly timers: Map<string, number>;
   /** Why nothing new is started, although it could be (`waiting-disk`). */
@@ -79,6 +81,7 @@ export const emptyState = (): RunState => ({
   hijacks: new Map(),
   signals: { received: [], used: new Set() },
   timers: new Map(),
+  unusable: new Map(),
   parked: null,
 });
 
@@ -91,9 +94,11 @@ export function triesOf(state: NodeState | undefined): Tries {
 export function applyEvent(state: RunState, event: RunEventBody): void {
   if (isAboutRun(event)) return applyToRun(state, event);
   switch (event.type) {
+    case "node.failed":
+      leaveOut(state.unusable, event);
+      return put(state, stateKey(event), nodeState(event, state.nodes.get(stateKey(event))));
     case "node.started":
     case "node.finished":
-    case "node.failed":
     case "node.skipped":
     case "node.cancelled":
     case "approval.opened":
@@ -157,10 +162,11 @@ function applyToRun(state: RunState, event: AboutRun): void {
     case "run.parked":
     case "run.unparked":
       return park(state, event);
-    case "run.started":
     case "run.reloaded":
-    case "run.reload-refused":
     case "run.change-accepted":
+      return state.unusable.clear(); // the chains may be others
+    case "run.started":
+    case "run.reload-refused":
     case "run.resume-failed":
     case "run.given-up":
     case "run.forked":
@@ -243,8 +249,15 @@ const failedState = (event: Extract<RunEventBody, { type: "node.failed" }>, fail
     ? { kind: "failed", error: event.error }
     : { kind: "backing-off", attempt: event.attempt, failures: failures + 1, dueMs: event.retryAtMs };
 
-/** Pending again. Where attempts were made, their number is kept: the next one is higher. */
+function leaveOut(unusable: RunState["unusable"], event: Extract<RunEventBody, { type: "node.failed" }>): void {
+  if (event.unusableAgent === undefined) return;
+  const id = localId(event.nodeId);
+  unusable.set(id, (unusable.get(id) ?? new Set()).add(event.unusableAgent));
+}
+
+/** Pending again, as for the first time: a person may have mended what was wrong with an agent. Where attempts were made, their number is kept: the next one is higher. */
 function reset(state: RunState, { nodes, loops, scopes }: Extract<RunEventBody, { type: "nodes.reset" }>): void {
+  state.unusable.clear();
   for (const node of nodes) {
     const key = stateKey(node);
     state.aftermath.delete(key);

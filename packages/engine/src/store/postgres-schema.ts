@@ -3,6 +3,7 @@
  *  G2. Postgres cannot hold a NUL in text, and a cell of SQLite can: such text travels in a form of its own. */
 import type { PgParam, PgQuery, SqlRow, SqlValue } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
+import { sizeOf } from "../outputs/json.ts";
 import type { Column, OutputTable } from "../outputs/table.ts";
 import { fromHex, toHex } from "../blobs/ref.ts";
 import { quoted } from "./sqlite-schema.ts";
@@ -83,12 +84,10 @@ async function defineOutputTable(query: PgQuery, { name, columns }: OutputTable)
 function checkNames(table: string, columns: readonly Column[]): void {
   if (table.startsWith("_smithers_") || table.startsWith("pg_"))
     throw new SmoothError("INVALID_INPUT", `an output cannot be called ${table}`);
-  const long = [table, ...columns.map(({ name }) => name)].find((name) => bytesOf(name) > MAX_NAME_BYTES);
+  const long = [table, ...columns.map(({ name }) => name)].find((name) => sizeOf(name) > MAX_NAME_BYTES);
   if (long !== undefined)
     throw new SmoothError("INVALID_INPUT", `${long} is too long for Postgres: ${MAX_NAME_BYTES} bytes at most`);
 }
-
-const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
 
 async function columnsOf(query: PgQuery, table: string): Promise<ReadonlyMap<string, string>> {
   const rows = await query(

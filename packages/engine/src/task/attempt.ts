@@ -1,14 +1,16 @@
 /** Runs one attempt of one task. It never rejects: what happened is an outcome.
  *  T1. `timeoutMs` and `heartbeatTimeoutMs` are hard races: a body that ignores its signal loses anyway.
  *  T2. A value that does not fit the schema is INVALID_OUTPUT and, for compute tasks, not tried again.
- *  T3. A used-up quota (RATE_LIMITED with the time it ends) is no failed attempt. */
+ *  T3. A used-up quota (RATE_LIMITED with the time it ends) is no failed attempt.
+ *  T4. A body that is to be handed a row which its dependency has not left is refused, and not tried again. */
 import type { Clock } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
 import { lookUp, type CacheAccess } from "../cache/through-cache.ts";
+import { parseStateKey } from "../graph/identity.ts";
 import type { TaskLeaf } from "../graph/plan.ts";
 import type { Recalled } from "../memory/recall.ts";
-import type { JsonValue } from "../outputs/json.ts";
+import { sizeOf, type JsonValue } from "../outputs/json.ts";
 import type { Row } from "../outputs/table.ts";
 import { elementText, withSchema } from "../render/element-text.ts";
 import { React } from "../render/react.ts";
@@ -111,8 +113,19 @@ const heard =
 
 const ENDED = new SmoothError("TASK_ABORTED", "the attempt is over");
 
+/** T4 */
+function checkDeps({ leaf, deps }: AttemptInput): void {
+  const missing = leaf.deps.find(({ name }) => deps[name] === undefined);
+  if (missing)
+    throw new SmoothError(
+      "INVALID_INPUT",
+      `task ${leaf.id} cannot have its dep ${missing.name}: node ${parseStateKey(missing.key).nodeId} has finished without a row in ${missing.output.name}; use dependsOn to wait for it, and ctx.outputMaybe to read it`,
+    );
+}
+
 async function runBody(input: AttemptInput, context: TaskContext): Promise<Done> {
   const { leaf, cache, deps } = input;
+  checkDeps(input);
   const prompt = promptOf(input, context);
   if (leaf.cache === null || leaf.body.mode === "static")
     return { row: await freshRow(input, context, prompt), prompt, cached: null };
@@ -227,14 +240,15 @@ function contextOf(
   };
 }
 
-const MAX_HEARTBEAT = 1024 * 1024;
+const MAX_HEARTBEAT_BYTES = 1024 * 1024;
 
 function checkedHeartbeat(payload: JsonValue, nodeId: string): JsonValue {
   const text = serialise(payload, nodeId);
-  if (text.length > MAX_HEARTBEAT)
+  const sizeBytes = sizeOf(text);
+  if (sizeBytes > MAX_HEARTBEAT_BYTES)
     throw new SmoothError(
       "HEARTBEAT_PAYLOAD_TOO_LARGE",
-      `the heartbeat of ${nodeId} is ${text.length} characters of JSON; the limit is ${MAX_HEARTBEAT}`,
+      `the heartbeat of ${nodeId} is ${sizeBytes} bytes of JSON; the limit is ${MAX_HEARTBEAT_BYTES}`,
     );
   return JSON.parse(text) as JsonValue;
 }

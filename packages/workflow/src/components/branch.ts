@@ -1,5 +1,6 @@
 import type { ReactElement } from "react";
 import { HOST } from "@smooth/engine/elements";
+import { SmoothError } from "@smooth/protocol/errors";
 import { host } from "./host.ts";
 
 export interface BranchProps {
@@ -13,5 +14,6 @@ export interface BranchProps {
 
 /** One of two. */
 export function Branch({ if: condition, then: yes, else: no, skipIf, ...rest }: BranchProps): ReactElement | null {
+  if (yes === undefined) throw new SmoothError("INVALID_INPUT", "a <Branch> has no prop `then`: give it what is shown");
   return skipIf ? null : host(HOST.branch, rest, condition ? yes : no);
 }

@@ -1,9 +1,10 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §3 about agents: what they are asked and how an answer is read. */
 import { SmoothError } from "@smooth/protocol/errors";
-import { expect, test } from "vitest";
-import { Workflow, Task, smithers, outputs, agent } from "../testing/rules.ts";
-import { runToEnd, testEngine } from "../testing/run-in-memory.ts";
+import { retryTask } from "@smooth/engine/time-travel/verbs";
+import { describe, expect, test } from "vitest";
+import { agent, Approval, Loop, outputs, Sequence, smithers, Task, Workflow } from "../testing/rules.ts";
+import { decideAsk, runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
 const asks = (by: ReturnType<typeof agent> | ReturnType<typeof agent>[]) =>
   smithers(() => (
@@ -85,6 +86,63 @@ test("an agent without use (its key, its configuration) is not asked again in th
 
   expect(run.result.status).toBe("finished");
   expect([broken.asked.length, works.asked.length]).toEqual([1, 2]);
+});
+
+describe("another process that takes the run up", () => {
+  const twice = () => {
+    const broken = agent(new SmoothError("AGENT_CONFIG_INVALID", "no key"));
+    const works = agent({ output: { text: "hi" } });
+    const workflow = smithers((ctx) => (
+      <Workflow name="twice">
+        <Loop id="l" until={ctx.iterationCount(outputs.text, "b") === 2}>
+          <Sequence>
+            {["a", "b"].map((id) => (
+              <Task key={id} id={id} output={outputs.text} agent={[broken, works]} retries={0}>
+                Say it.
+              </Task>
+            ))}
+            <Approval id="ask" output={outputs.decision} request={{ title: "Again?" }} />
+          </Sequence>
+        </Loop>
+      </Workflow>
+    ));
+    return { broken, works, workflow };
+  };
+
+  test("B2: it does not ask an agent without use again", async () => {
+    const engine = testEngine();
+    const first = twice();
+    await (
+      await engine.start(first.workflow, { runId: "r" })
+    ).result;
+    await decideAsk(engine, "r", "approve");
+
+    const later = twice();
+    await (
+      await engine.resume(later.workflow, "r")
+    ).result;
+
+    expect([first.broken, first.works, later.broken, later.works].map(({ asked }) => asked.length)).toEqual([
+      1, 2, 0, 2,
+    ]);
+  });
+
+  test("it does when somebody has sent the task back: the key may have been mended", async () => {
+    const engine = testEngine();
+    await (
+      await engine.start(twice().workflow, { runId: "r" })
+    ).result;
+    const { workflow } = twice();
+    const deps = { ...engine, workflow, vcs: null, isAlive: () => false };
+    await retryTask(deps, { runId: "r", nodeId: "a", iteration: 0, by: "ann" });
+
+    const later = twice();
+    await (
+      await engine.resume(later.workflow, "r")
+    ).result;
+
+    expect(later.broken.asked).toHaveLength(1);
+  });
 });
 
 test("fallbackAgent is the end of the chain, also where it is the only one; a prompt may be written as elements", async () => {

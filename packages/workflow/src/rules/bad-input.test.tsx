@@ -4,8 +4,9 @@ import type { ReactElement } from "react";
 import type { JsonValue } from "@smooth/engine/json";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { Branch, type BranchProps } from "../components/branch.ts";
 import { createSmithers } from "../create-smithers.ts";
-import { Loop, one, outputs, Sequence, smithers, Task, Workflow } from "../testing/rules.ts";
+import { Approval, Loop, one, outputs, Sequence, smithers, Task, Workflow } from "../testing/rules.ts";
 import { runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
 const wf = (child: ReactElement) => smithers(() => <Workflow name="bad">{child}</Workflow>);
@@ -26,12 +27,34 @@ test.each<[string, object, string]>([
   ["a delay with another name", { retryPolicy: { delayMs: 5 } }, "`retryPolicy` must be"],
   ["meta that no log can hold", { meta: circle }, "`meta` must be an object that can be written as JSON"],
   ["meta with a bigint", { meta: { n: 1n } }, "`meta` must be"],
+  ["a need that names no node", { needs: { a: 5 } }, "`needs` must be an object of strings"],
   ["an agent that is none, and no JSON either", { agent: circle }, "`agent` must be an object with generate()"],
 ])("%s fails the run before anything starts", async (_, props, said) => {
   const { result, trace } = await runToEnd(wf(task(props)));
 
   expect(result).toMatchObject({ status: "failed", error: { code: "INVALID_INPUT" } });
   expect(result).toHaveProperty("error.message", expect.stringContaining(said));
+  expect(trace()).toEqual([]);
+});
+
+test("a Branch without its `then` is refused, whichever way it goes", async () => {
+  const without = { if: false, else: task({}) } as unknown as BranchProps;
+
+  expect((await runToEnd(wf(<Branch {...without} />))).result).toMatchObject({ error: { code: "INVALID_INPUT" } });
+  expect((await runToEnd(wf(<Branch if={false} then={<Sequence />} else={task({})} />))).result.status).toBe(
+    "finished",
+  );
+});
+
+test.each([
+  ["cache", { ttlMs: 5 }, "autoApprove says"],
+  ["heartbeatTimeoutMs", 5, "timeoutMs says"],
+])("`%s` means nothing on an Approval, and is refused with what to write instead", async (name, value, said) => {
+  const ask = <Approval id="ask" output={outputs.decision} request={{ title: "?" }} {...{ [name]: value }} />;
+
+  const { result, trace } = await runToEnd(wf(ask));
+
+  expect(result).toMatchObject({ error: { code: "PROP_UNSUPPORTED", message: expect.stringContaining(said) } });
   expect(trace()).toEqual([]);
 });
 

@@ -77,5 +77,9 @@ test("input is parsed with defaults, bounded and frozen", async () => {
   await expect(runToEnd(workflow, { input: { text: "x".repeat(1024 * 1024) } })).rejects.toMatchObject({
     code: "INVALID_INPUT",
   });
+  // Limits are in bytes, and this letter takes two.
+  await expect(runToEnd(workflow, { input: { text: "é".repeat(600 * 1024) } })).rejects.toMatchObject({
+    code: "INVALID_INPUT",
+  });
   await expect(runToEnd(workflow, { input: [] })).rejects.toMatchObject({ code: "INVALID_INPUT" });
 });

@@ -17,6 +17,7 @@ import {
   Timer,
   TryCatchFinally,
   Workflow,
+  Worktree,
 } from "../testing/rules.ts";
 import { runToEnd } from "../testing/run-in-memory.ts";
 
@@ -144,6 +145,17 @@ test.each(["a::b", "a@@b"])("an id may not look like a state key: %s is refused"
       </Workflow>
     )),
   );
+
+  expect(result).toMatchObject({ status: "failed", error: { code: "INVALID_INPUT" } });
+});
+
+test.each<[string, (id: string) => ReactElement]>([
+  ["loop", (id) => <Loop id={id}>{null}</Loop>],
+  ["try", (id) => <TryCatchFinally id={id} try={<Sequence />} />],
+  ["saga", (id) => <Saga id={id}>{null}</Saga>],
+  ["worktree", (id) => <Worktree id={id} path="w" />],
+])("nor may that of a %s", async (_, element) => {
+  const { result } = await runToEnd(smithers(() => <Workflow name="ids">{element("a@@b=1")}</Workflow>));
 
   expect(result).toMatchObject({ status: "failed", error: { code: "INVALID_INPUT" } });
 });

@@ -408,12 +408,15 @@ test("several failures: the first ends the run, and the result lists every child
   });
 });
 
-test("a render that throws says why", async () => {
+test("a render that throws says why, and where in the author's file", async () => {
   const { result } = await runToEnd(
     smithers(() => {
       throw new TypeError("no such file: plan.md");
     }),
   );
 
-  expect(result).toMatchObject({ error: { message: expect.stringContaining("no such file: plan.md") } });
+  expect(result).toHaveProperty(
+    "error.message",
+    expect.stringMatching(/no such file: plan\.md \(.*scheduling\.test\.tsx, line \d+\)$/),
+  );
 });

@@ -161,7 +161,7 @@ describe("payloads", () => {
 
     await expect(engine.send({ n: 1 })).rejects.toMatchObject({ code: "RUN_NOT_RESUMABLE" });
     await expect(engine.send({ n: 1 }, { runId: "none" })).rejects.toMatchObject({ code: "RUN_NOT_FOUND" });
-    await expect(engine.send("x".repeat(2_000_000))).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
+    await expect(engine.send("é".repeat(600_000))).rejects.toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
   });
 });
 
@@ -187,6 +187,27 @@ describe("time", () => {
     const error = result.status === "failed" ? result.error.code : undefined;
     expect(error).toBe(onTimeout === "fail" ? "TASK_TIMEOUT" : undefined);
     expect(engine.trace().filter((line) => /node\.(finished|skipped)/.test(line))).toEqual(ended);
+  });
+
+  test("T4: a dep that finished without a row fails its task at once, and says how to go without", async () => {
+    const engine = signalling();
+    const needy = (
+      <Task key="dep" id="dep" output={outputs.text} deps={{ w: outputs.n }}>
+        {({ w }) => ({ text: String(w.n) })}
+      </Task>
+    );
+    const workflow = flow(go("w", { timeoutMs: 60_000, onTimeout: "continue" }), needy);
+    await engine.run(workflow);
+    await engine.clock.advance(60_000);
+
+    expect(await engine.resume(workflow)).toMatchObject({
+      status: "failed",
+      error: {
+        code: "INVALID_INPUT",
+        nodeId: "dep",
+        message: expect.stringContaining("node w has finished without a row"),
+      },
+    });
   });
 
   test("a signal that came before its time ran out wins, even when the run wakes later", async () => {

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { HostElement } from "../../render/renderer.ts";
 import type { ApprovalLeaf } from "../plan.ts";
-import { aBoolean, aDuration, badProp, oneOf, onlyKnown, optional, strings } from "../props.ts";
+import { aBoolean, aDuration, badProp, oneOf, onlyKnown, optional, refuse, strings } from "../props.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "../../schedule/retry.ts";
 import { readRetry } from "./task.ts";
 import { aliases, COMMON_PROPS, edgesOf, readCommon, type DraftLeaf, type LeafScope } from "./common.ts";
@@ -32,6 +32,8 @@ const Options = z
   .optional();
 
 export function readApproval(element: HostElement, scope: LeafScope): DraftLeaf {
+  refuse(element, "cache", "a person's decision is not used again; autoApprove says when nobody needs to be asked");
+  refuse(element, "heartbeatTimeoutMs", "who decides gives no heartbeats; timeoutMs says how long to wait");
   onlyKnown(element, APPROVAL);
   const request = Request.safeParse(element.props["request"]);
   if (!request.success) throw badProp(element, "request", "{ title, summary?, metadata? }");

@@ -6,7 +6,17 @@ import type { HostElement } from "../../render/renderer.ts";
 import type { Aspects } from "../../schedule/budget.ts";
 import { resolveRef, stateKey, type LoopChain, type LoopIterations } from "../identity.ts";
 import type { LeafBase, PlanLeaf, ScopePart, WorktreeSpec } from "../plan.ts";
-import { aBoolean, aJsonRecord, aRecord, aString, badProp, elementName, optional, strings } from "../props.ts";
+import {
+  aBoolean,
+  aJsonRecord,
+  anId,
+  aString,
+  badProp,
+  elementName,
+  optional,
+  strings,
+  stringsByName,
+} from "../props.ts";
 
 export interface LeafScope {
   readonly registry: OutputRegistry;
@@ -36,9 +46,8 @@ export function readCommon(element: HostElement, scope: LeafScope): LeafBase & {
 
 /** Any leaf: its id, and what it depends on. */
 export function readPlace(element: HostElement, { chain, within, worktree, aspects, loops }: LeafScope): LeafBase {
-  const id = optional(element, "id", aString);
-  if (id === undefined) throw badProp(element, "id", "a non-empty string");
-  if (/@@|::/.test(id)) throw badProp(element, "id", "free of @@ and ::");
+  const id = optional(element, "id", anId);
+  if (id === undefined) throw badProp(element, "id", anId.wanted);
   const ref = resolveRef(id, chain, loops);
   return {
     ...ref,
@@ -60,7 +69,7 @@ export function readPlace(element: HostElement, { chain, within, worktree, aspec
 
 /** `needs`: name in `deps` → node id. */
 export const aliases = (element: HostElement): Readonly<Record<string, string>> =>
-  (optional(element, "needs", aRecord) ?? {}) as Readonly<Record<string, string>>;
+  optional(element, "needs", stringsByName) ?? {};
 
 export const edgesOf = (element: HostElement, needs: Readonly<Record<string, string>>): readonly string[] => [
   ...(optional(element, "dependsOn", strings) ?? []),
