@@ -112,6 +112,20 @@ export const WaitReason = z.object({
 });
 export type WaitReason = z.infer<typeof WaitReason>;
 
+/** How a workflow file's run works on its host; kept with the run, for every resume. */
+export const FlowSettings = z.strictObject({
+  /** What the tools of its tasks work in and cannot leave; default: the folder of the file. */
+  root: z.string().max(4_096).optional(),
+  maxConcurrency: z.int().min(1).max(1_000).optional(),
+  /** Commands of the bash tool may ask to use the network: Wonk decides, or a person. */
+  allowNetwork: z.boolean().optional(),
+  maxOutputBytes: z.int().min(1).max(50_000_000).optional(),
+  toolTimeoutMs: z.int().min(1).max(86_400_000).optional(),
+  /** Take up edits of the file while it runs. */
+  hot: z.boolean().optional(),
+});
+export type FlowSettings = z.infer<typeof FlowSettings>;
+
 const runRef = z.strictObject({ runId: RunId });
 const pearlRef = z.strictObject({ pearlId: PearlId });
 const nodeRef = z.strictObject({
@@ -139,6 +153,7 @@ export const GATEWAY = {
         pearlId: PearlId.optional(),
         workflow: z.string().max(4_096).optional(),
         input: z.record(z.string(), z.unknown()).default({}),
+        settings: FlowSettings.default({}),
         runId: RunId.optional(),
       })
       .refine(

@@ -133,6 +133,8 @@ export interface GetTree {
   /** Default 100 MiB in total. Over it, or over `maxEntries` (default 100 000), PAYLOAD_TOO_LARGE. */
   readonly maxBytes?: number;
   readonly maxEntries?: number;
+  /** Why a path is not wanted, judged on this side; null: it is. */
+  readonly refuse?: (path: string) => string | null;
 }
 
 export interface GetReport {

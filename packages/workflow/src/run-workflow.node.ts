@@ -1,7 +1,6 @@
 /** The documented programmatic entry: one workflow, one SQLite file, one call. */
-import { existsSync } from "node:fs";
 import { userInfo } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import process from "node:process";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { DeliverAlert } from "@smooth/engine/alerts/deliver";
@@ -21,6 +20,7 @@ import { diskAt } from "@smooth/platform/node/disk";
 import { openSqlite } from "@smooth/platform/node/sqlite";
 import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
 import type { Log } from "@smooth/platform/ports";
+import { vcsRootOf } from "@smooth/vcs/files";
 import { gitWorktrees } from "@smooth/vcs/worktrees";
 import { bindTools } from "@smooth/tools/task/scope";
 import { pointers } from "@smooth/vcs/pointers";
@@ -42,6 +42,8 @@ export interface RunWorkflowOptions {
   readonly maxOutputBytes?: number;
   /** Of the tools bash and grep; default 60,000. */
   readonly toolTimeoutMs?: number;
+  /** Applied to what tool calls leave in the log: known secrets, for one. */
+  readonly redact?: (text: string) => string;
   /** With `resume`: go on although the workflow's files have changed; the consent is recorded. */
   readonly acceptWorkflowChange?: boolean;
   /** What tasks remember across runs; default: in the same `smithers.db`. */
@@ -73,6 +75,7 @@ const KNOWN = new Set([
   "allowNetwork",
   "maxOutputBytes",
   "toolTimeoutMs",
+  "redact",
   "acceptWorkflowChange",
   "memory",
   "judges",
@@ -98,7 +101,7 @@ export async function runWorkflow(
   } = options;
   if (resume && runId === undefined) throw new SmoothError("INVALID_INPUT", "resume needs the runId to resume");
   const watchFor = hot === false ? null : hotReload(workflow, hot === true ? {} : hot);
-  const vcsRoot = findVcsRoot(rootDir);
+  const vcsRoot = vcsRootOf(rootDir);
   const sql = openSqlite(join(rootDir, "smithers.db"));
   try {
     const deps = {
@@ -142,14 +145,6 @@ export async function runWorkflow(
 /** On resume `{}` stands for the recorded input. */
 const given = (input: JsonValue): JsonValue | undefined =>
   typeof input === "object" && input !== null && Object.keys(input).length === 0 ? undefined : input;
-
-/** The nearest folder that is under version control. */
-function findVcsRoot(folder: string): string | null {
-  for (let at = resolve(folder); ; at = dirname(at)) {
-    if (existsSync(join(at, ".jj")) || existsSync(join(at, ".git"))) return at;
-    if (at === dirname(at)) return null;
-  }
-}
 
 const nothing = (): void => {};
 const quiet: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };

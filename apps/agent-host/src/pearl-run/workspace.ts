@@ -12,7 +12,7 @@ import { type TreeStamp, type Vm, WORKSPACE } from "@smooth/vm/driver";
  *  F3. A link is read as a link, never through: a repository that links to a home folder does not bring it along. */
 
 /** Built and installed things are neither work nor worth keeping. */
-const LEFT_OUT = ["node_modules", ".git", "__pycache__", ".venv", "target"];
+export const LEFT_OUT = ["node_modules", ".git", "__pycache__", ".venv", "target"];
 
 export class Workspace {
   readonly #groove: Groove;

@@ -1,7 +1,7 @@
 import type { PearlStore } from "@smooth/pearls/store";
 import type { Ask, AskDecision } from "@smooth/protocol/asks";
 import { assertNever } from "@smooth/protocol/errors";
-import type { RunSummary, TunnelState } from "@smooth/protocol/gateway";
+import type { FlowSettings, RunSummary, TunnelState } from "@smooth/protocol/gateway";
 import type { HostCommand } from "@smooth/protocol/host-sync";
 import type { AskId, PearlId, RunId } from "@smooth/protocol/ids";
 
@@ -13,8 +13,8 @@ export interface RunService {
   /** `acceptedBy`: who agrees to go on with a workflow whose files have changed. */
   resume(runId: RunId, acceptedBy?: string): Promise<RunSummary>;
   cancel(runId: RunId, by: string): Promise<void>;
-  pause(runId: RunId, by: string): void;
-  unpause(runId: RunId, by: string): void;
+  pause(runId: RunId, by: string): Promise<void>;
+  unpause(runId: RunId, by: string): Promise<void>;
   /** Taken once by its id. */
   steer(runId: RunId, words: { readonly id: string; readonly text: string; readonly by: string }): void;
 }
@@ -22,7 +22,12 @@ export interface RunService {
 export interface Launch {
   readonly subject:
     | { readonly kind: "pearl"; readonly pearlId: PearlId }
-    | { readonly kind: "workflow"; readonly file: string; readonly input: Readonly<Record<string, unknown>> };
+    | {
+        readonly kind: "workflow";
+        readonly file: string;
+        readonly input: Readonly<Record<string, unknown>>;
+        readonly settings?: FlowSettings;
+      };
   readonly runId?: RunId | undefined;
   readonly by: string;
 }

@@ -15,7 +15,10 @@ function launcher() {
   };
   // Only what `launchRun` touches: the other rooms would throw when used.
   const { launchRun } = makeHandlers({ runs: { launch }, waiting: {} } as unknown as HandlerDeps);
-  return { launched, launchRun: (caller: Caller) => launchRun({ workflow: "/tmp/flow.tsx", input: {} }, caller) };
+  return {
+    launched,
+    launchRun: (caller: Caller) => launchRun({ workflow: "/tmp/flow.tsx", input: {}, settings: {} }, caller),
+  };
 }
 
 test("the owner at this machine may run a workflow file", async () => {

@@ -48,7 +48,7 @@ function runHandlers({ runs, runLog, newId }: HandlerDeps) {
     return found;
   };
   return {
-    launchRun: async ({ pearlId, workflow, input, runId }, { name, role, via }) => {
+    launchRun: async ({ pearlId, workflow, input, settings, runId }, { name, role, via }) => {
       // A workflow file is code of this machine: only its owner, sitting at it, may run one.
       if (workflow !== undefined && (role !== "owner" || via !== "local"))
         throw new SmoothError(
@@ -57,7 +57,7 @@ function runHandlers({ runs, runLog, newId }: HandlerDeps) {
         );
       const subject = pearlId
         ? ({ kind: "pearl", pearlId } as const)
-        : ({ kind: "workflow", file: workflow ?? "", input } as const);
+        : ({ kind: "workflow", file: workflow ?? "", input, settings } as const);
       return { runId: await runs.launch({ subject, runId, by: name }) };
     },
     resumeRun: async ({ runId, acceptWorkflowChange }, { name, role, via }) => {
@@ -67,8 +67,8 @@ function runHandlers({ runs, runLog, newId }: HandlerDeps) {
       return { runId, status };
     },
     cancelRun: async ({ runId }, { name }) => runs.cancel(summary(runId).runId, name).then(() => OK),
-    pauseRun: async ({ runId }, { name }) => (runs.pause(summary(runId).runId, name), OK),
-    unpauseRun: async ({ runId }, { name }) => (runs.unpause(summary(runId).runId, name), OK),
+    pauseRun: async ({ runId }, { name }) => runs.pause(summary(runId).runId, name).then(() => OK),
+    unpauseRun: async ({ runId }, { name }) => runs.unpause(summary(runId).runId, name).then(() => OK),
     steerRun: async ({ runId, text }, { name }) => (
       runs.steer(summary(runId).runId, { id: newId("steer"), text, by: name }),
       OK

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { cancelRun, rootRun } from "@smooth/engine/control";
+import { cancelRun, pauseRun, rootRun, unpauseRun } from "@smooth/engine/control";
 import type { StoredEvent } from "@smooth/engine/events";
 import { parseInput } from "@smooth/engine/input";
 import { type EngineDeps, resumeRun, type RunHandle, startRun } from "@smooth/engine/run";
@@ -11,7 +11,9 @@ import type { PearlStore } from "@smooth/pearls/store";
 import { SmoothError, toSmoothError } from "@smooth/protocol/errors";
 import type { RunSummary } from "@smooth/protocol/gateway";
 import { type PearlId, RunId } from "@smooth/protocol/ids";
+import { hotReload } from "@smooth/workflow/hot-reload";
 import type { Launch, RunService } from "./actions.ts";
+import type { Flows } from "./flows.ts";
 import type { PearlSession } from "../pearl-run/session.ts";
 import type { PearlWork } from "../pearl-run/work.ts";
 import { peopleSee } from "./run-events.ts";
@@ -22,7 +24,7 @@ import type { Steering, Words } from "./steering.ts";
  *  R1. A run is in the run log before the engine starts it; a launch with a known id starts nothing.
  *  R2. What a run holds in this process (its VM, its line) is let go when the engine lets go of the run, whatever the reason.
  *  R3. A pearl is in progress while its run lives; merged closes it, every other end gives it back.
- *  R4. A paused run that a new process takes up is still paused.
+ *  R4. A paused operator that a new process takes up is still paused; a paused workflow is not taken up.
  *  R5. Words for an operator are kept before they are shown and sent (steering.ts); where none will work again they are refused.
  *  R6. A launch with input the workflow does not take leaves nothing; one the engine refuses for another reason has failed. */
 
@@ -39,14 +41,21 @@ export interface RunsDeps {
   readonly pearlWorkflow: (work: PearlWork) => WorkflowDefinition;
   readonly pearlRegistry: OutputRegistry;
   readonly loadWorkflow: (file: string) => Promise<WorkflowDefinition>;
+  /** What the run of a workflow file works with. */
+  readonly flows: Flows;
   /** An approval node opened; makes it visible as an ask. */
   readonly onApproval: (event: Extract<StoredEvent, { type: "approval.opened" }>) => void;
   readonly onEnd: (runId: RunId) => void;
 }
 
+/** What a run has in this process while it lives: an operator's session, or the workflow of a file. */
+type Held = PearlSession | WorkflowDefinition;
+
 interface Live {
   readonly handle: RunHandle;
   readonly session: PearlSession | null;
+  /** Takes up edits of the workflow's files. */
+  readonly watching: Disposable | null;
 }
 
 export class Runs implements RunService, AsyncDisposable {
@@ -90,12 +99,13 @@ export class Runs implements RunService, AsyncDisposable {
     if (this.#live.has(runId)) return summary;
     if (isOver(summary))
       throw new SmoothError("RUN_NOT_RESUMABLE", `run ${runId} is ${summary.status}`, { details: { runId } });
-    const { engine, isAlive, openSession, loadWorkflow } = this.#deps;
+    const { engine, isAlive, openSession, loadWorkflow, flows } = this.#deps;
     const session = summary.pearlId ? await openSession({ runId, pearlId: summary.pearlId }) : null;
     const workflow = session ? this.#deps.pearlWorkflow(session.work) : await loadWorkflow(summary.workflow);
+    const own = session ? {} : flows.optionsFor(runId, workflow);
     const acceptWorkflowChange = acceptedBy === undefined ? undefined : { by: acceptedBy };
-    await this.#drive(runId, session, () =>
-      resumeRun({ ...engine, workflow, runId, isAlive, acceptWorkflowChange, onEvent: this.#record }),
+    await this.#drive(runId, session ?? workflow, () =>
+      resumeRun({ ...engine, ...own, workflow, runId, isAlive, acceptWorkflowChange, onEvent: this.#record }),
     );
     return this.#summary(runId);
   }
@@ -132,14 +142,21 @@ export class Runs implements RunService, AsyncDisposable {
     this.#finish(runId);
   }
 
-  pause(runId: RunId, by: string): void {
-    this.#session(runId).pause();
-    this.#deps.runLog.append(runId, { type: "run.status", status: "paused", reason: `${by} paused the operator.` });
+  async pause(runId: RunId, by: string): Promise<void> {
+    const { engine, runLog } = this.#deps;
+    const isOperator = this.#summary(runId).pearlId !== null;
+    if (isOperator) this.#session(runId).pause();
+    const done = isOperator || (await pauseRun(engine.store, { runId, by, atMs: engine.clock.now() })) === "done";
+    const reason = `${by} paused ${isOperator ? "the operator" : "the run"}.`;
+    if (done) runLog.append(runId, { type: "run.status", status: "paused", reason }); // else its owner tells when it has
   }
 
-  unpause(runId: RunId, _by: string): void {
-    this.#session(runId).unpause();
-    this.#deps.runLog.append(runId, { type: "run.status", status: "running", reason: null });
+  async unpause(runId: RunId, by: string): Promise<void> {
+    const { engine, runLog } = this.#deps;
+    const isOperator = this.#summary(runId).pearlId !== null;
+    if (isOperator) this.#session(runId).unpause();
+    else await unpauseRun(engine.store, { runId, by, atMs: engine.clock.now() });
+    runLog.append(runId, { type: "run.status", status: "running", reason: null });
   }
 
   steer(runId: RunId, { id, text, by }: Words & { readonly by: string }): void {
@@ -160,22 +177,22 @@ export class Runs implements RunService, AsyncDisposable {
 
   async #launchWorkflow(
     runId: RunId,
-    { file, input }: Extract<Launch["subject"], { kind: "workflow" }>,
+    { file, input, settings }: Extract<Launch["subject"], { kind: "workflow" }>,
   ): Promise<RunId> {
-    const { engine, runLog, loadWorkflow, demo } = this.#deps;
+    const { engine, runLog, loadWorkflow, demo, flows } = this.#deps;
     const workflow = await loadWorkflow(file);
     parseInput(workflow.inputSchema, input); // R6
+    flows.keep(runId, settings ?? {});
     runLog.open({ runId, title: basename(file), workflow: file, pearlId: null, demo: demo() });
-    await this.#begin(runId, null, () =>
-      startRun({ ...engine, workflow, input: input as never, runId, onEvent: this.#record }),
-    );
+    const begun = { ...engine, ...flows.optionsFor(runId, workflow), workflow, input: input as never };
+    await this.#begin(runId, workflow, () => startRun({ ...begun, runId, onEvent: this.#record }));
     return runId;
   }
 
   /** R6 */
-  async #begin(runId: RunId, session: PearlSession | null, begin: () => Promise<RunHandle>): Promise<void> {
+  async #begin(runId: RunId, held: Held, begin: () => Promise<RunHandle>): Promise<void> {
     try {
-      await this.#drive(runId, session, begin);
+      await this.#drive(runId, held, begin);
     } catch (error) {
       this.#deps.runLog.append(runId, { type: "run.status", status: "failed", reason: toSmoothError(error).message });
       this.#finish(runId);
@@ -184,11 +201,14 @@ export class Runs implements RunService, AsyncDisposable {
   }
 
   /** Resolves when the run is under way; its end is handled whenever it comes. */
-  async #drive(runId: RunId, session: PearlSession | null, begin: () => Promise<RunHandle>): Promise<void> {
+  async #drive(runId: RunId, held: Held, begin: () => Promise<RunHandle>): Promise<void> {
+    const session = "work" in held ? held : null;
     try {
       const handle = await begin();
-      this.#live.set(runId, { handle, session });
-      const settled = this.#settle(runId, { handle, session });
+      const watching = "work" in held || !this.#deps.flows.settings(runId).hot ? null : hotReload(held, {})(handle);
+      const live = { handle, session, watching };
+      this.#live.set(runId, live);
+      const settled = this.#settle(runId, live);
       this.#settling.add(settled);
       void settled.finally(() => this.#settling.delete(settled));
     } catch (error) {
@@ -197,14 +217,14 @@ export class Runs implements RunService, AsyncDisposable {
     }
   }
 
-  async #settle(runId: RunId, { handle, session }: Live): Promise<void> {
+  async #settle(runId: RunId, { handle, session, watching }: Live): Promise<void> {
     const { engine, runLog } = this.#deps;
     try {
       const result = await handle.result;
       if (result.status === "finished" || result.status === "failed" || result.status === "cancelled")
         this.#finish(runId);
       const next = await handle.next;
-      if (next) await this.#drive(RunId.parse(next.runId), null, async () => next);
+      if (next) await this.#continue(next);
     } catch (error) {
       engine.log.error("run.store-failed", { runId, error: toSmoothError(error).message });
       runLog.append(runId, {
@@ -213,9 +233,16 @@ export class Runs implements RunService, AsyncDisposable {
         reason: "The run's database could not be written.",
       });
     } finally {
+      watching?.[Symbol.dispose]();
       this.#live.delete(runId);
       await session?.[Symbol.asyncDispose](); // R2
     }
+  }
+
+  /** The engine has taken it up already; a reload of the file reaches the newest of the line. */
+  async #continue(next: RunHandle): Promise<void> {
+    const runId = RunId.parse(next.runId);
+    await this.#drive(runId, await this.#deps.loadWorkflow(this.#summary(runId).workflow), async () => next);
   }
 
   /** R3 */
@@ -237,11 +264,16 @@ export class Runs implements RunService, AsyncDisposable {
   readonly #record = (event: StoredEvent): void => {
     if (event.type === "run.started") this.#openChild(event);
     if (event.type === "run.status" && event.nextRunId !== undefined) this.#openNext(event.runId, event.nextRunId);
-    const staysPaused = event.type === "run.claimed" && this.#summary(RunId.parse(event.runId)).status === "paused"; // R4
+    const staysPaused = event.type === "run.claimed" && this.#isPausedOperator(RunId.parse(event.runId)); // R4
     const seen = staysPaused ? [] : peopleSee(event, this.#deps.redact);
     if (seen.length > 0) this.#deps.runLog.append(event.runId, ...seen);
     if (event.type === "approval.opened") this.#deps.onApproval(event);
   };
+
+  #isPausedOperator(runId: RunId): boolean {
+    const { status, pearlId } = this.#summary(runId);
+    return pearlId !== null && status === "paused";
+  }
 
   /** A subflow; runs that were launched or continue others are known before their first event. */
   #openChild({ runId, workflow }: Extract<StoredEvent, { type: "run.started" }>): void {
@@ -253,6 +285,7 @@ export class Runs implements RunService, AsyncDisposable {
   /** A run that continues as a new one. */
   #openNext(runId: string, nextRunId: string): void {
     const { title, workflow, pearlId, demo } = this.#summary(RunId.parse(runId));
+    this.#deps.flows.inherit(nextRunId, runId);
     this.#deps.runLog.open({ runId: RunId.parse(nextRunId), title, workflow, pearlId, demo });
   }
 

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, realpathSync } from "node:fs";
 import { availableParallelism, freemem } from "node:os";
 import { buildOperator } from "@smooth/agents/operator/bundle";
 import { createRedactor } from "@smooth/cast/narc/redact";
@@ -23,6 +23,8 @@ import { openPearlSession } from "../pearl-run/session.ts";
 import { type Asks, openAsks } from "./asks.ts";
 import { openDriver } from "./driver.ts";
 import type { Egress } from "./egress.ts";
+import { Flows } from "./flows.ts";
+import type { Home } from "./home.ts";
 import { judgesOf } from "./judges.ts";
 import { Runs, type RunsDeps } from "./runs.ts";
 import type { HostState } from "./state.ts";
@@ -52,13 +54,13 @@ export async function openWorkshop(
   const { home, log, runLog, pearls, access, store, models } = state;
   const capacity = env.capacity ?? capacityOf();
   const sandboxes = openSandboxes({ driver: openDriver(env.images, log), capacity, clock: systemClock, log, onChange });
-  const operatorFile = home.path("cache", "operator.mjs");
-  mkdirSync(home.path("cache"), { recursive: true });
-  await buildOperator(operatorFile);
+  const operatorFile = await operatorIn(home);
   const { pearlWorkflow, pearlRegistry } = await importJsx<typeof PearlWorkflow>(
     new URL("../pearl-run/pearl-workflow.tsx", import.meta.url),
   );
   const steering = new Steering(state.sql);
+  const redact = (text: string): string => createRedactor([...state.secrets()]).redact(text).text;
+  const flows = new Flows({ ...state, sandboxes, redact, clock: systemClock, hostHome: realpathSync(home.dir) });
   const runs = parts.use(
     new Runs({
       engine: {
@@ -75,7 +77,8 @@ export async function openWorkshop(
       isAlive: isOwnerAlive,
       runLog,
       steering,
-      redact: (text) => createRedactor([...state.secrets()]).redact(text).text,
+      redact,
+      flows,
       pearls,
       demo: () => models.demo,
       openSession: sessionOpener({ state, sandboxes, operatorFile, steering }),
@@ -96,6 +99,13 @@ export async function openWorkshop(
   const wake = async (): Promise<void> => void (await supervisor.tick());
   const asks = openAsks({ access, store, runLog, pearls, clock: systemClock, log, wake });
   return { runs, asks, supervisor, sandboxes, capacity };
+}
+
+async function operatorIn(home: Home): Promise<string> {
+  const file = home.path("cache", "operator.mjs");
+  mkdirSync(home.path("cache"), { recursive: true });
+  await buildOperator(file);
+  return file;
 }
 
 /** The daemon is the supervisor of its own store. */

@@ -4,8 +4,6 @@ import type { z } from "zod";
 import * as commands from "../built-in/commands.ts";
 import * as files from "../built-in/files.ts";
 import { failure, type Tool } from "../define-tool.ts";
-import { networkWall } from "../workspace/network-wall.node.ts";
-import { NO_WALL } from "../workspace/node-workspace.node.ts";
 import { clipText } from "../workspace/output-window.ts";
 import { parsed, type TaskTool } from "./define-tool.node.ts";
 import { callInTask, type TaskCall } from "./scope.node.ts";
@@ -39,9 +37,8 @@ function inTask<S extends z.ZodObject>(
     idempotent,
     inputSchema: schema,
     execute: (args) =>
-      callInTask(tool, logged(args as Record<string, string>), async (call) => {
-        if (COMMANDS.has(name) && !call.allowNetwork && !(await networkWall()))
-          throw new SmoothError("SANDBOX_UNAVAILABLE", NO_WALL); // B2
+      callInTask(tool, { args, logged: logged(args as Record<string, string>) }, async (call) => {
+        if (COMMANDS.has(name)) await call.checkWall(); // B2
         return content(tool, parsed(schema, name, args), call);
       }),
   };

@@ -39,7 +39,8 @@ export function defineTool<S extends z.ZodObject, R>(definition: TaskToolDefinit
     ...tool,
     description,
     inputSchema: schema,
-    execute: (args) => callInTask(tool, args, async (call) => definition.execute(parsed(schema, name, args), call)),
+    execute: (args) =>
+      callInTask(tool, { args, logged: args }, async (call) => definition.execute(parsed(schema, name, args), call)),
   };
 }
 

@@ -194,3 +194,14 @@ test("a pattern without a slash names things at any depth, with one a path", () 
   expect(["node_modules/x", "a/node_modules", "packages/web/dist/x"].map(left)).toEqual([true, true, true]);
   expect(["my_node_modules", "dist", "packages/web/distant"].map(left)).toEqual([false, false, false]);
 });
+
+test("a path that its asker refuses is not written, and the report says why", async () => {
+  const refuse = (path: string): string | null => (path.endsWith("hook") ? "runs here later" : null);
+  const report = await extractTree(stream(member("a/hook", { body: "x" }), member("a/b", { body: "y" })), {
+    to,
+    refuse,
+  });
+
+  expect(report).toMatchObject({ files: 1, refused: [{ path: "a/hook", reason: "runs here later" }] });
+  expect(await readdir(join(to, "a"))).toEqual(["b"]);
+});

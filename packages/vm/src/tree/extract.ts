@@ -26,6 +26,7 @@ export async function extractTree(
   request: Omit<GetTree, "from" | "paths">,
 ): Promise<GetReport> {
   const { to, exclude = [], maxBytes = DEFAULT_TREE_BYTES, maxEntries = DEFAULT_ENTRIES } = request;
+  const { refuse: unwanted = () => null } = request;
   const left = matcher(exclude);
   const refused: Refused[] = [];
   const links: { path: string; target: string }[] = [];
@@ -38,6 +39,8 @@ export async function extractTree(
     if ("refused" in names) return refuse(entry, names.refused);
     const path = names.join("/");
     if (path === "" || left(path)) return;
+    const reason = unwanted(path);
+    if (reason !== null) return refuse(entry, reason);
     if (entry.kind === "other") return refuse(entry, "not a file, folder or link");
     if (entry.kind === "link" && !linkStaysInside(path, entry.target)) return refuse(entry, "link leaves the tree");
     const blocker = await makeFolders(to, entry.kind === "folder" ? names : names.slice(0, -1));

@@ -1,0 +1,59 @@
+import { dirname, resolve, sep } from "node:path";
+import { decide } from "@smooth/cast/wonk";
+import type { Policy } from "@smooth/cast/wonk/policy";
+import type { WorkflowDefinition } from "@smooth/engine/workflow";
+import type { Decision } from "@smooth/protocol/policy";
+
+/** Which files the tools of a workflow's tasks may touch. Paths are absolute, links followed.
+ *  F1. What this machine would run later is not written: version control's own folders, and the files this workflow is made
+ *      of, which the next resume loads into the host.
+ *  F2. The host's home, with its tokens and keys, is neither read nor written.
+ *  F3. Beyond that Wonk's policy counts, as for an operator. */
+
+export interface FlowRules {
+  read(path: string): Decision;
+  write(path: string): Decision;
+}
+
+interface Guarded {
+  readonly policy: Policy;
+  readonly hostHome: string;
+  readonly workflow: Pick<WorkflowDefinition, "file" | "source">;
+}
+
+export function flowRules({ policy, hostHome, workflow }: Guarded): FlowRules {
+  const home = isBelow(hostHome);
+  const made = new Set(filesOf(workflow).map(fold));
+  return {
+    read: (path) => (home(path) ? HOME : decide(policy, { kind: "read", path })), // F2, F3
+    write(path) {
+      if (home(path)) return HOME;
+      if (made.has(fold(path))) return denied("flow.workflow", `this run is made of ${path}`); // F1
+      if (fold(path).split(sep).some(isVcsFolder)) return denied("flow.vcs", `${path} belongs to version control`); // F1
+      return decide(policy, { kind: "write", path });
+    },
+  };
+}
+
+/** Null: it may be done. An ask that nobody has settled is a no. */
+export function refusalOf(decision: Decision): string | null {
+  if (decision.kind === "allow") return null;
+  return decision.kind === "deny"
+    ? `${decision.reason} (rule ${decision.rule})`
+    : `a person has to agree (rule ${decision.rule}): use the write tool, which asks`;
+}
+
+const denied = (rule: string, reason: string): Decision => ({ kind: "deny", rule, reason });
+const HOME = denied("flow.host-home", "it belongs to the host");
+
+/** Protection ignores letter case, as some file systems do. */
+const fold = (path: string): string => path.toLowerCase();
+const isVcsFolder = (name: string): boolean => name === ".git" || name === ".jj";
+
+function isBelow(folder: string): (path: string) => boolean {
+  const top = fold(folder);
+  return (path) => fold(path) === top || fold(path).startsWith(top + sep);
+}
+
+const filesOf = ({ file, source }: Guarded["workflow"]): readonly string[] =>
+  file === undefined ? [] : [file, ...Object.keys(source?.files ?? {}).map((name) => resolve(dirname(file), name))];
