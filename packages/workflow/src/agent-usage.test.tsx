@@ -1,7 +1,7 @@
 /** @jsxImportSource @smooth/workflow */
 /** Tokens and words are events of the run, tokens counted once; an agent of the AI SDK is spoken to in its own words. */
 import type { StoredEvent } from "@smooth/engine/events";
-import type { AgentLike } from "@smooth/engine/task";
+import type { AgentLike, GenerateArgs } from "@smooth/engine/task";
 import { settle } from "@smooth/platform/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
@@ -128,6 +128,56 @@ test("W2: an agent that talks without end fills no store, and after its timeout 
   const said = wordsIn(engine.events).join("");
   expect(said.length).toBeLessThan(1_000_100);
   expect(said).toMatch(/more was said and is not kept\]$/);
+});
+
+test("what an agent says and uses after its attempt is over is not heard, though the run goes on", async () => {
+  const engine = testEngine();
+  const go = Promise.withResolvers<{ text: string }>();
+  const talk = Promise.withResolvers<GenerateArgs>();
+  const agent: AgentLike = { generate: (args) => (talk.resolve(args), new Promise(() => {})) };
+  const handle = await engine.start(
+    smithers(() => (
+      <Workflow name="late">
+        <Task id="a" output={outputs.text} agent={agent} noRetry continueOnFail timeoutMs={10}>
+          say
+        </Task>
+        <Task id="b" output={outputs.text}>
+          {() => go.promise}
+        </Task>
+      </Workflow>
+    )),
+  );
+  const { onStdout, reportUsage } = await talk.promise;
+  await engine.clock.advance(11);
+  await settle();
+  onStdout("late");
+  reportUsage({ inputTokens: 7 });
+  await engine.clock.advance(501);
+  go.resolve({ text: "b" });
+
+  expect((await handle.result).status).toBe("finished");
+  expect([...wordsIn(engine.events), ...usageIn(engine.events)]).toEqual([]);
+});
+
+test("K2: the steps of an AI SDK agent are proof of life, also those that say nothing", async () => {
+  const engine = testEngine();
+  const agent = {
+    version: "agent-v1",
+    async generate(call: { onStepFinish: (step: unknown) => void; abortSignal: AbortSignal }) {
+      for (let minute = 0; minute < 15; minute += 1) {
+        await engine.clock.sleep(60_000, call.abortSignal);
+        call.onStepFinish({});
+      }
+      return { text: '{"text":"hi"}' };
+    },
+  };
+  const handle = await engine.start(flow(agent as unknown as AgentLike));
+  for (let minute = 0; minute < 16; minute += 1) {
+    await settle();
+    await engine.clock.advance(60_000);
+  }
+
+  expect(await handle.result).toMatchObject({ status: "finished" });
 });
 
 test("words are proof of life", async () => {

@@ -11,6 +11,7 @@ const { Workflow, Task, smithers, outputs } = createSmithers({
   before: z.object({ n: z.number() }),
   text: z.object({ text: z.string() }),
   anything: z.object({ value: z.unknown() }),
+  list: z.object({ list: z.array(z.number()) }),
   output: z.object({ text: z.string() }),
 });
 
@@ -102,6 +103,11 @@ test("a wrong answer of many megabytes does not come back in the correction", as
     asks.push(prompt.length);
     return { output: { text: Object.fromEntries(Array.from({ length: 100_000 }, (_, at) => [`k${at}`, at])) } };
   });
+  const many = asked(({ prompt }) => {
+    asks.push(prompt.length);
+    return { output: { list: Array.from({ length: 10_000 }, () => "no number") } };
+  });
+  await runToEnd(flow(many, { output: outputs.list as never }));
 
   expect(Math.max(...asks)).toBeLessThan(20_000);
 });

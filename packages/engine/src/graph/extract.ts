@@ -29,8 +29,8 @@ import { readSaga, readSagaStep, readTry } from "./scopes.ts";
 import { group, idOrPlace, sequence, unique, type ExtractInput, type Place, type Walk } from "./walk.ts";
 
 export function extract(input: ExtractInput): Plan {
-  const root = input.nodes.find((node) => node.kind === "element");
-  if (root?.kind !== "element" || root.tag !== HOST.workflow)
+  const [root, ...others] = input.nodes.filter((node) => node.kind === "element" || node.text.trim() !== "");
+  if (root?.kind !== "element" || root.tag !== HOST.workflow || others.length > 0)
     throw new SmoothError("WORKFLOW_RENDER_FAILED", "a workflow must render a <Workflow> as its only root");
   onlyKnown(root, ["name", "cache"]);
   if (optional(root, "cache", aBoolean) === false)

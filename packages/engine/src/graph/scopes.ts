@@ -29,25 +29,23 @@ export function readTry(element: HostElement, place: Place, walk: Walk): PlanSco
 const ON_FAILURE = oneOf("compensate", "compensate-and-fail", "fail");
 
 export function readSaga(element: HostElement, place: Place, walk: Walk): PlanScope {
-  onlyKnown(element, ["id", "onFailure", "completed", "handle"]);
+  onlyKnown(element, ["id", "onFailure", "handle"]);
   const onFailure = optional(element, "onFailure", ON_FAILURE) ?? "compensate";
   const handler: ScopeHandler =
     onFailure === "fail"
       ? { kind: "none" }
       : { kind: "catch", codes: null, rethrows: onFailure === "compensate-and-fail" };
   const scope = openScope(element, { ...place, type: "saga", handler, hasFinally: false }, walk);
-  const compensations = new Map<string, PlanNode>();
+  const compensations: PlanNode[] = [];
   const steps = new Set<string>();
   const body = walk.into(element.children, {
     ...scope.place("body"),
     saga: { steps, compensations, place: scope.place("catch") },
   });
-  const completed = optional(element, "completed", strings) ?? [];
-  const reversed = completed.toReversed().flatMap((id) => compensations.get(id) ?? []); // X3
-  return { ...scope.node, body: sequence(body), catch: sequence(reversed), finally: null };
+  return { ...scope.node, body: sequence(body), catch: sequence(compensations.toReversed()), finally: null }; // X3
 }
 
-/** Its compensation is rendered beside its action, and runs as part of the saga's handler. */
+/** Its compensation is rendered beside its action once there is something to undo, and runs as part of the saga's handler. */
 export function readSagaStep(element: HostElement, place: Place, walk: Walk): PlanGroup {
   onlyKnown(element, ["id", "label"]);
   const stepId = optional(element, "id", aString);
@@ -61,10 +59,7 @@ export function readSagaStep(element: HostElement, place: Place, walk: Walk): Pl
   saga.steps.add(stepId);
   const undo = partOf(element, HOST.compensation);
   if (undo)
-    saga.compensations.set(
-      stepId,
-      sequence(walk.into(undo.children, { ...saga.place, path: `${place.path}.compensation` })),
-    );
+    saga.compensations.push(sequence(walk.into(undo.children, { ...saga.place, path: `${place.path}.compensation` })));
   const action = element.children.filter((child) => child !== undo);
   return { ...sequence(walk.into(action, inner)), stepId };
 }

@@ -29,7 +29,7 @@ export interface Place {
 
 interface SagaPlace {
   readonly steps: Set<string>;
-  readonly compensations: Map<string, PlanNode>;
+  readonly compensations: PlanNode[];
   readonly place: Place;
 }
 

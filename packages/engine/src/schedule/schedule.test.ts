@@ -7,6 +7,7 @@ import {
   type Plan,
   type PlanGroup,
   type PlanLeaf,
+  type PlanLoop,
   type PlanNode,
   type PlanScope,
   type ScopeHandler,
@@ -104,6 +105,40 @@ describe("what may start", () => {
     expect(at(group("sequence", abc), states, { nowMs: 49 })).toEqual([]);
     expect(at(group("sequence", abc), states, { nowMs: 50 })).toEqual(["a"]);
   });
+});
+
+test("D3: steps come in source order, whatever they are and whatever made them possible first", () => {
+  const root = group("parallel", [leaf("a"), leaf("w", { type: "approval" }), leaf("b", { skipIf: true }), leaf("c")]);
+  const steps = schedule({ plan: planOf(root), states: new Map(), scopes: new Map(), nowMs: 0, maxConcurrency: 4 });
+
+  expect(steps.map((step) => `${step.kind} ${"leaf" in step ? step.leaf.id : ""}`)).toEqual([
+    "start a",
+    "wait w",
+    "skip b",
+    "start c",
+  ]);
+});
+
+test("D6: a pass has begun when a loop in it has advanced, though nothing of that loop's new pass has", () => {
+  const loop = (loopId: string, change: Partial<PlanLoop>, body: readonly PlanNode[]): PlanLoop => ({
+    kind: "loop",
+    loopId,
+    iteration: 0,
+    until: false,
+    maxIterations: 5,
+    onMaxReached: "return-last",
+    continueEvery: Infinity,
+    around: [],
+    within: null,
+    body: group("parallel", body),
+    ...change,
+  });
+  const inner = loop("inner@@outer=0", { iteration: 1 }, [leaf("tick", { key: "tick@@outer=0::1", iteration: 1 })]);
+  const plan = planOf(group("sequence", [loop("outer", { until: true }, [inner])]));
+
+  expect(starts(schedule({ plan, states: new Map(), scopes: new Map(), nowMs: 0, maxConcurrency: 4 }))).toEqual([
+    "tick",
+  ]);
 });
 
 /** Random trees, random order of completion: the incremental schedule and the pure question always agree. */

@@ -51,14 +51,13 @@ export async function askAgent(
 /** K2 */
 function generate(agent: AgentLike, args: GenerateArgs): Promise<unknown> {
   if (peek(agent, "version") !== "agent-v1") return agent.generate(args);
-  const { prompt, conversation, abortSignal, heartbeat, reportUsage, allowTools, onStdout } = args;
+  const { prompt, conversation, abortSignal, reportUsage, allowTools, onStdout } = args;
   const spoken = conversation.flatMap(({ role, content, native }) => native ?? [{ role, content }]);
   const call = {
     messages: [...spoken, { role: "user", content: prompt }],
     abortSignal,
     ...(allowTools && { activeTools: allowTools }),
     onStepFinish: (step: unknown) => {
-      heartbeat();
       onStdout(peekText(step, "text") ?? "");
       const usage = usageOf(step);
       if (usage) reportUsage(flat(usage));

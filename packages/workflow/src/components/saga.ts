@@ -37,9 +37,8 @@ const Undoing = React.createContext<readonly string[] | null>(null);
 function SagaElement({ id, steps, onFailure, skipIf, children }: SagaProps): ReactElement | null {
   const { handle, failed } = useFailureScope();
   if (skipIf) return null;
-  const completed = failed?.completed;
   const members = steps?.map(({ action, ...step }) => host(SagaStep, { key: step.id, ...step }, action)) ?? children;
-  return host(HOST.saga, { id, onFailure, handle, completed }, host(Undoing, { value: completed ?? null }, members));
+  return host(HOST.saga, { id, onFailure, handle }, host(Undoing, { value: failed?.completed ?? null }, members));
 }
 
 /** One step of a Saga: its children, and what undoes them. */

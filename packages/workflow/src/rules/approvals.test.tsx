@@ -1,11 +1,13 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §5 about approvals. */
 import { decideApproval, findResumable } from "@smooth/engine/control";
+import { decodeRow } from "@smooth/engine/table";
 import { settle } from "@smooth/platform/testing";
 import { describe, expect, test } from "vitest";
 import type { AutoApprove } from "../components/approval.ts";
+import { approvalRankingSchema, createSmithers } from "../create-smithers.ts";
 import { Workflow, Task, Sequence, Parallel, Approval, smithers, outputs, one } from "../testing/rules.ts";
-import { OWNER, runToEnd, testEngine } from "../testing/run-in-memory.ts";
+import { decideAsk, OWNER, runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
 const gated = (onDeny: "fail" | "continue" | "skip") =>
   smithers((ctx) => (
@@ -67,6 +69,97 @@ test.each([
 
   expect((await resumed.result).status).toBe(status);
   expect(engine.trace().filter((line) => /(finished|skipped) (dependent|after)/.test(line))).toEqual(tail);
+});
+
+test.each([
+  ["fail", "failed", []],
+  ["skip", "finished", ["node.skipped child#0", "node.skipped beside#0"]],
+] as const)(
+  "the children of an Approval come after it: denied with onDeny %s they do not run",
+  async (onDeny, status, tail) => {
+    const engine = testEngine();
+    const workflow = smithers(() => (
+      <Workflow name="children">
+        <Approval id="ask" output={outputs.decision} request={{ title: "Go?" }} onDeny={onDeny}>
+          <Parallel>
+            <Task id="child" output={outputs.n}>
+              {one}
+            </Task>
+            <Task id="beside" output={outputs.n}>
+              {one}
+            </Task>
+          </Parallel>
+        </Approval>
+      </Workflow>
+    ));
+    const { runId, result } = await engine.start(workflow);
+    await result;
+    await decideAsk(engine, runId, "deny");
+
+    expect((await (await engine.resume(workflow, runId)).result).status).toBe(status);
+    expect(engine.trace().filter((line) => /child|beside/.test(line))).toEqual(tail);
+  },
+);
+
+test("allowedScopes: who has none of them is refused, who has one decides", async () => {
+  const engine = testEngine();
+  const workflow = smithers(() => (
+    <Workflow name="scopes">
+      <Approval
+        id="ask"
+        output={outputs.decision}
+        request={{ title: "Go?" }}
+        allowedScopes={["run:admin", "approval:submit"]}
+      />
+    </Workflow>
+  ));
+  const { runId, result } = await engine.start(workflow);
+  await result;
+  const decision = { verdict: "approve" } as const;
+  const ask = { runId, nodeId: "ask", iteration: 0, decision, by: "ann", atMs: 1 };
+
+  for (const scopes of [undefined, [], ["run:read"]])
+    await expect(decideApproval(engine.store, { ...ask, scopes })).rejects.toMatchObject({ code: "POLICY_DENIED" });
+  await decideApproval(engine.store, { ...ask, scopes: ["approval:submit"] });
+
+  expect((await (await engine.resume(workflow, runId)).result).status).toBe("finished");
+});
+
+test("mode rank: an order of some options is its row; none, an unknown one, or one twice is refused", async () => {
+  const engine = testEngine();
+  const own = createSmithers({ order: approvalRankingSchema });
+  const workflow = own.smithers(() => (
+    <own.Workflow name="rank">
+      <own.Approval
+        id="ask"
+        output={own.outputs.order}
+        mode="rank"
+        options={["x", "y", "z"].map((key) => ({ key, label: key }))}
+        request={{ title: "Which first?" }}
+      />
+    </own.Workflow>
+  ));
+  const { runId, result } = await engine.start(workflow);
+  await result;
+  const rank = (ranked?: readonly string[]) =>
+    decideApproval(engine.store, {
+      runId,
+      nodeId: "ask",
+      iteration: 0,
+      decision: { verdict: "approve", ...(ranked && { ranked }), note: "so" },
+      by: "ann",
+      atMs: 1,
+    });
+
+  for (const wrong of [undefined, [], ["x", "w"], ["x", "x"]])
+    await expect(rank(wrong)).rejects.toMatchObject({ code: "INVALID_INPUT" });
+  await rank(["z", "x"]);
+
+  expect((await (await engine.resume(workflow, runId)).result).status).toBe("finished");
+  const table = workflow.registry.find("order");
+  expect((await engine.store.outputs(runId, table)).map(({ cells }) => decodeRow(table, cells))).toEqual([
+    { ranked: ["z", "x"], notes: "so" },
+  ]);
 });
 
 test("a decision by the wrong person, of an unknown option, or a second one is refused; the first stays", async () => {

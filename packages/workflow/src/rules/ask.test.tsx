@@ -98,3 +98,26 @@ test("refused, the task fails and is not tried again; nobody in time is TIMED_OU
   await late.clock.advance(61_000);
   expect(await slow.result).toMatchObject({ status: "failed", error: { code: "TIMED_OUT" } });
 });
+
+test("K1: the same question asked twice in one attempt is two questions", async () => {
+  const engine = engineWith();
+  const workflow = smithers(() => (
+    <Workflow name="twice">
+      <Task id="deploy" output={outputs.text} noRetry>
+        {async ({ ask }: TaskContext) => ({
+          text: `${await ask({ prompt: "And?" })} ${await ask({ prompt: "And?" })}`,
+        })}
+      </Task>
+    </Workflow>
+  ));
+  const { result } = await engine.start(workflow, { runId: "r" });
+  await settle();
+  await engine.answer("one");
+  await settle();
+  expect(await engine.open()).toHaveLength(1);
+  await engine.answer("two");
+  await result;
+
+  const table = workflow.registry.find("text");
+  expect((await engine.store.outputs("r", table))[0]?.cells[0]).toBe("one two");
+});

@@ -81,6 +81,26 @@ test("elements nested without measure fail their own run, and no other", async (
   expect(other.result.status).toBe("finished");
 });
 
+const Suspends = (): never => {
+  throw new Promise(() => {}) as unknown as Error;
+};
+const own = <Workflow name="bad">{task({})}</Workflow>;
+const withText = <Workflow name="bad">text</Workflow>;
+const suspending = <Suspends />;
+test.each<[string, ReactElement, string]>([
+  ["without a Workflow", task({}), "<Workflow> as its only root"],
+  ["with two Workflows", <>{[own, own]}</>, "<Workflow> as its only root"],
+  ["with text beside the Workflow", <>text{own}</>, "<Workflow> as its only root"],
+  ["with text in the Workflow", withText, '"text" stands outside a <Task>'],
+  ["that suspends", suspending, "a component threw a promise"],
+])("a frame %s is WORKFLOW_RENDER_FAILED, and nothing runs", async (_, root, said) => {
+  const { result, trace } = await runToEnd(smithers(() => root));
+
+  expect(result).toMatchObject({ status: "failed", error: { code: "WORKFLOW_RENDER_FAILED" } });
+  expect(result).toHaveProperty("error.message", expect.stringContaining(said));
+  expect(trace()).toEqual([]);
+});
+
 const takes = (input: z.ZodType) => {
   const own = createSmithers({ input: input as z.ZodObject, n: z.object({ n: z.number() }) });
   return own.smithers(() => (
@@ -92,6 +112,15 @@ const takes = (input: z.ZodType) => {
   ));
 };
 const text = z.object({ a: z.string() });
+
+const nested = (depth: number): object => (depth === 1 ? {} : { a: nested(depth - 1) });
+test("an input nested 32 deep is taken, one level more is refused", async () => {
+  expect((await runToEnd(takes(z.looseObject({})), { input: nested(32) as JsonValue })).result.status).toBe("finished");
+  await expect(runToEnd(takes(z.looseObject({})), { input: nested(33) as JsonValue })).rejects.toMatchObject({
+    code: "INVALID_INPUT",
+    message: expect.stringContaining("deeper than 32"),
+  });
+});
 
 test.each<[string, z.ZodType, unknown]>([
   ["cannot be written as JSON", z.any(), { a: 1n }],

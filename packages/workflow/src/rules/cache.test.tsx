@@ -186,6 +186,26 @@ test("a change of the schema passes the entry over, and a row that no longer fit
   expect(runs()).toBe(3);
 });
 
+test("C1: a schema that says something else makes another execution, though the kept row would fit it", async () => {
+  const engine = testEngine();
+  const { body, runs } = counting();
+  for (const schema of [z.object({ n: z.number() }), z.object({ n: z.number().max(1_000) })]) {
+    const own = createSmithers({ n: schema });
+    const workflow = own.smithers(() => (
+      <Workflow name="schema">
+        <Task id="a" output="n" cache={{ by: () => 1 }}>
+          {body}
+        </Task>
+      </Workflow>
+    ));
+    await (
+      await engine.start(workflow)
+    ).result;
+  }
+
+  expect(runs()).toBe(2);
+});
+
 test("a failed task is never kept", async () => {
   const engine = testEngine();
   let runs = 0;

@@ -1,11 +1,12 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §4: what a frame reads. */
 import { useState } from "react";
+import { settle } from "@smooth/platform/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { createSmithers } from "../create-smithers.ts";
-import { Workflow, Task, Parallel, Loop, smithers, outputs, useCtx } from "../testing/rules.ts";
-import { runToEnd } from "../testing/run-in-memory.ts";
+import { Workflow, Task, Parallel, Loop, never, smithers, outputs, useCtx } from "../testing/rules.ts";
+import { runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
 test("rendering always or only when something read has changed gives the same events", async () => {
   const workflow = smithers((ctx) => (
@@ -27,6 +28,89 @@ test("rendering always or only when something read has changed gives the same ev
 
   expect(tracked.events).toEqual(always.events);
   expect(tracked.events.length).toBeGreaterThan(10);
+});
+
+type Ctx = Parameters<Parameters<typeof smithers>[0]>[0];
+test.each<[string, (ctx: Ctx) => unknown]>([
+  ["outputMaybe", (ctx) => ctx.outputMaybe(outputs.n, "a")],
+  ["latest of a node", (ctx) => ctx.latest(outputs.n, "a")],
+  ["latest of a table", (ctx) => ctx.latest(outputs.n)],
+  ["outputs(ref)", (ctx) => ctx.outputs(outputs.n)[0]],
+  ["outputs.key", (ctx) => ctx.outputs.n[0]],
+  ["iterationCount", (ctx) => ctx.iterationCount(outputs.n, "a") > 0],
+])("C1: a frame that looked by %s is rendered again when the row is recorded", async (_, looked) => {
+  const run = await runToEnd(
+    smithers((ctx) => (
+      <Workflow name="looks">
+        <Task id="a" output={outputs.n}>
+          {{ n: 1 }}
+        </Task>
+        {looked(ctx) ? (
+          <Task id="b" output={outputs.text}>
+            {{ text: "seen" }}
+          </Task>
+        ) : null}
+      </Workflow>
+    )),
+  );
+
+  expect(run.trace().at(-1)).toBe("node.finished b#0");
+});
+
+test("C2: without an iteration a lookup means the pass its loop is at; one outside of loops its own", async () => {
+  const run = await runToEnd(
+    smithers((ctx) => (
+      <Workflow name="passes">
+        <Task id="base" output={outputs.n}>
+          {{ n: 10 }}
+        </Task>
+        <Loop id="l" maxIterations={2}>
+          <Task id="a" output={outputs.n}>
+            {{ n: ctx.iteration }}
+          </Task>
+        </Loop>
+        <Task id="b" output={outputs.text}>
+          {() => ({ text: `${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}` })}
+        </Task>
+      </Workflow>
+    )),
+  );
+
+  const text = smithers(() => <Workflow name="passes" />).registry.find("text");
+  expect((await run.store.outputs(run.runId, text))[0]?.cells[0]).toBe("10 1");
+});
+
+test("F2: a resumed run that looks before it knows the node's loop does not take the row of an earlier pass", async () => {
+  const engine = testEngine();
+  const workflow = smithers((ctx) => (
+    <Workflow name="early">
+      <Parallel>
+        {ctx.iterations["l"] === 1 && ctx.outputMaybe(outputs.n, "a") ? (
+          <Task id="wrong" output={outputs.n}>
+            {{ n: 1 }}
+          </Task>
+        ) : null}
+        <Loop id="l" maxIterations={2}>
+          <Task id="a" output={outputs.n}>
+            {ctx.iteration === 0 ? () => ({ n: 0 }) : never}
+          </Task>
+        </Loop>
+      </Parallel>
+    </Workflow>
+  ));
+  const first = await engine.start(workflow);
+  await settle();
+  first.release();
+  await engine.clock.advance(5_001);
+  await first.result;
+
+  const second = await engine.resume(workflow, first.runId);
+  await settle();
+  second.release();
+  await engine.clock.advance(5_001);
+  await second.result;
+
+  expect(engine.trace()).toEqual(["node.started a#0", "node.finished a#0", "node.started a#1", "node.started a#1"]);
 });
 
 test("hooks work, and a custom component in a loop sees that loop's iteration", async () => {

@@ -105,6 +105,33 @@ describe("TryCatchFinally", () => {
     expect(ended(run.trace())).toEqual(["node.failed a#0", "node.failed c#0", "node.finished f#0"]);
   });
 
+  test("a failure in a catch stops what else runs in it, then finally runs", async () => {
+    const run = await runToEnd(
+      wf(
+        <TryCatchFinally
+          key="t"
+          id="t"
+          try={<Bad id="a" />}
+          catch={
+            <Parallel>
+              <Aborts id="slow" />
+              <Bad id="c" />
+            </Parallel>
+          }
+          finally={<Ok id="f" />}
+        />,
+      ),
+    );
+
+    expect(run.result).toMatchObject({ status: "failed", error: { nodeId: "c" } });
+    expect(ended(run.trace())).toEqual([
+      "node.failed a#0",
+      "node.failed c#0",
+      "node.cancelled slow#0",
+      "node.finished f#0",
+    ]);
+  });
+
   test("a failing finally fails the run", async () => {
     const run = await runToEnd(wf(<TryCatchFinally key="t" id="t" try={<Ok id="a" />} finally={<Bad id="f" />} />));
 

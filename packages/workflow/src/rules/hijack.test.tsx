@@ -53,6 +53,15 @@ test("J1: with hijack the session is handed over before the agent is asked; comp
   expect((await engine.store.outputs(first.runId, workflow.registry.find("text")))[0]?.cells[0]).toBe("by hand");
 });
 
+test("a session of more than 64 KB is refused where it is reported", async () => {
+  const { workflow } = chat({}, async ({ reportSession }) => {
+    reportSession("x".repeat(64 * 1024));
+    return { output: { text: "too late" } };
+  });
+
+  expect((await runToEnd(workflow)).result).toMatchObject({ status: "failed", error: { code: "PAYLOAD_TOO_LARGE" } });
+});
+
 test("J3: reopen: the task goes on in the session as the person gave it back", async () => {
   const engine = testEngine();
   const { workflow, sessions } = chat({ hijack: true, onHijackExit: "reopen" });

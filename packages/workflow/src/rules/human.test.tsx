@@ -7,7 +7,7 @@ import { z } from "zod";
 import { createSmithers } from "../create-smithers.ts";
 import { OWNER, testEngine } from "../testing/run-in-memory.ts";
 
-const { Workflow, HumanTask, Task, smithers, outputs } = createSmithers({
+const { Workflow, Approval, HumanTask, Task, smithers, outputs } = createSmithers({
   review: z.object({ ok: z.boolean(), stars: z.int().refine((stars) => stars <= 5, "at most five stars") }),
   text: z.object({ text: z.string() }),
 });
@@ -125,6 +125,17 @@ describe("HumanTask", () => {
     });
 
     await expect(decide).rejects.toMatchObject({ code: "INVALID_INPUT" });
+    const approval = smithers(() => (
+      <Workflow name="approval">
+        <Approval id="ask" output={outputs.text} request={{ title: "?" }} />
+      </Workflow>
+    ));
+    const { runId, result } = await engine.start(approval, { runId: "a" });
+    await result;
+    const answer = { verdict: "answer", value: { text: "yes" } } as const;
+    await expect(
+      decideApproval(engine.store, { runId, nodeId: "ask", iteration: 0, decision: answer, by: "ann", atMs: 1 }),
+    ).rejects.toMatchObject({ code: "INVALID_INPUT" });
   });
 
   test("a wait whose row is missing, as in a fork, is asked again", async () => {

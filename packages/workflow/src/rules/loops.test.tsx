@@ -1,7 +1,7 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §1 and §6 about loops. */
 import { expect, test } from "vitest";
-import { Workflow, Task, Sequence, Loop, smithers, outputs, one } from "../testing/rules.ts";
+import { Workflow, Worktree, Task, Sequence, Loop, smithers, outputs, one } from "../testing/rules.ts";
 import { runToEnd } from "../testing/run-in-memory.ts";
 
 test("nested loops: the inner one starts again for each pass of the outer one, under its own names", async () => {
@@ -52,6 +52,26 @@ test("a loop without an id is named after its place, with a warning; concurrent 
   expect(run.log.lines.map((line) => line.fields["warning"])).toEqual([
     expect.stringContaining("loop-0"),
     expect.stringContaining("concurrently"),
+  ]);
+});
+
+test("a Worktree whose body has several children outside a Sequence is warned about", async () => {
+  const run = await runToEnd(
+    smithers(() => (
+      <Workflow name="trees">
+        <Worktree id="w" path="tree">
+          {["a", "b"].map((id) => (
+            <Task key={id} id={id} output={outputs.n} skipIf>
+              {one}
+            </Task>
+          ))}
+        </Worktree>
+      </Workflow>
+    )),
+  );
+
+  expect(run.log.lines.map((line) => line.fields["warning"])).toEqual([
+    expect.stringContaining("worktree w has 2 children outside a <Sequence>"),
   ]);
 });
 

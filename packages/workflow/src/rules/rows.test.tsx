@@ -1,5 +1,6 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §1 about rows, on a real SQLite database. */
+import { decodeRow } from "@smooth/engine/table";
 import { openSqliteStore } from "@smooth/engine/store/sqlite";
 import { openSqlite } from "@smooth/platform/node/sqlite";
 import { expect, test } from "vitest";
@@ -132,4 +133,31 @@ test("a value that is no data fails its attempt, never the run's transaction", a
 
   expect((await handle.result).status).toBe("finished");
   expect(engine.events.find(({ type }) => type === "node.failed")).toMatchObject({ error: { code: "INVALID_OUTPUT" } });
+});
+
+test("fields called like a key column, or like another field but for its case, have columns of their own", async () => {
+  const sql = openSqlite(":memory:");
+  const names = { runId: "a", run_id: "b", iteration: 7, fooBar: "c", foo_bar: "d" };
+  const own = createSmithers({
+    names: z.object({
+      runId: z.string(),
+      run_id: z.string(),
+      iteration: z.number(),
+      fooBar: z.string(),
+      foo_bar: z.string(),
+    }),
+  });
+  const workflow = own.smithers(() => (
+    <own.Workflow name="names">
+      <own.Task id="t" output={own.outputs.names}>
+        {names}
+      </own.Task>
+    </own.Workflow>
+  ));
+  const store = openSqliteStore(sql);
+  const { result, runId } = await testEngine().start(workflow, { store });
+
+  expect((await result).status).toBe("finished");
+  const table = workflow.registry.find("names");
+  expect((await store.outputs(runId, table)).map(({ cells }) => decodeRow(table, cells))).toEqual([names]);
 });

@@ -116,6 +116,24 @@ describe("delivery", () => {
     ]);
   });
 
+  test("G1: a signal that was used in one pass of an outer loop is not taken again in the next", async () => {
+    const engine = signalling();
+    const workflow = smithers((ctx) => (
+      <Workflow name="nested">
+        <Loop id="outer" until={ctx.outputs.n.length >= 2}>
+          <Loop id="inner" maxIterations={1}>
+            {go("w")}
+          </Loop>
+        </Loop>
+      </Workflow>
+    ));
+    await engine.run(workflow);
+    await engine.send({ n: 1 });
+
+    expect((await engine.resume(workflow)).status).toBe("waiting-event");
+    expect(await engine.rows()).toEqual([["w@@outer=0", 0, 1]]);
+  });
+
   test("G2: the correlation must be the very same", async () => {
     const engine = signalling();
     const workflow = flow(<Parallel key="p">{[go("a", { correlationId: "A" }), go("none")]}</Parallel>);

@@ -4,7 +4,7 @@ import type { TaskContext } from "@smooth/engine/task";
 import { SmoothError } from "@smooth/protocol/errors";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { Workflow, Task, smithers, outputs, never } from "../testing/rules.ts";
+import { Workflow, Task, smithers, outputs, never, agent } from "../testing/rules.ts";
 import { runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
 test("retries wait with exponential backoff, and the wake time is recorded", async () => {
@@ -305,4 +305,21 @@ test("an element without an agent is no value, and is refused", async () => {
   );
 
   expect(result).toMatchObject({ status: "failed", error: { code: "INVALID_INPUT" } });
+});
+
+test("N1: version control that fails costs the names of the files, never the attempt", async () => {
+  const vcs = { snapshot: () => Promise.reject(new Error("git is gone")), restore: never, diff: never };
+  const run = await runToEnd(
+    smithers(() => (
+      <Workflow name="files">
+        <Task id="a" output={outputs.n} agent={agent({ output: { n: 1 } })}>
+          Edit.
+        </Task>
+      </Workflow>
+    )),
+    { vcs: vcs as never, vcsRoot: "/repo" },
+  );
+
+  expect(run.result.status).toBe("finished");
+  expect(run.log.lines.map(({ event }) => event)).toEqual(["task.files-unnamed", "task.files-unnamed"]);
 });

@@ -20,7 +20,7 @@ type ApprovalWait = Extract<WaitOn, { kind: "approval" }>;
 export interface ApprovalOpening {
   readonly nowMs: number;
   readonly workflow: string;
-  /** What was decided about this node in other runs, newest first; undefined: not asked for. */
+  /** What people decided about this node in other runs, newest first; undefined: not asked for. */
   readonly past: readonly PastDecision[] | undefined;
 }
 
@@ -42,9 +42,8 @@ export function openApproval(leaf: ApprovalLeaf, { nowMs, workflow, past }: Appr
 
 /** N2 */
 function manualStreak(past: readonly PastDecision[]): number {
-  const manual = past.filter(({ by }) => by !== BY_AUTO_APPROVE);
-  const denial = manual.findIndex(({ verdict }) => verdict === "deny");
-  return denial === -1 ? manual.length : denial;
+  const denial = past.findIndex(({ verdict }) => verdict === "deny");
+  return denial === -1 ? past.length : denial;
 }
 
 export function settleApproval(
