@@ -1,4 +1,4 @@
-/** The rows of one run, in memory, in the order they were recorded. */
+/** The rows of one run, in memory, in the order they were recorded. The rows of a node are found without looking at any other's. */
 import { localId, stateKey, type NodeRef } from "../graph/identity.ts";
 import type { Row } from "./table.ts";
 
@@ -10,13 +10,16 @@ interface StoredRow extends NodeRef {
 export class OutputRows {
   readonly #byKey = new Map<string, StoredRow>();
   readonly #byTable = new Map<string, StoredRow[]>();
+  /** `<table> <node id>`, and `<table> <local id>` over all scopes: oldest iteration first. */
+  readonly #byNode = new Map<string, StoredRow[]>();
+  readonly #byLocalId = new Map<string, StoredRow[]>();
 
   add(table: string, ref: NodeRef, row: Row): void {
     const stored: StoredRow = { ...ref, table, row: frozen(row, ref) };
     this.#byKey.set(stateKey(ref), stored);
-    const rows = this.#byTable.get(table) ?? [];
-    this.#byTable.set(table, rows);
-    rows.push(stored);
+    listIn(this.#byTable, table).push(stored);
+    insertByIteration(listIn(this.#byNode, `${table} ${ref.nodeId}`), stored);
+    insertByIteration(listIn(this.#byLocalId, `${table} ${localId(ref.nodeId)}`), stored);
   }
 
   get(table: string, key: string): Row | undefined {
@@ -29,18 +32,37 @@ export class OutputRows {
   }
 
   /** The row of the highest iteration of exactly this node. */
-  last(table: string, nodeId: string): { readonly iteration: number; readonly row: Row } | undefined {
-    const own = (this.#byTable.get(table) ?? []).filter((stored) => stored.nodeId === nodeId);
-    return own.toSorted((a, b) => a.iteration - b.iteration).at(-1);
+  last(table: string, nodeId: string): StoredRow | undefined {
+    return this.#byNode.get(`${table} ${nodeId}`)?.at(-1);
   }
 
-  /** Rows of one node (or of every node with this local id), oldest iteration first. */
-  ofNode(table: string, id: string): readonly Row[] {
-    const rows = this.#byTable.get(table) ?? [];
-    const exact = rows.filter((stored) => stored.nodeId === id);
-    const found = exact.length > 0 ? exact : rows.filter((stored) => localId(stored.nodeId) === id);
-    return found.toSorted((a, b) => a.iteration - b.iteration).map((stored) => stored.row);
+  /** The row of the highest iteration of this node (or of any node with this local id). */
+  latestOf(table: string, id: string): Row | undefined {
+    return this.#ofNode(table, id).at(-1)?.row;
   }
+
+  /** How many rows this node has (or every node with this local id). */
+  countOf(table: string, id: string): number {
+    return this.#ofNode(table, id).length;
+  }
+
+  #ofNode(table: string, id: string): readonly StoredRow[] {
+    const at = `${table} ${id}`;
+    return this.#byNode.get(at) ?? this.#byLocalId.get(at) ?? [];
+  }
+}
+
+function listIn(lists: Map<string, StoredRow[]>, at: string): StoredRow[] {
+  const list = lists.get(at) ?? [];
+  if (list.length === 0) lists.set(at, list);
+  return list;
+}
+
+/** Iterations come in order, nearly always. */
+function insertByIteration(list: StoredRow[], stored: StoredRow): void {
+  let at = list.length;
+  while (at > 0 && (list[at - 1]?.iteration ?? 0) > stored.iteration) at -= 1;
+  list.splice(at, 0, stored);
 }
 
 /** Rows say where they come from without letting it leak into spreads and JSON. */

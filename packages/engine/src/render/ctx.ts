@@ -82,10 +82,11 @@ export function frameContext(source: FrameSource, scope: LoopChain = firstLoop(s
   };
   /** A node whose loops are not known in this process (it left the tree before a resume) still has its last row. */
   const onlyRow = (nodeId: string, iteration: number | undefined, table: OutputTable): unknown =>
-    source.chains.has(nodeId) || iteration !== undefined ? undefined : rows.ofNode(table.name, nodeId).at(-1);
-  const nodeRows = (table: OutputTable, nodeId: string): readonly unknown[] => {
+    source.chains.has(nodeId) || iteration !== undefined ? undefined : rows.latestOf(table.name, nodeId);
+  /** What its rows are kept under, noted as read. */
+  const idRead = (table: OutputTable, nodeId: string): string => {
     source.onRead(table.name, nodeId);
-    return rows.ofNode(table.name, source.chains.has(nodeId) ? refOf(nodeId).nodeId : nodeId);
+    return source.chains.has(nodeId) ? refOf(nodeId).nodeId : nodeId;
   };
   const allRows = (ref: unknown): readonly unknown[] => {
     const table = registry.find(ref);
@@ -107,10 +108,15 @@ export function frameContext(source: FrameSource, scope: LoopChain = firstLoop(s
       if (row === undefined) throw noRow(table, typeof key === "string" ? key : key.nodeId);
       return row;
     },
-    latest: (ref: unknown, nodeId?: string) =>
-      (nodeId === undefined ? allRows(ref) : nodeRows(registry.find(ref), nodeId)).at(-1),
+    latest(ref: unknown, nodeId?: string) {
+      const table = registry.find(ref);
+      return nodeId === undefined ? allRows(ref).at(-1) : rows.latestOf(table.name, idRead(table, nodeId));
+    },
     latestArray: (value: unknown, schema: z.ZodType) => fitting(value, schema),
-    iterationCount: (ref: unknown, nodeId: string) => nodeRows(registry.find(ref), nodeId).length,
+    iterationCount(ref: unknown, nodeId: string) {
+      const table = registry.find(ref);
+      return rows.countOf(table.name, idRead(table, nodeId));
+    },
   };
   return context as unknown as WorkflowContext;
 }

@@ -24,7 +24,7 @@ export function useInlineChild(workflow: WorkflowDefinition, input: unknown): In
     element: React.createElement(Inlined, { value: true }, frameElement(workflow, child)),
     valueOf(outputFrom) {
       if (outputFrom === undefined) return rows.all("output").at(-1);
-      return registry.tables.flatMap(({ name }) => rows.ofNode(name, outputFrom)).at(-1);
+      return registry.tables.flatMap(({ name }) => rows.latestOf(name, outputFrom) ?? []).at(-1);
     },
   };
 }

@@ -3,7 +3,7 @@ import { SmoothError } from "@smooth/protocol/errors";
 import type { NodeRef } from "../graph/identity.ts";
 import type { ApprovalDecision, ApprovalRow, Owner, RunRow, RunStore } from "../store/port.ts";
 import { sizeOf, type JsonValue } from "../outputs/json.ts";
-import { foldEvents } from "./state.ts";
+import { foldedLog } from "./folded-log.ts";
 import { misfit } from "../outputs/fit.ts";
 import { ENGINE } from "./waits/approval.ts";
 import { waitersOf } from "./waits/signal.ts";
@@ -24,7 +24,7 @@ export interface Decide extends NodeRef {
 export async function decideApproval(store: RunStore, { scopes = [], ...decide }: Decide): Promise<void> {
   const { runId, nodeId, iteration, by, decision } = decide;
   const details = { runId, nodeId, iteration };
-  const row = (await store.approvals({ runId })).find((open) => open.nodeId === nodeId && open.iteration === iteration);
+  const [row] = await store.approvals({ runId, ref: { nodeId, iteration } });
   if (!row)
     throw new SmoothError("ASK_NOT_FOUND", `run ${runId} has no approval ${nodeId} at iteration ${iteration}`, {
       details,
@@ -102,7 +102,7 @@ export async function signalRun(store: RunStore, { runId, atMs, ...sent }: SendS
       `signal ${name} carries ${sizeBytes} bytes of JSON; at most ${MAX_PAYLOAD_BYTES}`,
       { details },
     );
-  const { waiting } = foldEvents(await store.events(runId, 0));
+  const { waiting } = (await foldedLog(store, runId)).state;
   for (const { key, schema } of waitersOf(waiting, { name, correlationId })) {
     const problem = misfit(schema, payload);
     if (problem !== undefined)

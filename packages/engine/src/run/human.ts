@@ -5,7 +5,7 @@ import type { JsonValue } from "../outputs/json.ts";
 import { misfit } from "../outputs/fit.ts";
 import type { ApprovalDecision, ApprovalRow, RunStore } from "../store/port.ts";
 import { decideRow } from "./control.ts";
-import { foldEvents } from "./state.ts";
+import { foldedLog } from "./folded-log.ts";
 
 export interface HumanRequest {
   readonly requestId: string;
@@ -62,7 +62,8 @@ export async function answerHuman(
   const { schema, nodeId } = row.request.answer ?? { schema: {}, nodeId: row.nodeId };
   const problem = row.decided || row.voided ? undefined : misfit(schema, value);
   if (problem === undefined) return decideRow(store, row, { ...from, decision: { verdict: "answer", value } });
-  if (foldEvents(await store.events(row.runId, 0)).waiting.has(stateKey({ nodeId, iteration: row.iteration }))) {
+  const { waiting } = (await foldedLog(store, row.runId)).state;
+  if (waiting.has(stateKey({ nodeId, iteration: row.iteration }))) {
     const event = { type: "human.rejected", nodeId, iteration: row.iteration, by: from.by, problem } as const;
     await store.post({ runId: row.runId, event, atMs: from.atMs });
   }
@@ -83,8 +84,8 @@ export async function cancelHuman(
 async function find(store: RunStore, requestId: string): Promise<ApprovalRow> {
   const [iteration, nodeId, ...rest] = requestId.split("::").toReversed();
   const runId = rest.toReversed().join("::");
-  const rows = nodeId === undefined ? [] : await store.approvals({ runId });
-  const row = rows.find((other) => other.nodeId === nodeId && String(other.iteration) === iteration);
+  const ref = { nodeId: nodeId ?? "", iteration: /^\d{1,9}$/.test(iteration ?? "") ? Number(iteration) : -1 };
+  const [row] = await store.approvals({ runId, ref });
   if (row?.mode === "answer") return row;
   throw new SmoothError("ASK_NOT_FOUND", `no question ${requestId}`, { details: { requestId } });
 }

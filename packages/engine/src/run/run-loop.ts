@@ -174,6 +174,7 @@ export class RunLoop {
   /** What other processes recorded. */
   #foreign(event: StoredEvent): void {
     applyEvent(this.#in.state, event);
+    this.#waits.heard(event);
     this.#lookAtStore = true;
     if (event.type === "hijack.requested") this.#bodies.handOver(stateKey(event));
   }

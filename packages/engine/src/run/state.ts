@@ -301,14 +301,12 @@ function noteCall(tools: RunState["tools"], event: Extract<RunEventBody, { type:
 }
 
 /** Leaves that are at work without a body: they wait, or were about to start. */
-export function idleLeaves(
+export const idleLeaves = (
   plan: Pick<Plan, "leaves"> | undefined,
-  { nodes }: RunState,
+  { nodes, waiting, running }: RunState,
   launched: ReadonlySet<string>,
-): readonly { readonly leaf: PlanLeaf; readonly attempt: number }[] {
-  return [...(plan?.leaves.values() ?? [])].flatMap((leaf) => {
-    const node = nodes.get(leaf.key);
-    const idle = node?.kind === "waiting" || (node?.kind === "running" && !launched.has(leaf.key));
-    return idle ? [{ leaf, attempt: Math.max(1, triesOf(node).attempt) }] : [];
+): readonly { readonly leaf: PlanLeaf; readonly attempt: number }[] =>
+  [...waiting.keys(), ...running].flatMap((key) => {
+    const leaf = plan?.leaves.get(key);
+    return leaf && !launched.has(key) ? [{ leaf, attempt: Math.max(1, triesOf(nodes.get(key)).attempt) }] : [];
   });
-}

@@ -3,9 +3,10 @@
 import { SmoothError } from "@smooth/protocol/errors";
 import { parseStateKey, stateKey, type NodeRef } from "../graph/identity.ts";
 import type { ApprovalRow, RunRow, RunStore } from "../store/port.ts";
-import type { RunStatus, StoredEvent, WaitOn } from "./events.ts";
+import type { RunStatus, WaitOn } from "./events.ts";
 import { requestIdOf } from "./human.ts";
-import { foldEvents, type RunState } from "./state.ts";
+import { foldedLog, type FoldedLog } from "./folded-log.ts";
+import type { RunState } from "./state.ts";
 import { askedRef } from "./waits/wait.ts";
 
 export interface Reason {
@@ -32,57 +33,34 @@ export interface Why {
 export async function why(store: RunStore, runId: string): Promise<Why> {
   const run = await store.run(runId);
   if (!run) throw new SmoothError("RUN_NOT_FOUND", `no run ${runId}`, { details: { runId } });
-  return explain({ run, events: await store.events(runId, 0), approvals: await store.approvals({ runId }) });
+  const approvals = await store.approvals({ runId, only: "open" });
+  return explain({ run, approvals, log: await foldedLog(store, runId) });
 }
 
 interface WhyRows {
   readonly run: RunRow;
-  readonly events: readonly StoredEvent[];
+  readonly log: FoldedLog;
   readonly approvals: readonly ApprovalRow[];
 }
 
-function explain({ run, events, approvals }: WhyRows): Why {
+function explain({ run, log, approvals }: WhyRows): Why {
   const { runId, status } = run;
-  const state = foldEvents(events);
+  const { state } = log;
   const rows = new Map(approvals.map((row) => [stateKey(row), row]));
-  const last = lastByNode(events);
   const waits = [...state.waiting].map(([key, on]): Reason => {
     const node = parseStateKey(key);
     const row = rows.get(stateKey(askedRef(node, on)));
     const said = sayWait({ runId, node, on, row });
-    return {
-      kind: on.kind,
-      node,
-      ...said,
-      sinceMs: last.opened.get(key) ?? null,
-      dueMs: on.dueMs,
-      problem: last.problem.get(key) ?? null,
-    };
+    return { kind: on.kind, node, ...said, ...timesOf(log, key), dueMs: on.dueMs };
   });
   const asks = approvals.filter(({ nodeId }) => nodeId.includes("@@ask=")).flatMap((row) => sayAsk(row, state));
-  return { runId, status, reasons: [...wholeRun(runId, state), ...waits, ...asks, ...backoffs(state, last)] };
+  return { runId, status, reasons: [...wholeRun(runId, state), ...waits, ...asks, ...backoffs(log)] };
 }
 
-interface Last {
-  /** When its wait was opened, or its last attempt failed. */
-  readonly opened: ReadonlyMap<string, number>;
-  readonly problem: ReadonlyMap<string, string>;
-}
-
-function lastByNode(events: readonly StoredEvent[]): Last {
-  const opened = new Map<string, number>();
-  const problem = new Map<string, string>();
-  for (const event of events) {
-    if (!("nodeId" in event)) continue;
-    const key = stateKey(event);
-    if (event.type === "approval.opened" || event.type === "wait.opened") opened.set(key, event.atMs);
-    if (event.type === "human.rejected") problem.set(key, event.problem);
-    if (event.type !== "signal.rejected" && event.type !== "node.failed") continue;
-    problem.set(key, event.error.message);
-    if (event.type === "node.failed") opened.set(key, event.atMs);
-  }
-  return { opened, problem };
-}
+const timesOf = ({ since, problems }: FoldedLog, key: string): Pick<Reason, "sinceMs" | "problem"> => ({
+  sinceMs: since.get(key) ?? null,
+  problem: problems.get(key) ?? null,
+});
 
 function wholeRun(runId: string, { pause, parked }: RunState): Reason[] {
   const nothing = { node: null, sinceMs: null, dueMs: null, problem: null };
@@ -101,12 +79,13 @@ function wholeRun(runId: string, { pause, parked }: RunState): Reason[] {
   return [...(pause.by === null ? [] : [paused]), ...(parked ? [disk] : [])];
 }
 
-const backoffs = ({ nodes }: RunState, { opened, problem }: Last): Reason[] =>
-  [...nodes].flatMap(([key, node]): Reason[] => {
+const backoffs = (log: FoldedLog): Reason[] =>
+  [...log.state.nodes].flatMap(([key, node]): Reason[] => {
     if (node.kind !== "backing-off") return [];
     const text = `attempt ${node.attempt} failed; the next one follows by itself`;
-    const at = { sinceMs: opened.get(key) ?? null, dueMs: node.dueMs, problem: problem.get(key) ?? null };
-    return [{ kind: "backoff", node: parseStateKey(key), text, command: null, ...at }];
+    return [
+      { kind: "backoff", node: parseStateKey(key), text, command: null, ...timesOf(log, key), dueMs: node.dueMs },
+    ];
   });
 
 /** A body at work that waits for a person. */

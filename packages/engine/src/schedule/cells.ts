@@ -19,6 +19,8 @@ export interface LeafCell extends Cell {
   readonly node: PlanLeaf;
   /** Holds a place in its pool. */
   running: boolean;
+  /** How many of its dependencies, from the first on, have finished. */
+  met: number;
 }
 
 /** What holds a leaf back: the innermost Parallel's cap. */
@@ -53,7 +55,7 @@ export function buildCells(plan: Plan): CellTree {
       cell.children.push(made);
       return made;
     };
-    if (node.kind === "leaf") leaves.set(node.key, Object.assign(cell, { running: false }) as LeafCell);
+    if (node.kind === "leaf") leaves.set(node.key, Object.assign(cell, { running: false, met: 0 }) as LeafCell);
     else if (node.kind === "loop") add(node.body);
     else if (node.kind === "scope") {
       const body = add(node.body);

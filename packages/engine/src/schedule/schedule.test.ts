@@ -327,3 +327,30 @@ test("delays grow to their cap, and full jitter stays below them", () => {
   expect(nextDelayMs(DEFAULT_RETRY, 3, () => 0.5)).toBe(2_000);
   expect(nextDelayMs({ ...DEFAULT_RETRY, backoff: "linear", jitter: false }, 3, () => 1)).toBe(3_000);
 });
+
+test.each([200, 2_000])("a task with %i dependencies looks at each of them a constant number of times", (deps) => {
+  const before = Array.from({ length: deps }, (_, at) => leaf(`d${at}`));
+  const after = before.map(({ key }) => key);
+  const states = new CountingStates();
+  const root = group("parallel", [...before, leaf("last", { after })]);
+  const kept = new Schedule({ plan: planOf(root), states, scopes: new Map(), maxConcurrency: Infinity });
+  kept.next(0);
+  states.looks = 0;
+
+  const started = before.flatMap(({ key }) => {
+    states.set(key, { kind: "finished" });
+    kept.changed(key);
+    return starts(kept.next(0));
+  });
+
+  expect(started).toEqual(["last"]);
+  expect(states.looks / deps).toBeLessThan(10);
+});
+
+class CountingStates extends Map<string, NodeState> {
+  looks = 0;
+  override get(key: string): NodeState | undefined {
+    this.looks += 1;
+    return super.get(key);
+  }
+}

@@ -228,12 +228,19 @@ export class Schedule {
     if (isTerminal(node, state)) return this.#finish(cell);
     if (node.async && state !== undefined) this.#finish(cell); // D2
     if (state && HELD.has(state.kind)) return;
-    const unmet = node.after.find((key) => this.#in.states.get(key)?.kind !== "finished");
+    const unmet = this.#unmet(cell);
     if (unmet !== undefined) return this.#park(cell, unmet);
     if (node.skipIf) this.#give(cell, { kind: "skip", leaf: node, reason: "skipIf", cascades: false });
     else if (node.type !== "task" || isHeldBack(node, state)) this.#give(cell, { kind: "wait", leaf: node });
     else if (state?.kind === "backing-off") this.#sleeping.add(cell);
     else insertInOrder(this.#ready, cell);
+  }
+
+  /** What has finished stays so: each dependency is looked at until it has, and never again. */
+  #unmet(cell: LeafCell): string | undefined {
+    const { after } = cell.node;
+    while (cell.met < after.length && this.#in.states.get(after[cell.met] ?? "")?.kind === "finished") cell.met += 1;
+    return after[cell.met];
   }
 
   /** A leaf behind a skipped approval is skipped with it; behind anything else it waits (D4). */

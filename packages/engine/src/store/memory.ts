@@ -6,6 +6,7 @@ import { refOf, stateKey } from "../graph/identity.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import { OVER, type RunEventBody, type StoredEvent } from "../run/events.ts";
 import type {
+  ApprovalFilter,
   ApprovalRow,
   Batch,
   CommitResult,
@@ -153,10 +154,12 @@ class MemoryStore implements Omit<RunStore, keyof TravelStore> {
     );
   }
 
-  async approvals({ runId, only }: Parameters<RunStore["approvals"]>[0]): Promise<readonly ApprovalRow[]> {
+  async approvals({ runId, ref, only }: ApprovalFilter): Promise<readonly ApprovalRow[]> {
     const runs = [...this.#runs.values()].filter(({ row }) => runId === undefined || row.runId === runId);
     const rows = runs.flatMap((run) => [...run.approvals.values()]).map((row) => ({ ...row }));
-    return rows.filter((row) => !only || (!row.decided && !row.voided));
+    return rows
+      .filter((row) => !ref || stateKey(row) === stateKey(ref))
+      .filter((row) => !only || (!row.decided && !row.voided));
   }
 
   async pastDecisions(query: Parameters<RunStore["pastDecisions"]>[0]): Promise<readonly PastDecision[]> {

@@ -188,6 +188,15 @@ export interface RunFilter {
   readonly limit?: number | undefined;
 }
 
+export interface ApprovalFilter {
+  /** Absent: of all runs. */
+  readonly runId?: string | undefined;
+  /** Only the one of this node. */
+  readonly ref?: NodeRef | undefined;
+  /** Only those that somebody may decide. */
+  readonly only?: "open" | undefined;
+}
+
 export interface RunStore extends CacheStore, TravelStore {
   /** Creates or widens the output tables. Throws DB_MISSING_COLUMNS when a table cannot hold the schema. */
   defineOutputs(tables: readonly OutputTable[]): Promise<void>;
@@ -223,11 +232,7 @@ export interface RunStore extends CacheStore, TravelStore {
   heartbeats(runId: string): Promise<readonly Heartbeat[]>;
   /** From the last full tree that stands at `untilSeq` or before it, to `untilSeq`; default: the newest. */
   frames(runId: string, untilSeq?: number): Promise<readonly FrameRow[]>;
-  /** Of one run, or of all runs when `runId` is absent; `open` leaves only those that somebody may decide. */
-  approvals(filter: {
-    readonly runId?: string | undefined;
-    readonly only?: "open" | undefined;
-  }): Promise<readonly ApprovalRow[]>;
+  approvals(filter: ApprovalFilter): Promise<readonly ApprovalRow[]>;
 
   /** What was decided about this node in other runs of a workflow, newest first. */
   pastDecisions(query: {

@@ -10,6 +10,7 @@ import { NO_METADATA } from "../run/metadata.ts";
 import {
   claimEvents,
   pauseEvents,
+  type ApprovalFilter,
   type ApprovalRow,
   type Batch,
   type CommitResult,
@@ -228,10 +229,12 @@ class PostgresStore implements Omit<RunStore, keyof TravelStore> {
     return (await this.#pg.query(text, [runId, untilSeq])).map(frameRow);
   }
 
-  async approvals({ runId, only }: Parameters<RunStore["approvals"]>[0]): Promise<readonly ApprovalRow[]> {
+  async approvals({ runId, ref, only }: ApprovalFilter): Promise<readonly ApprovalRow[]> {
     const text = `SELECT * FROM _smithers_approvals WHERE ($1::text IS NULL OR run_id = $1)
-      AND ($2::text IS NULL OR decision IS NULL AND voided = 0) ORDER BY opened_at_ms, node_id COLLATE "C"`;
-    return (await this.#pg.query(text, [runId ?? null, only ?? null])).map(approvalRow);
+      AND ($2::text IS NULL OR decision IS NULL AND voided = 0)
+      AND ($3::text IS NULL OR node_id = $3 AND iteration = $4) ORDER BY opened_at_ms, node_id COLLATE "C"`;
+    const asked = [runId ?? null, only ?? null, ref?.nodeId ?? null, ref?.iteration ?? null];
+    return (await this.#pg.query(text, asked)).map(approvalRow);
   }
 
   async pastDecisions(query: Parameters<RunStore["pastDecisions"]>[0]): Promise<readonly PastDecision[]> {

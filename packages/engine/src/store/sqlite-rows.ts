@@ -46,3 +46,18 @@ export function insertOutput(sql: Sql, runId: string, { table, nodeId, iteration
   }
   sql.run(text, [runId, nodeId, iteration, ...cells]);
 }
+
+/** A condition, and what it is asked with. */
+export type Condition = readonly [sql: string, ...params: SqlValue[]];
+
+/** Only the conditions that are asked for stand in the text: an index serves no `? IS NULL OR …`. */
+export function allOf(conditions: readonly (Condition | false | undefined)[]): {
+  readonly where: string;
+  readonly params: readonly SqlValue[];
+} {
+  const asked = conditions.filter((condition) => condition !== false && condition !== undefined);
+  return {
+    where: asked.length > 0 ? `WHERE ${asked.map(([sql]) => sql).join(" AND ")}` : "",
+    params: asked.flatMap(([, ...params]) => params),
+  };
+}

@@ -1,4 +1,5 @@
 import { openSqlite } from "@smooth/platform/node/sqlite";
+import type { Sql } from "@smooth/platform/ports";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { outputTable } from "../outputs/table.ts";
@@ -50,4 +51,22 @@ test("a file of an older version gains the later columns, and what waited in it 
   const store = openSqliteStore(sql);
 
   expect(await store.runs({ dueAtMs: 6 })).toMatchObject([{ runId: "old", wakeAtMs: 6 }]);
+});
+
+test("an index serves every question about one run, one node, a parent or a status", async () => {
+  const sql = openSqlite(":memory:");
+  const plans: string[] = [];
+  const all: Sql["all"] = (text, params) => {
+    plans.push(...sql.all(`EXPLAIN QUERY PLAN ${text}`, params).map((row) => String(row["detail"])));
+    return sql.all(text, params);
+  };
+  const store = openSqliteStore({ ...sql, all });
+
+  await store.approvals({ runId: "r" });
+  await store.approvals({ runId: "r", ref: { nodeId: "n", iteration: 0 } });
+  await store.runs({ parentRunId: "r" });
+  await store.runs({ status: ["running"] });
+  await store.runs({ status: ["waiting-timer"], dueAtMs: 5 });
+
+  expect(plans.filter((detail) => detail.startsWith("SCAN _smithers"))).toEqual([]);
 });

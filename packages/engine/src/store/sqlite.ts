@@ -10,6 +10,7 @@ import type { OutputTable } from "../outputs/table.ts";
 import type { StoredEvent } from "../run/events.ts";
 import { NO_METADATA } from "../run/metadata.ts";
 import type {
+  ApprovalFilter,
   ApprovalRow,
   Batch,
   CommitResult,
@@ -29,7 +30,7 @@ import { claimEvents, pauseEvents } from "./port.ts";
 import { approvalRow, frameRow, json, nodeRef, outputCells, pastDecision, runRow, storedEvent } from "./rows.ts";
 import { defineEngineTables, defineOutputTable, quoted } from "./sqlite-schema.ts";
 import { blobRefs } from "./sqlite-blobs.ts";
-import { appendOutside, insertEvent, insertFrame, insertOutput, writeMetadata } from "./sqlite-rows.ts";
+import { allOf, appendOutside, insertEvent, insertFrame, insertOutput, writeMetadata } from "./sqlite-rows.ts";
 import { sqliteTravel } from "./sqlite-travel.ts";
 import type { TravelStore } from "./travel-port.ts";
 import { watchers, type Watchers } from "./watchers.ts";
@@ -143,12 +144,14 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
   }
 
   async runs({ status, dueAtMs, forkedFrom, parentRunId, limit = -1 }: RunFilter): Promise<readonly RunRow[]> {
-    const text = `${RUN_ROWS} WHERE (?1 IS NULL OR status IN (SELECT value FROM json_each(?1)))
-      AND (?2 IS NULL OR from_run = ?2) AND (?3 IS NULL OR parent_run_id = ?3)
-      ${dueAtMs === undefined ? "" : "AND wake_at_ms <= ?5"} ORDER BY created_at_ms DESC, run_id DESC LIMIT ?4`;
-    const due = dueAtMs === undefined ? [] : [dueAtMs];
-    const asked = [status ? JSON.stringify(status) : null, forkedFrom ?? null, parentRunId ?? null, limit];
-    return this.#sql.all(text, [...asked, ...due]).map(runRow);
+    const { where, params } = allOf([
+      status && ["status IN (SELECT value FROM json_each(?))", JSON.stringify(status)],
+      dueAtMs !== undefined && ["wake_at_ms <= ?", dueAtMs],
+      forkedFrom !== undefined && ["from_run = ?", forkedFrom],
+      parentRunId !== undefined && ["parent_run_id = ?", parentRunId],
+    ]);
+    const text = `${RUN_ROWS} ${where} ORDER BY created_at_ms DESC, run_id DESC LIMIT ?`;
+    return this.#sql.all(text, [...params, limit]).map(runRow);
   }
 
   async events(runId: string, afterSeq: number, limit = -1): Promise<readonly StoredEvent[]> {
@@ -177,10 +180,14 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
     return this.#sql.all(text, [runId, untilSeq]).map(frameRow);
   }
 
-  async approvals({ runId, only }: Parameters<RunStore["approvals"]>[0]): Promise<readonly ApprovalRow[]> {
-    const text = `SELECT * FROM _smithers_approvals WHERE (?1 IS NULL OR run_id = ?1)
-      AND (?2 IS NULL OR decision IS NULL AND voided = 0) ORDER BY opened_at_ms, node_id`;
-    return this.#sql.all(text, [runId ?? null, only ?? null]).map(approvalRow);
+  async approvals({ runId, ref, only }: ApprovalFilter): Promise<readonly ApprovalRow[]> {
+    const { where, params } = allOf([
+      runId !== undefined && ["run_id = ?", runId],
+      ref && ["node_id = ? AND iteration = ?", ref.nodeId, ref.iteration],
+      only && ["decision IS NULL AND voided = 0"],
+    ]);
+    const text = `SELECT * FROM _smithers_approvals ${where} ORDER BY opened_at_ms, node_id`;
+    return this.#sql.all(text, params).map(approvalRow);
   }
 
   async pastDecisions(query: Parameters<RunStore["pastDecisions"]>[0]): Promise<readonly PastDecision[]> {
@@ -300,9 +307,9 @@ function insertApproval(sql: Sql, { runId, atMs }: { runId: string; atMs: number
 
 /** Of one node, or of the whole run. */
 function voidApprovals(sql: Sql, runId: string, ref?: NodeRef): void {
-  const text = `UPDATE _smithers_approvals SET voided = 1 WHERE run_id = ?1 AND decision IS NULL
-    AND (?2 IS NULL OR node_id = ?2 AND iteration = ?3)`;
-  sql.run(text, [runId, ref?.nodeId ?? null, ref?.iteration ?? null]);
+  const text = "UPDATE _smithers_approvals SET voided = 1 WHERE run_id = ? AND decision IS NULL";
+  if (ref) sql.run(`${text} AND node_id = ? AND iteration = ?`, [runId, ref.nodeId, ref.iteration]);
+  else sql.run(text, [runId]);
 }
 
 function create(

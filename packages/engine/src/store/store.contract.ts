@@ -1,6 +1,7 @@
 /** What every RunStore must do. Each implementation's test calls this with a fresh store per test. */
 import { beforeEach, expect, test } from "vitest";
 import { z } from "zod";
+import type { NodeRef } from "../graph/identity.ts";
 import type { RunStatus } from "../run/events.ts";
 import { decodeRow, encodeRow, outputTable } from "../outputs/table.ts";
 import { NOTHING, type Batch, type Owner, type RunStore } from "./port.ts";
@@ -316,6 +317,9 @@ export function runStoreContract(open: () => RunStore | Promise<RunStore>): void
 
     expect((await store.approvals({ only: "open" })).map((row) => row.nodeId)).toEqual(["other"]);
     expect((await store.approvals({ runId: "run-1" })).map((row) => row.nodeId)).toEqual(["ask", "other"]);
+    const nodesAt = async (ref: NodeRef) => (await store.approvals({ runId: "run-1", ref })).map((row) => row.nodeId);
+    expect(await nodesAt({ nodeId: "other", iteration: 0 })).toEqual(["other"]);
+    expect(await nodesAt({ nodeId: "other", iteration: 1 })).toEqual([]);
   });
 
   test("what is posted from outside is an event, and makes a suspended run due; a run that is over takes no more", async () => {

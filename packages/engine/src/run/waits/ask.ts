@@ -66,7 +66,7 @@ async function answered(
 ): Promise<Answered> {
   const { ask: nodeId, iteration } = asked;
   const find = async (): Promise<ApprovalRow | undefined> =>
-    (await store.approvals({ runId })).find((row) => row.nodeId === nodeId && row.iteration === iteration);
+    (await store.approvals({ runId, ref: { nodeId, iteration } })).at(0);
   let row = await find();
   if (!row) note(asked);
   const dueMs = timeoutMs === null ? Infinity : (row?.openedAtMs ?? clock.now()) + timeoutMs;

@@ -1,9 +1,9 @@
 /** The waits of one run while a process drives it: what they wait for, the rows that may settle them, and when to look. */
 import type { Clock } from "@smooth/platform/ports";
-import { parseStateKey, stateKey, type NodeRef } from "../../graph/identity.ts";
+import { parseStateKey, refOf, stateKey, type NodeRef } from "../../graph/identity.ts";
 import type { ApprovalLeaf, Plan, PlanLeaf } from "../../graph/plan.ts";
 import type { Recorded } from "../../outputs/table.ts";
-import type { NewApproval, PastDecision, RunStore } from "../../store/port.ts";
+import type { ApprovalRow, NewApproval, PastDecision, RunStore } from "../../store/port.ts";
 import type { ErrorInfo, RunEventBody, WaitOn } from "../events.ts";
 import type { RunState } from "../state.ts";
 import type { Subflows } from "../subflow.ts";
@@ -42,9 +42,13 @@ const SIT_OUT_MS = 2_000;
 export class Waits {
   readonly #in: WaitsInput;
   readonly #to: WaitSink;
-  #rows: WaitRows = { approvals: new Map(), readyRuns: new Set() };
+  readonly #approvals = new Map<string, ApprovalRow>();
+  #readyRuns: WaitRows["readyRuns"] = new Set();
   /** Something happened since the last look that may settle a wait. */
   #stirred = true;
+  /** All rows were read; from then on only those that are decided. */
+  #hasLooked = false;
+  readonly #decided = new Map<string, NodeRef>();
   /** Their log says that somebody was asked, but there is no row: a fork copies the one and not the other. */
   readonly #unasked = new Set<string>();
   readonly #unsure: ApprovalLeaf[] = [];
@@ -65,16 +69,31 @@ export class Waits {
   async look(): Promise<void> {
     const { store, runId } = this.#in;
     this.#stirred = true;
-    this.#rows = { ...this.#rows, readyRuns: await this.#readyRuns() };
+    this.#readyRuns = await this.#findReadyRuns();
     if (!this.#reasons().some((on) => on.kind === "approval" || on.kind === "human")) return;
     for (const [key, on] of this.#in.state.waiting)
       if (isOverdue(on, this.#in.clock.now())) await this.#timeOut(key, on);
-    const approvals = await store.approvals({ runId });
-    this.#rows = { ...this.#rows, approvals: new Map(approvals.map((approval) => [stateKey(approval), approval])) };
+    if (this.#hasLooked) return await this.#readDecided();
+    this.#hasLooked = true;
+    for (const row of await store.approvals({ runId })) this.#approvals.set(stateKey(row), row);
     for (const [key, on] of this.#in.state.waiting) if (!this.#hasRow(key, on)) this.#unasked.add(key);
   }
 
-  async #readyRuns(): Promise<ReadonlySet<string>> {
+  /** What somebody else recorded: a decision is read once, and no other row with it. */
+  heard(event: RunEventBody): void {
+    if (event.type === "approval.decided") this.#decided.set(stateKey(event), refOf(event));
+  }
+
+  async #readDecided(): Promise<void> {
+    const { store, runId } = this.#in;
+    for (const [key, ref] of this.#decided) {
+      this.#decided.delete(key);
+      const [row] = await store.approvals({ runId, ref });
+      if (row) this.#approvals.set(key, row);
+    }
+  }
+
+  async #findReadyRuns(): Promise<ReadonlySet<string>> {
     const ready = new Set<string>();
     for (const on of this.#reasons())
       if (on.kind === "run" && (await this.#in.subflows.isReady(on.runId))) ready.add(on.runId);
@@ -83,7 +102,7 @@ export class Waits {
 
   #hasRow(key: string, on: WaitOn): boolean {
     const asks = on.kind === "approval" || on.kind === "human";
-    return !asks || this.#rows.approvals.has(stateKey(askedRef(parseStateKey(key), on)));
+    return !asks || this.#approvals.has(stateKey(askedRef(parseStateKey(key), on)));
   }
 
   /** Something can only be settled after a look at the store. */
@@ -98,9 +117,15 @@ export class Waits {
     const { clock, state, workflow } = this.#in;
     const opened = openWait(leaf, { nowMs: clock.now(), state, workflow: workflow(), past });
     this.#stirred = true;
-    for (const approval of opened.approvals ?? []) this.#to.ask(approval);
+    for (const approval of opened.approvals ?? []) this.#ask(approval);
     for (const event of opened.events) this.#to.emit(event);
     if (opened.settled) this.#perform(leaf, opened.settled);
+  }
+
+  /** Who is asked again has not decided yet. */
+  #ask(approval: NewApproval): void {
+    this.#approvals.delete(stateKey(approval));
+    this.#to.ask(approval);
   }
 
   get isUnsure(): boolean {
@@ -122,7 +147,9 @@ export class Waits {
   async #timeOut(key: string, on: WaitOn): Promise<void> {
     const { store, runId, clock } = this.#in;
     const decision = { verdict: "deny", note: "nobody decided in time" } as const;
-    await store.decide({ runId, ...askedRef(parseStateKey(key), on), decision, by: BY_TIMEOUT, atMs: clock.now() });
+    const ref = askedRef(parseStateKey(key), on);
+    await store.decide({ runId, ...ref, decision, by: BY_TIMEOUT, atMs: clock.now() });
+    this.#decided.set(stateKey(ref), ref);
   }
 
   /** True when something was settled. A wait whose leaf has left the tree is settled when it comes back. */
@@ -139,7 +166,10 @@ export class Waits {
         this.open(leaf);
         return true;
       }
-      return this.#perform(leaf, settleWait(leaf, on, { rows: this.#rows, state, nowMs }));
+      return this.#perform(
+        leaf,
+        settleWait(leaf, on, { rows: { approvals: this.#approvals, readyRuns: this.#readyRuns }, state, nowMs }),
+      );
     });
     return settled.includes(true);
   }
@@ -147,7 +177,7 @@ export class Waits {
   /** False: nothing happened. */
   #perform(leaf: PlanLeaf, { also = [], approvals = [], ...outcome }: Settled): boolean {
     const { nodeId, iteration } = leaf;
-    for (const approval of approvals) this.#to.ask(approval);
+    for (const approval of approvals) this.#ask(approval);
     for (const event of also) this.#to.emit(event);
     switch (outcome.kind) {
       case "waiting":
