@@ -70,5 +70,7 @@ if (stamp.schema !== schema || !existsSync(join(root, "prisma/generated/client.t
   });
 }
 writeFileSync(stampFile, JSON.stringify({ lock, schema }));
+const { bundleBins } = await import("./bundle.mjs");
+await bundleBins();
 if (performance.now() - startedMs > 1_000)
   say(`ready in ${((performance.now() - startedMs) / 1_000).toFixed(1)} s (Node ${version})`);

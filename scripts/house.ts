@@ -165,13 +165,14 @@ async function startHost({ options, children, webUrl, db }: Running): Promise<{ 
 
 function build(say: HouseOptions["say"]): void {
   say("building (a few seconds when something changed)");
+  buildBy(node, join(root, "scripts/bundle.mjs"));
+  buildBy(join(root, "node_modules/.bin/turbo"), "run", "build", "--output-logs=errors-only");
+}
+
+function buildBy(command: string, ...args: readonly string[]): void {
   const env = { ...process.env, TURBO_TELEMETRY_DISABLED: "1", NEXT_TELEMETRY_DISABLED: "1" };
-  const { status } = spawnSync(join(root, "node_modules/.bin/turbo"), ["run", "build", "--output-logs=errors-only"], {
-    cwd: root,
-    env,
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  if (status !== 0) throw new Error("the build failed; run `npx turbo run build` to see why");
+  const { status } = spawnSync(command, args, { cwd: root, env, stdio: ["ignore", "ignore", "inherit"] });
+  if (status !== 0) throw new Error(`the build failed; run \`${[command, ...args].join(" ")}\` to see why`);
 }
 
 const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };

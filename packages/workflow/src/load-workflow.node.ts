@@ -15,6 +15,7 @@ import type { WorkflowSource } from "@smooth/engine/metadata";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { importGraph } from "./import-graph.node.ts";
 import { mdxToJsx } from "./mdx/compile.node.ts";
+import { OWN_COPIES, OWN_FOLDER } from "./own-copies.node.ts";
 
 /** The file's default export. Throws NOT_FOUND or INVALID_INPUT with what is wrong and which file. */
 export async function loadWorkflow(path: string): Promise<WorkflowDefinition> {
@@ -42,12 +43,6 @@ async function importCurrent(file: string): Promise<{ readonly workflow: unknown
     if (graph.isCurrent(url)) return { workflow, source: graph.source(url) };
     generations.set(file, `?v=${(generation += 1)}`);
   }
-}
-
-/** A module of this workspace that is written in JSX. */
-export async function importJsx<T>(url: URL): Promise<T> {
-  hookOnce();
-  return (await import(url.href)) as T;
 }
 
 async function importFile(file: string, url: string): Promise<{ readonly default?: unknown }> {
@@ -83,11 +78,11 @@ export function hookOnce(): void {
   registerHooks({
     resolve(specifier, context, next) {
       if (isOwnFile(context.parentURL) || isInPackage(context.parentURL)) return next(specifier, context);
-      if (OURS.test(specifier)) return next(specifier, fromHere(context)); // W1
+      if (OURS.test(specifier)) return ownCopy(next(specifier, fromHere(context))); // W1
       const relative = specifier.startsWith(".");
       const found = (relative ? resolveRelative : resolvePackage)(specifier, context, next);
       graph.imports(context.parentURL ?? "", found.url, relative);
-      return found;
+      return ownCopy(found);
     },
     load(url, context, next) {
       if (isOwnFile(url) || isInPackage(url) || !url.startsWith("file:")) return next(url, context);
@@ -113,7 +108,14 @@ export function hookOnce(): void {
 
 /** The workspace's own sources need no help: Node strips their types itself. */
 const isOwnFile = (url: string | undefined): boolean =>
-  url === undefined || (url.startsWith(PACKAGES) && !url.endsWith("x"));
+  url === undefined ||
+  (url.startsWith(PACKAGES) && !url.endsWith("x")) ||
+  (OWN_FOLDER !== null && url.startsWith(OWN_FOLDER));
+/** The bundle that we run from has its own copy of the engine's modules. */
+function ownCopy(found: ResolveFnOutput): ResolveFnOutput {
+  const url = OWN_COPIES.get(found.url);
+  return url === undefined ? found : { ...found, url, format: "module" };
+}
 /** What a package does inside is its own business; CommonJS in it knows nothing of file URLs. */
 const isInPackage = (url: string | undefined): boolean => url?.includes("/node_modules/") === true;
 const fromHere = (context: ResolveHookContext): ResolveHookContext => ({ ...context, parentURL: import.meta.url });

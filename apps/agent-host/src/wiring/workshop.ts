@@ -15,10 +15,10 @@ import { toSmoothError } from "@smooth/protocol/errors";
 import { RunId } from "@smooth/protocol/ids";
 import { git } from "@smooth/vcs/git";
 import { WORKSPACE } from "@smooth/vm/driver";
-import { importJsx, loadWorkflow } from "@smooth/workflow/load-workflow";
+import { loadWorkflow } from "@smooth/workflow/load-workflow";
 import type { HostEnv } from "../env.ts";
 import { openSandboxes, type Sandboxes } from "../pearl-run/sandboxes.ts";
-import type * as PearlWorkflow from "../pearl-run/pearl-workflow.tsx";
+import { pearlRegistry, pearlWorkflow } from "../pearl-run/pearl-workflow.tsx";
 import { openPearlSession } from "../pearl-run/session.ts";
 import { type Asks, openAsks } from "./asks.ts";
 import { openDriver } from "./driver.ts";
@@ -55,9 +55,6 @@ export async function openWorkshop(
   const capacity = env.capacity ?? capacityOf();
   const sandboxes = openSandboxes({ driver: openDriver(env.images, log), capacity, clock: systemClock, log, onChange });
   const operatorFile = await operatorIn(home);
-  const { pearlWorkflow, pearlRegistry } = await importJsx<typeof PearlWorkflow>(
-    new URL("../pearl-run/pearl-workflow.tsx", import.meta.url),
-  );
   const steering = new Steering(state.sql);
   const redact = (text: string): string => createRedactor([...state.secrets()]).redact(text).text;
   const flows = new Flows({ ...state, sandboxes, redact, clock: systemClock, hostHome: realpathSync(home.dir) });
