@@ -35,7 +35,7 @@ async function run(
       </Task>
     </Workflow>
   ));
-  const result = await runWorkflow(workflow, { input: {}, rootDir, onProgress: (event) => void events.push(event) });
+  const result = await runWorkflow(workflow, { input: {}, rootDir, onEvent: (event) => void events.push(event) });
   return { result, events, usage: events.filter(({ type }) => type === "node.usage") };
 }
 

@@ -3,7 +3,76 @@ import { ERROR_REFERENCE_URL, ERRORS, SmoothError, type ErrorCode } from "@smoot
 
 export { ERROR_REFERENCE_URL, SmoothError as SmithersErrorInstance } from "@smooth/protocol/errors";
 
-export type KnownSmithersErrorCode = ErrorCode;
+/** Codes of the documented package that this engine never throws: a `switch` over them compiles, and other codes come instead. */
+const ELSEWHERE = [
+  "AGENT_BUILD_COMMAND",
+  "AGENT_CLI_ERROR",
+  "AGENT_DIAGNOSTIC_TIMEOUT",
+  "AGENT_RPC_FILE_ARGS",
+  "APPROVAL_OPTIONS_REQUIRED",
+  "APPROVAL_OUTSIDE_TASK",
+  "CLI_AGENT_UNSUPPORTED",
+  "CLI_DB_NOT_FOUND",
+  "CONTEXT_OUTSIDE_WORKFLOW",
+  "DB_QUERY_FAILED",
+  "DB_REQUIRES_BUN_SQLITE",
+  "DB_WRITE_FAILED",
+  "DEP_NOT_SATISFIED",
+  "EXTERNAL_BUILD_FAILED",
+  "HOT_OVERLAY_FAILED",
+  "INTERNAL_ERROR",
+  "INVALID_EVENTS_OPTIONS",
+  "MDX_PRELOAD_INACTIVE",
+  "MISSING_INPUT",
+  "MISSING_INPUT_TABLE",
+  "MISSING_OUTPUT",
+  "NESTED_LOOP",
+  "OPENAPI_TOOL_EXECUTION_FAILED",
+  "PI_HTTP_ERROR",
+  "PROCESS_ABORTED",
+  "PROCESS_IDLE_TIMEOUT",
+  "PROCESS_SPAWN_FAILED",
+  "PROCESS_TIMEOUT",
+  "PROMPT_EXISTS",
+  "PROMPT_MDX_INVALID",
+  "RUN_CANCELLED",
+  "RUN_HIJACKED",
+  "RUN_RESUME_ACTIVATION_FAILED",
+  "RUN_RESUME_CLAIM_FAILED",
+  "RUN_RESUME_CLAIM_LOST",
+  "RUN_STILL_RUNNING",
+  "SANDBOX_BUNDLE_INVALID",
+  "SANDBOX_BUNDLE_TOO_LARGE",
+  "SANDBOX_EXECUTION_FAILED",
+  "SCHEDULER_ERROR",
+  "SCHEMA_DISCOVERY_FAILED",
+  "SESSION_ERROR",
+  "STORAGE_ERROR",
+  "TASK_ID_REQUIRED",
+  "TASK_MISSING_OUTPUT",
+  "TICKET_EXISTS",
+  "TICKET_NOT_FOUND",
+  "TOOL_COMMAND_FAILED",
+  "TOOL_CONTENT_TOO_LARGE",
+  "TOOL_FILE_TOO_LARGE",
+  "TOOL_GIT_REMOTE_DISABLED",
+  "TOOL_GREP_FAILED",
+  "TOOL_NETWORK_DISABLED",
+  "TOOL_PATCH_FAILED",
+  "TOOL_PATCH_TOO_LARGE",
+  "TOOL_PATH_ESCAPE",
+  "TOOL_PATH_INVALID",
+  "UI_COMMAND_FAILED",
+  "VCS_NOT_FOUND",
+  "VCS_WORKSPACE_CREATE_FAILED",
+  "WORKFLOW_EXECUTION_FAILED",
+  "WORKFLOW_EXISTS",
+  "WORKFLOW_MISSING_DEFAULT",
+  "WORKTREE_CREATE_FAILED",
+  "WORKTREE_EMPTY_PATH",
+] as const;
+
+export type KnownSmithersErrorCode = ErrorCode | (typeof ELSEWHERE)[number];
 /** Known codes, and those of one's own. */
 export type SmithersErrorCode = KnownSmithersErrorCode | (string & {});
 
@@ -18,9 +87,15 @@ export interface SmithersError {
   readonly cause?: unknown;
 }
 
-export const knownSmithersErrorCodes = Object.keys(ERRORS) as readonly KnownSmithersErrorCode[];
+export const knownSmithersErrorCodes: readonly KnownSmithersErrorCode[] = [
+  ...(Object.keys(ERRORS) as ErrorCode[]),
+  ...ELSEWHERE,
+];
 
-export const isKnownSmithersErrorCode = (code: string): code is KnownSmithersErrorCode => Object.hasOwn(ERRORS, code);
+const KNOWN: ReadonlySet<string> = new Set(knownSmithersErrorCodes);
+export const isKnownSmithersErrorCode = (code: string): code is KnownSmithersErrorCode => KNOWN.has(code);
+
+const isThrownHere = (code: string): code is ErrorCode => Object.hasOwn(ERRORS, code);
 
 export const isSmithersError = (error: unknown): error is SmithersError =>
   typeof error === "object" &&
@@ -34,8 +109,9 @@ export interface SmithersErrorDefinition {
   readonly exitCode: number;
 }
 
+/** Undefined for a code that is never thrown here. */
 export function getSmithersErrorDefinition(code: SmithersErrorCode): SmithersErrorDefinition | undefined {
-  if (!isKnownSmithersErrorCode(code)) return undefined;
+  if (!isThrownHere(code)) return undefined;
   const { about, http, exit } = ERRORS[code];
   return { description: about, httpStatus: http, exitCode: exit };
 }

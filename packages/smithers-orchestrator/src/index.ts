@@ -40,6 +40,22 @@ export { AnthropicAgent, type AnthropicAgentOptions } from "@smooth/agents/anthr
 export { OpenAIAgent, type OpenAIAgentOptions } from "@smooth/agents/openai-agent";
 export { bash, edit, grep, read, tools, write } from "@smooth/tools/task/built-in";
 export { defineTool, type TaskTool, type TaskToolDefinition } from "@smooth/tools/task/define-tool";
+export {
+  getJjPointer,
+  isJjRepo,
+  revertToJjPointer,
+  runJj,
+  workspaceAdd,
+  workspaceClose,
+  workspaceList,
+  type JjRevertResult,
+  type RunJjOptions,
+  type RunJjResult,
+  type WorkspaceAddOptions,
+  type WorkspaceInfo,
+  type WorkspaceResult,
+} from "@smooth/vcs/jj";
+export { revertToAttempt, type RevertToAttemptOptions } from "@smooth/workflow/revert-to-attempt";
 export { runWorkflow } from "@smooth/workflow/run-workflow";
 export { loadWorkflow } from "@smooth/workflow/load-workflow";
 export { markdownComponents, renderMdx } from "@smooth/workflow/render-mdx";
@@ -109,7 +125,7 @@ export {
 export { mdxPlugin } from "./mdx-plugin.ts";
 export type { AgentLike } from "@smooth/engine/task";
 export type { RetryPolicy } from "@smooth/engine/retry";
-export type { OutputAccessor, OutputKey, WorkflowContext as SmithersCtx } from "@smooth/engine/ctx";
+export type { OutputAccessor, OutputKey, RunAuthContext, WorkflowContext as SmithersCtx } from "@smooth/engine/ctx";
 export type { WorkflowDefinition as SmithersWorkflow } from "@smooth/engine/workflow";
 export type { ErrorInfo, RunStatus } from "@smooth/engine/events";
 export type {
@@ -144,8 +160,8 @@ export type {
   ApprovalRanking,
   ApprovalSelection,
   InferOutputEntry,
-  SmithersEvent,
 } from "@smooth/workflow/author-types";
+export type { SmithersEvent } from "@smooth/workflow/smithers-events";
 export { ApprovalGate, type ApprovalGateProps } from "@smooth/workflow/composites/approval-gate";
 export { CheckSuite, type CheckConfig, type CheckSuiteProps } from "@smooth/workflow/composites/check-suite";
 export {

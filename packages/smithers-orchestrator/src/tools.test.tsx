@@ -55,7 +55,7 @@ async function run(props: { readonly allowTools?: readonly string[] } = {}) {
   const result = await runWorkflow(workflow, {
     input: {},
     rootDir,
-    onProgress: (event) => void (event.type === "tool.finished" && calls.push(`${event.tool} ${event.status}`)),
+    onEvent: (event) => void (event.type === "tool.finished" && calls.push(`${event.tool} ${event.status}`)),
   });
   return { result, calls };
 }

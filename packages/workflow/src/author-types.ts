@@ -1,6 +1,5 @@
 /** The names under which the documented API speaks of types that live elsewhere in this workspace. */
 import type { z } from "zod";
-import type { StoredEvent } from "@smooth/engine/events";
 import type { approvalDecisionSchema, approvalRankingSchema, approvalSelectionSchema } from "./create-smithers.ts";
 
 export type ApprovalDecision = z.output<typeof approvalDecisionSchema>;
@@ -9,6 +8,3 @@ export type ApprovalRanking = z.output<typeof approvalRankingSchema>;
 
 /** The row type behind a ref from `outputs`. */
 export type InferOutputEntry<T> = T extends z.ZodType ? z.output<T> : never;
-
-/** What `runWorkflow`'s `onProgress` hears. */
-export type SmithersEvent = StoredEvent & { readonly timestampMs: number };

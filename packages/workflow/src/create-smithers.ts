@@ -6,6 +6,7 @@ import type { Schemas, WorkflowContext } from "@smooth/engine/ctx";
 import { namedRef, outputRegistry } from "@smooth/engine/outputs";
 import { useWorkflowContext } from "@smooth/engine/scope";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
+import { SmoothError } from "@smooth/protocol/errors";
 import { Approval } from "./components/approval.ts";
 import { Aspects } from "./components/aspects.ts";
 import { Branch } from "./components/branch.ts";
@@ -28,6 +29,10 @@ import { Workflow } from "./components/workflow.ts";
 export interface WorkflowOptions {
   /** Shown in lists; the `name` of <Workflow> is the title of one frame. */
   readonly name?: string;
+  /** Completed nodes are skipped on resume: always so here, hence `false` is refused. */
+  readonly cache?: boolean;
+  /** Stands for the workflow's files when a run is resumed; default: the files themselves, where it was loaded from some. */
+  readonly workflowHash?: string;
   /** What people are told about while it runs, and what is done then. */
   readonly alertPolicy?: SmithersAlertPolicy;
 }
@@ -86,13 +91,22 @@ export function createSmithers<S extends Schemas>(schemas: S): Smithers<S> {
     WaitForEvent,
     outputs: refs as Smithers<S>["outputs"],
     useCtx: () => useWorkflowContext() as unknown as WorkflowContext<S>,
-    smithers: (build, { name = "workflow", alertPolicy } = {}) => ({
-      name,
-      ...(alertPolicy ? { alerts: alertRules(alertPolicy) } : {}),
+    smithers: (build, options = {}) => ({
+      ...definitionOf(options),
       registry,
       inputSchema: input ?? null,
       build: build as unknown as WorkflowDefinition["build"],
     }),
+  };
+}
+
+function definitionOf({ name = "workflow", cache = true, workflowHash, alertPolicy }: WorkflowOptions) {
+  if (!cache)
+    throw new SmoothError("PROP_UNSUPPORTED", "cache: false is not supported: a completed task is never run again");
+  return {
+    name,
+    ...(workflowHash === undefined ? {} : { source: { entry: name, files: { workflow: workflowHash }, packages: {} } }),
+    ...(alertPolicy ? { alerts: alertRules(alertPolicy) } : {}),
   };
 }
 

@@ -45,7 +45,7 @@ function runner(options: object) {
     import { runWorkflow } from "@smooth/workflow/run-workflow";
     const say = (value) => console.log(JSON.stringify(value));
     const flow = await loadWorkflow(${JSON.stringify(join(folder, "flow.tsx"))});
-    const result = await runWorkflow(flow, { input: {}, rootDir: ${JSON.stringify(folder)}, onProgress: say, ...${JSON.stringify(options)} }).catch((error) => ({ error }));
+    const result = await runWorkflow(flow, { input: {}, rootDir: ${JSON.stringify(folder)}, onEvent: say, ...${JSON.stringify(options)} }).catch((error) => ({ error }));
     say({ type: "result", ...result });`;
   const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
     cwd: import.meta.dirname,

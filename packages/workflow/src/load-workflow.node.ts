@@ -28,7 +28,7 @@ export async function loadWorkflow(path: string): Promise<WorkflowDefinition> {
       "INVALID_INPUT",
       `${file} does not export a workflow by default; write \`export default smithers((ctx) => …)\``,
     );
-  return { ...workflow, source, file };
+  return { source, ...workflow, file }; // a workflowHash of its own wins
 }
 
 let generation = 0;

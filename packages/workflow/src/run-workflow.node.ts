@@ -1,4 +1,5 @@
 /** The documented programmatic entry: one workflow, one SQLite file, one call. */
+import { appendFileSync, mkdirSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -7,32 +8,30 @@ import type { DeliverAlert } from "@smooth/engine/alerts/deliver";
 import type { ErrorInfo, StoredEvent } from "@smooth/engine/events";
 import type { JsonValue } from "@smooth/engine/json";
 import type { MemoryStore } from "@smooth/engine/memory";
-import { sqliteMemoryBackend } from "@smooth/engine/memory/sqlite";
-import { memoryStore } from "@smooth/engine/memory/store";
-import { isOwnerAlive, processOwner } from "@smooth/engine/process-owner";
-import { lastResult, resumeRun, startRun } from "@smooth/engine/run";
+import { isOwnerAlive } from "@smooth/engine/process-owner";
+import { lastResult, resumeRun, startRun, type RunHandle } from "@smooth/engine/run";
 import type { JudgeModel } from "@smooth/engine/scorers";
-import { openSqliteStore } from "@smooth/engine/store/sqlite";
 import type { AgentLike } from "@smooth/engine/task";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { hotReload, type HotReloadOptions } from "./hot-reload.node.ts";
-import { diskAt } from "@smooth/platform/node/disk";
-import { openSqlite } from "@smooth/platform/node/sqlite";
-import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
-import type { Log } from "@smooth/platform/ports";
-import { vcsRootOf } from "@smooth/vcs/files";
-import { gitWorktrees } from "@smooth/vcs/worktrees";
-import { bindTools } from "@smooth/tools/task/scope";
-import { pointers } from "@smooth/vcs/pointers";
+import { SmithersEvents, type SmithersEvent } from "./smithers-events.ts";
+import { openWorkspace, type Workspace } from "./workspace.node.ts";
 
 export interface RunWorkflowOptions {
   readonly input: JsonValue;
   readonly runId?: string;
   /** Continue `runId` with its recorded input. */
   readonly resume?: boolean;
+  /** With `resume`: take the run over although its owner seems to live. What that owner still does is not recorded. */
+  readonly force?: boolean;
   readonly maxConcurrency?: number;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (event: StoredEvent & { readonly timestampMs: number }) => void;
+  /** Every event, after it is recorded, by its documented name. */
+  readonly onProgress?: (event: SmithersEvent) => void;
+  /** The same from the engine's own log, which tells more. */
+  readonly onEvent?: (event: StoredEvent) => void;
+  /** Where `stream.ndjson` gets what `onProgress` hears; default: no such file. */
+  readonly logDir?: string | null;
   /** Holds `smithers.db`, and is what the tools of tasks work in and cannot leave; default: the working directory. */
   readonly rootDir?: string;
   readonly auth?: JsonValue;
@@ -61,6 +60,8 @@ export interface RunWorkflowResult {
   readonly status: string;
   readonly output?: unknown;
   readonly error?: ErrorInfo;
+  /** Of a run that continued as new in another process. */
+  readonly nextRunId?: string;
 }
 
 const KNOWN = new Set([
@@ -70,6 +71,9 @@ const KNOWN = new Set([
   "maxConcurrency",
   "signal",
   "onProgress",
+  "onEvent",
+  "logDir",
+  "force",
   "rootDir",
   "auth",
   "allowNetwork",
@@ -90,61 +94,67 @@ export async function runWorkflow(
   const unknown = Object.keys(options).find((name) => !KNOWN.has(name));
   if (unknown !== undefined)
     throw new SmoothError("INVALID_INPUT", `runWorkflow does not implement the option \`${unknown}\``);
-  const {
-    runId,
-    resume = false,
-    onProgress,
-    rootDir = process.cwd(),
-    acceptWorkflowChange = false,
-    hot = false,
-    ...rest
-  } = options;
+  const { runId, resume = false, rootDir = process.cwd(), hot = false } = options;
   if (resume && runId === undefined) throw new SmoothError("INVALID_INPUT", "resume needs the runId to resume");
   const watchFor = hot === false ? null : hotReload(workflow, hot === true ? {} : hot);
-  const vcsRoot = vcsRootOf(rootDir);
-  const sql = openSqlite(join(rootDir, "smithers.db"));
-  try {
-    const deps = {
-      memory: memoryStore(sqliteMemoryBackend(sql), { clock: systemClock, log: quiet }),
-      ...rest,
-      workflow,
-      store: openSqliteStore(sql),
-      clock: systemClock,
-      random: systemRandom,
-      log: quiet,
-      owner: processOwner(),
-      vcs: pointers,
-      vcsRoot,
-      worktrees: vcsRoot === null ? null : gitWorktrees(vcsRoot),
-      disk: diskAt(rootDir),
-      around: bindTools({ ...options, rootDir }),
-      onEvent: (event: StoredEvent) => onProgress?.({ ...event, timestampMs: event.atMs }),
-    };
-    const handle = resume
-      ? await resumeRun({
-          ...deps,
-          runId: runId ?? "",
-          input: given(options.input),
-          acceptWorkflowChange: acceptWorkflowChange ? { by: userInfo().username } : undefined,
-          isAlive: isOwnerAlive,
-        })
-      : await startRun({ ...deps, runId, ids: systemIds });
-    using _watching = watchFor?.(handle);
-    const result = await lastResult(handle);
-    return {
-      runId: result.runId,
-      status: result.status,
-      ...("output" in result ? { output: result.output } : {}),
-      ...("error" in result ? { error: result.error } : {}),
-    };
-  } finally {
-    sql.close();
-  }
+  using workspace = openWorkspace({ ...options, rootDir });
+  const handle = await begin(workspace, workflow, options);
+  using _watching = watchFor?.(handle);
+  const result = await lastResult(handle);
+  return {
+    runId: result.runId,
+    status: result.status,
+    ...("output" in result ? { output: result.output } : {}),
+    ...("error" in result ? { error: result.error } : {}),
+    ...("nextRunId" in result ? { nextRunId: result.nextRunId } : {}),
+  };
+}
+
+async function begin(
+  { deps }: Workspace,
+  workflow: WorkflowDefinition,
+  options: RunWorkflowOptions,
+): Promise<RunHandle> {
+  const { runId = "", input, signal, maxConcurrency, auth, force = false, acceptWorkflowChange = false } = options;
+  const past = options.resume ? await deps.store.events(runId, 0) : [];
+  const run = { ...deps, workflow, signal, maxConcurrency, onEvent: listeners(options, past) };
+  if (!options.resume) return startRun({ ...run, runId: options.runId, input, auth });
+  return resumeRun({
+    ...run,
+    runId,
+    input: given(input),
+    acceptWorkflowChange: acceptWorkflowChange ? { by: userInfo().username } : undefined,
+    isAlive: force ? () => false : isOwnerAlive,
+  });
+}
+
+type Listener = (event: StoredEvent) => void;
+
+/** `past`: what happened in the run before this process took it up. */
+function listeners({ onEvent, onProgress, logDir }: RunWorkflowOptions, past: readonly StoredEvent[]): Listener {
+  const log = logDir ? ndjson(logDir) : null;
+  if (!log && !onProgress) return onEvent ?? (() => {});
+  const logs = new Map<string, SmithersEvents>();
+  const translated = (event: StoredEvent): readonly SmithersEvent[] => {
+    const names = logs.get(event.runId) ?? new SmithersEvents();
+    logs.set(event.runId, names);
+    return names.translate(event);
+  };
+  for (const event of past) translated(event);
+  return (event) => {
+    onEvent?.(event);
+    for (const named of translated(event)) {
+      log?.(named);
+      onProgress?.(named);
+    }
+  };
+}
+
+function ndjson(logDir: string): (event: SmithersEvent) => void {
+  mkdirSync(logDir, { recursive: true });
+  return (event) => appendFileSync(join(logDir, "stream.ndjson"), `${JSON.stringify(event)}\n`);
 }
 
 /** On resume `{}` stands for the recorded input. */
 const given = (input: JsonValue): JsonValue | undefined =>
   typeof input === "object" && input !== null && Object.keys(input).length === 0 ? undefined : input;
-
-const nothing = (): void => {};
-const quiet: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };

@@ -52,8 +52,8 @@ async function asTask(work: (args: GenerateArgs) => Promise<string>, { allowTool
       </Task>
     </Workflow>
   ));
-  const onProgress = (event: StoredEvent) => void events.push(event);
-  const result = await runWorkflow(workflow, { input: {}, rootDir: root, onProgress, ...options });
+  const onEvent = (event: StoredEvent) => void events.push(event);
+  const result = await runWorkflow(workflow, { input: {}, rootDir: root, onEvent, ...options });
   return { result, calls: events.filter((event) => event.type === "tool.started" || event.type === "tool.finished") };
 }
 
@@ -273,7 +273,7 @@ test("calls of tasks that run side by side stay with their own task", async () =
     </Workflow>
   ));
 
-  await runWorkflow(workflow, { input: {}, rootDir: root, onProgress: (event) => void events.push(event) });
+  await runWorkflow(workflow, { input: {}, rootDir: root, onEvent: (event) => void events.push(event) });
 
   const started = events.filter((event) => event.type === "tool.started");
   expect(started.map(({ nodeId, input }) => [nodeId, input.slice(0, 15)])).toEqual([

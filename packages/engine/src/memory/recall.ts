@@ -8,13 +8,11 @@ import { namespaceToString } from "./namespace.ts";
 import type { MemoryFact, MemoryMessage, MemoryNamespace, MemoryStore } from "./port.ts";
 
 /** A Task's `memory` prop. */
-export interface TaskMemoryConfig {
+export interface TaskMemoryConfig<Namespace = MemoryNamespace> {
   /** Facts that match `query` (default: the prompt) are put before the prompt. The namespace defaults to the workflow's own. */
-  readonly recall?:
-    | { readonly namespace?: MemoryNamespace; readonly query?: string; readonly topK?: number }
-    | undefined;
+  readonly recall?: { readonly namespace?: Namespace; readonly query?: string; readonly topK?: number } | undefined;
   /** The recorded output becomes a fact; the key defaults to the task's id. */
-  readonly remember?: { readonly namespace?: MemoryNamespace; readonly key?: string } | undefined;
+  readonly remember?: { readonly namespace?: Namespace; readonly key?: string } | undefined;
   /** The agent sees the thread's last messages as earlier turns; its prompt and answer are added to the thread. */
   readonly threadId?: string | undefined;
 }

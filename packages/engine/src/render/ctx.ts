@@ -24,6 +24,14 @@ export type RowOf<S, R> = R extends z.ZodObject
       ? z.output<S[R]>
       : never
     : never;
+/** Who started a run, where its starter says so. */
+export interface RunAuthContext {
+  readonly triggeredBy: string;
+  readonly scopes: readonly string[];
+  readonly role: string;
+  readonly createdAt: string;
+}
+
 export interface OutputKey {
   readonly nodeId: string;
   readonly iteration?: number;
@@ -39,7 +47,8 @@ export interface WorkflowContext<S = Schemas> {
   readonly iteration: number;
   readonly iterations: Readonly<Record<string, number>>;
   readonly input: InputOf<S>;
-  readonly auth: JsonValue;
+  /** What the run was started with, as it was given. */
+  readonly auth: RunAuthContext | null;
   /** Every row of a schema, across nodes and iterations. */
   readonly outputs: OutputAccessor<S>;
   /** Throws when the row is not there yet. */

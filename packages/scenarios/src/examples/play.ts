@@ -47,11 +47,11 @@ async function play(play: Play): Promise<Played> {
 
 async function playOnce(play: Play, rootDir: string, runId: string): Promise<Played> {
   const ran: string[] = [];
-  const onProgress = (event: { readonly type: string; readonly nodeId?: string }): void => {
+  const onEvent = (event: { readonly type: string; readonly nodeId?: string }): void => {
     if (event.type === "node.finished" && event.nodeId) ran.push(event.nodeId);
   };
   const workflow = await loadWorkflow(join(EXAMPLES, `${play.name}.tsx`));
-  const options = { rootDir, runId, onProgress: onProgress as never };
+  const options = { rootDir, runId, onEvent: onEvent as never };
   let result = await runWorkflow(workflow, { ...options, input: (play.input ?? {}) as never });
   for (let turn = 0; turn < MAX_RESUMES && result.status.startsWith("waiting-"); turn += 1) {
     await answer(rootDir, runId, { ...play, signals: turn === 0 ? (play.signals ?? []) : [] });

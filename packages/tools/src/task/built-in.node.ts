@@ -18,7 +18,13 @@ export const edit = inTask(files.edit, ({ path, patch, ...other }) =>
   patch === undefined ? { path, ...other } : { path, ...fingerprint(patch) },
 );
 export const grep = inTask(commands.grep, (args) => args);
-export const bash = inTask(commands.bash, (args) => args);
+const command = inTask(commands.bash, (args) => args);
+type Command = z.input<typeof commands.bash.schema>;
+/** A compute body may also call it: `await bash("npm test")`. */
+export const bash = Object.defineProperties(
+  (cmd: string, args?: Command["args"], opts?: Command["opts"]) => command.execute({ cmd, args, opts }),
+  Object.getOwnPropertyDescriptors(command),
+) as typeof command & ((cmd: string, args?: Command["args"], opts?: Command["opts"]) => Promise<string>);
 
 export const tools = { read, write, edit, grep, bash } as const;
 

@@ -2,6 +2,7 @@ import type { ReactElement, ReactNode } from "react";
 import { z } from "zod";
 import { withSchema } from "@smooth/engine/element-text";
 import { HOST } from "@smooth/engine/elements";
+import type { MemoryNamespace } from "@smooth/engine/memory";
 import type { TaskMemoryConfig } from "@smooth/engine/memory/recall";
 import type { WorkflowContext } from "@smooth/engine/ctx";
 import { React } from "@smooth/engine/react";
@@ -51,7 +52,7 @@ export type TaskProps<O extends OutputTarget = OutputTarget, D extends DepsSpec 
     /** Run after the result is recorded; they never hold a task back nor fail it. */
     readonly scorers?: ScorersMap;
     /** What the task recalls from earlier runs and remembers for later ones. */
-    readonly memory?: TaskMemoryConfig;
+    readonly memory?: TaskMemoryConfig<MemoryNamespace | string>;
     /** Upstream rows handed to a function child. */
     readonly deps?: D;
     /** Names of the tools the task may call; an empty list: none. */

@@ -3,7 +3,7 @@ import { useWorkflowContext } from "@smooth/engine/scope";
 import { host } from "../components/host.ts";
 import { Loop } from "../components/loop.ts";
 import { Timer } from "../components/timer.ts";
-import { prompt, sequence, task, told, useRows, type AgentLike, type LooseRow, type OutputTarget } from "./parts.ts";
+import { prompt, sequence, task, told, useRows, type AgentLike, type OutputTarget } from "./parts.ts";
 
 export interface DriftDetectorProps {
   /** Default `drift`. Tasks: `{id}-capture`, `{id}-compare`. */
@@ -15,8 +15,9 @@ export interface DriftDetectorProps {
   readonly compareOutput: OutputTarget;
   readonly baseline: unknown;
   /** Instead of `drifted`. */
-  // Bivariant on purpose: the author knows the row's type.
-  alertIf?(comparison: LooseRow): boolean;
+  // The author knows the row's type, as in the documented API.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  alertIf?(comparison: any): boolean;
   /** Run when it has drifted. */
   readonly alert?: ReactElement;
   /** Look again and again until it has drifted; `maxPolls` default 100. */

@@ -1,15 +1,16 @@
 import type { ReactElement, ReactNode } from "react";
 import { host } from "../components/host.ts";
 import { Approval, type ApprovalProps } from "../components/approval.ts";
-import { prompt, sequence, task, told, useRows, type AgentLike, type LooseRow, type OutputTarget } from "./parts.ts";
+import { prompt, sequence, task, told, useRows, type AgentLike, type OutputTarget } from "./parts.ts";
 
 export interface EscalationLevel {
   readonly agent: AgentLike;
   readonly output: OutputTarget;
   readonly label?: string;
   /** Asked about the level's row; true: the next level is tried. */
-  // Bivariant on purpose: the author knows the row's type.
-  escalateIf?(result: LooseRow): boolean;
+  // The author knows the row's type, as in the documented API.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  escalateIf?(result: any): boolean;
 }
 
 export interface EscalationChainProps {

@@ -1,5 +1,6 @@
 /** Reads what a Task wants done around its body: `scorers` and `memory`. */
 import { z } from "zod";
+import { parseNamespace } from "../../memory/namespace.ts";
 import type { TaskMemoryConfig } from "../../memory/recall.ts";
 import type { HostElement } from "../../render/renderer.ts";
 import type { ScorersMap } from "../../scorers/scorer.ts";
@@ -28,7 +29,11 @@ export function readScorers(element: HostElement): ScorersMap {
   return scorers as ScorersMap;
 }
 
-const Namespace = z.strictObject({ kind: z.enum(["workflow", "agent", "user", "global"]), id: z.string().min(1) });
+/** `{ kind, id }`, or both as text: "user:ann". */
+const Namespace = z.union([
+  z.strictObject({ kind: z.enum(["workflow", "agent", "user", "global"]), id: z.string().min(1) }),
+  z.string().transform(parseNamespace),
+]);
 const MemoryProp = z.strictObject({
   recall: z
     .strictObject({

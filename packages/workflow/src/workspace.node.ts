@@ -1,0 +1,66 @@
+/** What the runs of one folder are run with: its smithers.db, its version control, the tools that cannot leave it, and this process. */
+import { join } from "node:path";
+import type { DeliverAlert } from "@smooth/engine/alerts/deliver";
+import type { MemoryStore } from "@smooth/engine/memory";
+import { sqliteMemoryBackend } from "@smooth/engine/memory/sqlite";
+import { memoryStore } from "@smooth/engine/memory/store";
+import { processOwner } from "@smooth/engine/process-owner";
+import type { EngineDeps, RunOptions } from "@smooth/engine/run";
+import type { JudgeModel } from "@smooth/engine/scorers";
+import { openSqliteStore } from "@smooth/engine/store/sqlite";
+import type { AgentLike } from "@smooth/engine/task";
+import { diskAt } from "@smooth/platform/node/disk";
+import { openSqlite } from "@smooth/platform/node/sqlite";
+import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
+import type { Log, Sql } from "@smooth/platform/ports";
+import { bindTools } from "@smooth/tools/task/scope";
+import { vcsRootOf } from "@smooth/vcs/files";
+import { pointers } from "@smooth/vcs/pointers";
+import { gitWorktrees } from "@smooth/vcs/worktrees";
+
+export interface WorkspaceOptions {
+  readonly rootDir: string;
+  /** Default: `smithers.db` in `rootDir`. */
+  readonly databasePath?: string | undefined;
+  readonly allowNetwork?: boolean | undefined;
+  readonly maxOutputBytes?: number | undefined;
+  readonly toolTimeoutMs?: number | undefined;
+  readonly redact?: ((text: string) => string) | undefined;
+  readonly memory?: MemoryStore | undefined;
+  readonly judges?: ((model: JudgeModel) => AgentLike | undefined) | undefined;
+  readonly deliverAlert?: DeliverAlert | undefined;
+}
+
+export interface Workspace extends Disposable {
+  readonly deps: EngineDeps & Pick<RunOptions, "around">;
+  readonly sql: Sql;
+}
+
+export function openWorkspace(options: WorkspaceOptions): Workspace {
+  const { rootDir, databasePath = join(rootDir, "smithers.db"), memory, judges, deliverAlert } = options;
+  const vcsRoot = vcsRootOf(rootDir);
+  const sql = openSqlite(databasePath);
+  return {
+    sql,
+    deps: {
+      memory: memory ?? memoryStore(sqliteMemoryBackend(sql), { clock: systemClock, log: quiet }),
+      judges,
+      deliverAlert,
+      store: openSqliteStore(sql),
+      clock: systemClock,
+      ids: systemIds,
+      random: systemRandom,
+      log: quiet,
+      owner: processOwner(),
+      vcs: pointers,
+      vcsRoot,
+      worktrees: vcsRoot === null ? null : gitWorktrees(vcsRoot),
+      disk: diskAt(rootDir),
+      around: bindTools({ ...options, rootDir }),
+    },
+    [Symbol.dispose]: () => sql.close(),
+  };
+}
+
+const nothing = (): void => {};
+const quiet: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
