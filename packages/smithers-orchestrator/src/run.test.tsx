@@ -179,7 +179,7 @@ test("bash is called as a function, in the folder of the run and nowhere else", 
   expect(await runWorkflow(flow, { input: { msg: "hi" }, rootDir, allowNetwork: true })).toMatchObject({
     output: { text: "herehi\n$x" },
   });
-  await expect(bash("true")).rejects.toThrow();
+  await expect(bash("true")).rejects.toThrow("task");
 });
 
 test("revertToAttempt brings back the files that an attempt left; without a recording it says so", async () => {
