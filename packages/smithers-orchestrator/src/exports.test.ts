@@ -17,7 +17,7 @@ approvalSelectionSchema bash continueAsNew createMemoryStore createOpenApiTool c
 defineTool edit errorToJson faithfulnessScorer getSmithersErrorDefinition getSmithersErrorDocsUrl grep isKnownSmithersErrorCode
 isSmithersError knownSmithersErrorCodes latencyScorer listOperations llmJudge markdownComponents mdxPlugin namespaceToString
 parseNamespace read relevancyScorer renderFrame renderMdx runWorkflow schemaAdherenceScorer tools toxicityScorer useCtx write
-zodSchemaToJsonExample Aspects HumanTask Runbook Subflow Worktree runJj getJjPointer revertToJjPointer isJjRepo workspaceAdd workspaceList
+zodSchemaToJsonExample Aspects HumanTask Runbook Sandbox Subflow Worktree runJj getJjPointer revertToJjPointer isJjRepo workspaceAdd workspaceList
 workspaceClose revertToAttempt`
   .trim()
   .split(/\s+/);

@@ -23,6 +23,7 @@ export { MergeQueue, type MergeQueueProps } from "@smooth/workflow/components/me
 export { Parallel, type ParallelProps } from "@smooth/workflow/components/parallel";
 export { Saga, SagaStep, type SagaProps, type SagaStepDef, type SagaStepProps } from "@smooth/workflow/components/saga";
 export { Sequence, type SequenceProps } from "@smooth/workflow/components/sequence";
+export { Sandbox, type SandboxProps, type SandboxVolumeMount } from "@smooth/workflow/components/sandbox";
 export { Subflow, type SubflowProps } from "@smooth/workflow/components/subflow";
 export { Task, type TaskProps } from "@smooth/workflow/components/task";
 export { Signal, type SignalProps } from "@smooth/workflow/components/signal";

@@ -14,6 +14,7 @@ import { ContinueAsNew, continueAsNew } from "./components/continue-as-new.ts";
 import { Loop, Ralph } from "./components/loop.ts";
 import { MergeQueue } from "./components/merge-queue.ts";
 import { Parallel } from "./components/parallel.ts";
+import { Sandbox } from "./components/sandbox.ts";
 import { Saga } from "./components/saga.ts";
 import { Sequence } from "./components/sequence.ts";
 import { HumanTask } from "./components/human-task.ts";
@@ -49,6 +50,7 @@ export interface Smithers<S extends Schemas> {
   readonly ContinueAsNew: typeof ContinueAsNew;
   readonly continueAsNew: typeof continueAsNew;
   readonly Subflow: typeof Subflow;
+  readonly Sandbox: typeof Sandbox;
   readonly Worktree: typeof Worktree;
   readonly Aspects: typeof Aspects;
   readonly MergeQueue: typeof MergeQueue;
@@ -80,6 +82,7 @@ export function createSmithers<S extends Schemas>(schemas: S): Smithers<S> {
     ContinueAsNew,
     continueAsNew,
     Subflow,
+    Sandbox,
     Worktree,
     Aspects,
     MergeQueue,
@@ -95,6 +98,7 @@ export function createSmithers<S extends Schemas>(schemas: S): Smithers<S> {
       ...definitionOf(options),
       registry,
       inputSchema: input ?? null,
+      ...madeIn(),
       build: build as unknown as WorkflowDefinition["build"],
     }),
   };
@@ -108,6 +112,14 @@ function definitionOf({ name = "workflow", cache = true, workflowHash, alertPoli
     ...(workflowHash === undefined ? {} : { source: { entry: name, files: { workflow: workflowHash }, packages: {} } }),
     ...(alertPolicy ? { alerts: alertRules(alertPolicy) } : {}),
   };
+}
+
+/** The file whose code calls `smithers`: two calls up from here. A sandbox loads the workflow by it. */
+function madeIn(): Pick<WorkflowDefinition, "madeIn"> {
+  const [, , , caller = ""] = new Error("where").stack?.split("\n") ?? [];
+  const [, path] = /(?:^|[\s(])((?:file:\/\/)?\/[^()]*?):\d+:\d+\)?$/.exec(caller) ?? [];
+  if (path === undefined) return {};
+  return { madeIn: path.startsWith("file:") ? path : `file://${encodeURI(path)}` };
 }
 
 /** The row an <Approval> of mode `approve` records. */

@@ -48,6 +48,8 @@ export function peopleSee(event: StoredEvent, redact: (text: string) => string):
     case "memory.remembered":
     case "memory.failed":
     case "alert.reacted":
+    case "sandbox.shipped":
+    case "sandbox.completed":
       return [];
     default:
       return assertNever(event);
@@ -82,6 +84,8 @@ const NOTED = [
   "run.forked",
   "vcs.restored",
   "run.given-up",
+  "sandbox.created",
+  "sandbox.bundled",
 ] as const;
 type Noted = Extract<StoredEvent, { type: (typeof NOTED)[number] }>;
 const isNoted = (event: StoredEvent): event is Noted => NOTED.some((type) => type === event.type);
@@ -116,6 +120,10 @@ function noteOf(event: Noted): string {
       return `${event.by} forked this run from ${event.from} at frame ${event.atSeq}.`;
     case "vcs.restored":
       return `${event.by} put the files of ${event.root} back.`;
+    case "sandbox.created":
+      return `${event.nodeId} runs in a sandbox: ${event.runtime} (${event.level}).`;
+    case "sandbox.bundled":
+      return `The sandbox of ${event.nodeId} changed ${event.files} files${event.review ? "; somebody has to agree before they are written" : ""}.`;
     case "run.given-up":
       return `Gave up resuming after ${event.failures} failures: ${event.error.message} Resume it by hand when that is mended.`;
   }

@@ -8,6 +8,7 @@ import { readAspects } from "./aspects.ts";
 import { readApproval } from "./leaves/approval.ts";
 import type { DraftLeaf } from "./leaves/common.ts";
 import { readHuman } from "./leaves/human.ts";
+import { readSandbox } from "./leaves/sandbox.ts";
 import { readSignal } from "./leaves/signal.ts";
 import { readSubflow } from "./leaves/subflow.ts";
 import { readTask } from "./leaves/task.ts";
@@ -80,6 +81,8 @@ function read(element: HostElement, place: Place, walk: Walk): PlanNode {
       return leaf(readTask(element, { ...walk, ...place }), walk);
     case HOST.subflow:
       return leaf(readSubflow(element, { ...walk, ...place }), walk);
+    case HOST.sandbox:
+      return leaf(readSandbox(element, { ...walk, ...place }), walk);
     case HOST.approval:
       return approval(element, place, walk);
     case HOST.humanTask:

@@ -5,6 +5,7 @@ import type { JsonValue } from "../outputs/json.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { AgentLike, ComputeFn } from "../task/body.ts";
+import type { SandboxSpec } from "../task/sandboxes.ts";
 import type { Aspects } from "../schedule/budget.ts";
 import type { RetryPolicy } from "../schedule/retry.ts";
 import type { ScorersMap } from "../scorers/scorer.ts";
@@ -133,6 +134,8 @@ export type TaskBody =
       readonly input: JsonValue;
       readonly outputFrom: string | null;
     }
+  /** A child workflow in a sandbox (run/sandbox.ts). */
+  | { readonly mode: "sandbox"; readonly spec: SandboxSpec }
   | { readonly mode: "static"; readonly value: unknown }
   | { readonly mode: "compute"; readonly fn: ComputeFn }
   | {

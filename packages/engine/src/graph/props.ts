@@ -15,6 +15,7 @@ export const HOST = {
   tryCatchFinally: "smithers:try-catch-finally",
   continueAsNew: "smithers:continue-as-new",
   subflow: "smithers:subflow",
+  sandbox: "smithers:sandbox",
   aspects: "smithers:aspects",
   worktree: "smithers:worktree",
   saga: "smithers:saga",

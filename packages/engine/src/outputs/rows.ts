@@ -27,6 +27,10 @@ export class OutputRows {
     return stored?.table === table ? stored.row : undefined;
   }
 
+  entries(table: string): readonly StoredRow[] {
+    return this.#byTable.get(table) ?? [];
+  }
+
   all(table: string): readonly Row[] {
     return (this.#byTable.get(table) ?? []).map((stored) => stored.row);
   }

@@ -193,6 +193,7 @@ function bodyDetail(body: Extract<PlanLeaf, { type: "task" }>["body"]): Partial<
     case "compute":
       return { computeFn: body.fn };
     case "subflow":
+    case "sandbox":
       return {};
     case "agent": {
       const [only, ...more] = body.agents;

@@ -18,9 +18,16 @@ export interface WorkflowDefinition {
   readonly alerts?: readonly AlertRule[];
   /** Where its entry lies, for those who watch it. */
   readonly file?: string;
+  /** The URL of the file whose code made it, as far as the stack says. */
+  readonly madeIn?: string;
+  /** Only what stands below the sandbox of this id counts: set where the children of a <Sandbox> are run. */
+  readonly within?: string;
   // Bivariant on purpose: a workflow with typed schemas is a workflow.
   build(ctx: WorkflowContext): ReactElement;
 }
+
+export const isWorkflow = (value: unknown): value is WorkflowDefinition =>
+  typeof value === "object" && value !== null && typeof (value as { build?: unknown }).build === "function";
 
 /** The element one frame renders. `build` runs inside a component, so hooks work in it. */
 export const frameElement = (workflow: WorkflowDefinition, source: FrameSource): ReactElement =>

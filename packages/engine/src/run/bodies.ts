@@ -9,11 +9,13 @@ import type { TaskLeaf } from "../graph/plan.ts";
 import { sizeOf, type JsonValue } from "../outputs/json.ts";
 import type { MemoryStore } from "../memory/port.ts";
 import { recall, type Recalled, type RecallNote } from "../memory/recall.ts";
+import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import type { Heartbeat, RunStore } from "../store/port.ts";
 import { askFrom } from "./waits/ask.ts";
 import type { AttemptOutcome, Failure } from "../task/attempt.ts";
 import type { FilesInput } from "../task/around-files.ts";
+import type { Sandboxes } from "../task/sandboxes.ts";
 import { AgentWords } from "../task/agent-words.ts";
 import type { AgentLike } from "../task/body.ts";
 import { openToolLog, repeatWarning, type AroundBody, type ToolLog } from "../task/tool-log.ts";
@@ -26,6 +28,8 @@ import type { RunEventBody } from "./events.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { Notes } from "./notes.ts";
 import type { Worktrees } from "../task/worktrees.ts";
+import type { RunOrigin } from "./continuation.ts";
+import { recordedBundle, surroundingsOf, type SandboxAccess } from "./sandbox.ts";
 import type { Subflows } from "./subflow.ts";
 import { engineOf, refused } from "./waits/hijack.ts";
 import { triesOf, type RunState } from "./state.ts";
@@ -49,6 +53,10 @@ export interface BodiesInput {
   readonly subflows: Subflows;
   /** Null: tasks inside a <Worktree> fail. */
   readonly worktrees: Worktrees | null;
+  /** Null: steps that are a <Sandbox> fail. */
+  readonly sandboxes: Sandboxes | null;
+  readonly workflow: WorkflowDefinition;
+  readonly origin: RunOrigin;
 }
 
 export interface Body {
@@ -155,6 +163,7 @@ export class Bodies {
       subflows,
       failures: triesOf(state.nodes.get(leaf.key)).failures,
       warning: repeatWarning(state.tools.get(leaf.key)),
+      sandbox: this.#sandbox(body),
       session: state.hijacks.get(leaf.key)?.session ?? null,
       onSession: (session) => this.#session(body, session),
     }).then((outcome) => {
@@ -239,6 +248,16 @@ export class Bodies {
       recorded: this.#notes.recorded,
     };
     return openToolLog({ nodeId: leaf.nodeId, iteration: leaf.iteration, attempt }, ports);
+  }
+
+  #sandbox({ leaf }: Body): SandboxAccess {
+    const { sandboxes, state } = this.#in;
+    return {
+      sandboxes,
+      recorded: recordedBundle(state, leaf.key, this.#beats.last(leaf.key)),
+      around: () => surroundingsOf(this.#in),
+      note: this.#notes.tell,
+    };
   }
 
   async #recall({ leaf, attempt }: Body, prompt: string, workflow: string): Promise<Recalled> {

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { ALERT_CONDITIONS, AlertReaction } from "../alerts/policy.ts";
 import { WorkflowSource } from "./metadata.ts";
+import { SANDBOX_RUNTIMES } from "../task/sandboxes.ts";
 import { TokenUsage } from "../task/usage.ts";
 import type { JsonValue } from "../outputs/json.ts";
 
@@ -73,6 +74,8 @@ const alert = { alert: z.string(), subject: z.string() };
 const attempt = { ...node, attempt: z.int().positive() };
 /** `call` counts the tool calls of an attempt. */
 const toolCall = { ...attempt, call: z.int().positive(), tool: z.string() };
+/** `sandboxId` is new with every sandbox. */
+const sandbox = { ...attempt, sandboxId: z.string(), runtime: z.enum(SANDBOX_RUNTIMES) };
 /** The scorer's name in the task's map, and its own id. */
 const scorer = { scorer: z.string(), scorerId: z.string() };
 
@@ -166,6 +169,20 @@ export const RunEventBody = z.discriminatedUnion("type", [
     durationMs: z.number(),
     output: z.string(),
   }),
+  /** A sandbox is about to run a child workflow: what it is made of, and how strong its walls are. */
+  z.object({ type: z.literal("sandbox.created"), ...sandbox, level: z.string(), config: z.custom<JsonValue>() }),
+  /** The child is in it. */
+  z.object({ type: z.literal("sandbox.shipped"), ...sandbox, bundleSizeBytes: z.int() }),
+  /** It is gone again. `remoteRunId`: of the child's run in there. */
+  z.object({
+    type: z.literal("sandbox.completed"),
+    ...sandbox,
+    remoteRunId: z.string().optional(),
+    status: z.enum(["finished", "failed", "cancelled"]),
+    durationMs: z.number(),
+  }),
+  /** Its row, and so many files that it changed, are kept; with `review` a person decides about them first. */
+  z.object({ type: z.literal("sandbox.bundled"), ...attempt, files: z.int().positive(), review: z.boolean() }),
   z.object({ type: z.literal("node.skipped"), ...node, reason: z.string(), cascades: z.boolean() }),
   z.object({ type: z.literal("node.cancelled"), ...attempt }),
   z.object({

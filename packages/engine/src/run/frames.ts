@@ -9,6 +9,7 @@ import type { JsonValue } from "../outputs/json.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import { openRenderer, type HostNode } from "../render/renderer.ts";
 import { frameContext, type FrameSource, type WorkflowContext } from "../render/ctx.ts";
+import { onlyWithin } from "../render/within.ts";
 import { frameElement, type WorkflowDefinition } from "../render/workflow.ts";
 import type { ScopeState } from "./state.ts";
 
@@ -42,7 +43,8 @@ export class Frames {
     for (let round = 0; round < MAX_RENDERS_PER_FRAME; round += 1) {
       const onRead = (table: string, id: string): void =>
         void this.#reads.add(`${table} ${id === "*" ? id : localId(id)}`);
-      this.#nodes = this.#renderer.render(frameElement(workflow, this.#source(onRead)));
+      const nodes = this.#renderer.render(frameElement(workflow, this.#source(onRead)));
+      this.#nodes = onlyWithin(nodes, workflow.within);
       const plan = extract({ nodes: this.#nodes, registry: workflow.registry, loops, known: this.#chains });
       if (!this.#learn(plan)) return plan;
     }

@@ -10,6 +10,7 @@ import type { JudgeModel } from "../scorers/scorer.ts";
 import type { RunStore } from "../store/port.ts";
 import type { FilesInput } from "../task/around-files.ts";
 import type { AgentLike } from "../task/body.ts";
+import type { Sandboxes } from "../task/sandboxes.ts";
 import type { AroundBody } from "../task/tool-log.ts";
 import type { RunOrigin } from "./continuation.ts";
 import type { StoredEvent } from "./events.ts";
@@ -50,6 +51,8 @@ export interface LoopInput extends RunPorts {
   readonly startedAtMs: number;
   /** Null: tasks inside a <Worktree> fail. */
   readonly worktrees: Worktrees | null;
+  /** Null: steps that are a <Sandbox> fail. */
+  readonly sandboxes: Sandboxes | null;
   readonly onEvent: (event: StoredEvent) => void;
   /** What tasks remember across runs; without one, `memory` props fail visibly. */
   readonly memory: MemoryStore | null;

@@ -3,7 +3,7 @@ import { SmoothError } from "@smooth/protocol/errors";
 import { refOf } from "../graph/identity.ts";
 import type { TaskLeaf } from "../graph/plan.ts";
 import { rowToJson } from "../outputs/table.ts";
-import { unwritable, type Failure, type Success } from "../task/attempt.ts";
+import { unwritable, type Bundled, type Failure, type Success } from "../task/attempt.ts";
 import type { Aftermath } from "./aftermath.ts";
 import type { AgentChains } from "./agent-chain.ts";
 import type { Bodies, Body, EndedBody } from "./bodies.ts";
@@ -12,10 +12,13 @@ import type { Containment } from "./containment.ts";
 import type { WaitOn } from "./events.ts";
 import type { Journal } from "./journal.ts";
 import type { LoopInput } from "./loop-input.ts";
+import { openReview } from "./sandbox.ts";
+import type { CurrentFrame } from "./current-frame.ts";
 import type { Stopping } from "./stopping.ts";
 import type { Waits } from "./waits/waits.ts";
 
 export interface OutcomeParts {
+  readonly frame: CurrentFrame;
   readonly journal: Journal;
   readonly bodies: Bodies;
   readonly agents: AgentChains;
@@ -49,6 +52,7 @@ export class Outcomes {
   #ended({ body, outcome, handedOver }: EndedBody): void {
     const { budgets, containment, stopping, waits } = this.#parts;
     if (outcome.kind === "suspended") return this.#suspended(body, outcome.on);
+    if (outcome.kind === "bundled") return this.#bundled(body, outcome);
     const failure = outcome.kind === "ok" ? this.#recordRow(body, outcome) : outcome;
     if (!failure || stopping.why?.status === "released") return;
     if (stopping.why || containment.isGivenUp(body.leaf)) containment.cancel(body);
@@ -62,6 +66,16 @@ export class Outcomes {
     if (stopping.why?.status === "released") return;
     journal.emit({ type: "wait.opened", ...refOf(body.leaf), on });
     if (stopping.why || containment.isGivenUp(body.leaf)) containment.cancel(body);
+  }
+
+  /** Q1, Q2 (sandbox.ts) */
+  #bundled(body: Body, { bundle, review }: Bundled): void {
+    const { journal, containment, stopping } = this.#parts;
+    if (stopping.why?.status === "released") return;
+    if (stopping.why || containment.isGivenUp(body.leaf)) return containment.cancel(body);
+    const { attempt, leaf } = body;
+    journal.emit({ type: "sandbox.bundled", ...refOf(leaf), attempt, files: bundle.files.length, review });
+    if (review) this.#parts.waits.record(openReview(leaf, bundle, this.#parts.frame.name));
   }
 
   /** A row that cannot be written (a circle, depth without end) is its attempt's failure, never the loop's. */

@@ -26,6 +26,7 @@ import { mayClaim, type OwnerCheck } from "./ownership.ts";
 import { replay } from "./replay.ts";
 import type { RunResult } from "./result.ts";
 import type { Worktrees } from "../task/worktrees.ts";
+import type { Sandboxes } from "../task/sandboxes.ts";
 import type { AroundBody } from "../task/tool-log.ts";
 import { RunLoop } from "./run-loop.ts";
 import { emptyState } from "./state.ts";
@@ -42,6 +43,8 @@ export interface EngineDeps {
   readonly vcsRoot?: string | null | undefined;
   /** Folders of their own for tasks inside a <Worktree>. */
   readonly worktrees?: Worktrees | null | undefined;
+  /** What runs the child workflows of <Sandbox> elements. */
+  readonly sandboxes?: Sandboxes | null | undefined;
   /** Names that folder's files around every attempt of an agent, for time travel. */
   readonly vcs?: WorkspaceVcs | null | undefined;
   /** What tasks with a `memory` prop recall from and remember in. */
@@ -266,6 +269,7 @@ const shared = ({
   lowDiskBytes = LOW_DISK_BYTES,
   judges,
   worktrees,
+  sandboxes,
   deliverAlert,
   vcs,
   vcsRoot,
@@ -284,6 +288,7 @@ const shared = ({
   lowDiskBytes,
   judges: judges ?? null,
   worktrees: worktrees ?? null,
+  sandboxes: sandboxes ?? null,
   deliverAlert: deliverAlert ?? null,
   files: vcs && vcsRoot ? { vcs, root: vcsRoot } : null,
 });

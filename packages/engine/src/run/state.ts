@@ -61,6 +61,8 @@ export interface RunState {
   readonly hijacks: Hijacks;
   /** Agents that are of no use in this run: the id an author gave a task → places in its chain. */
   readonly unusable: Map<string, Set<number>>;
+  /** Steps whose sandbox has run, and whose files are not all written. */
+  readonly bundled: Set<string>;
   /** The last due time of each timer node: where the next beat of an `every` counts from. */
   readonly timers: Map<string, number>;
   /** Why nothing new is started, although it could be (`waiting-disk`). */
@@ -79,6 +81,7 @@ export const emptyState = (): RunState => ({
   aftermath: new Map(),
   rejected: new Map(),
   hijacks: new Map(),
+  bundled: new Set(),
   signals: { received: [], used: new Set() },
   timers: new Map(),
   unusable: new Map(),
@@ -111,6 +114,8 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
     case "hijack.refused":
     case "hijack.ended":
       return applyHijack(state.hijacks, event);
+    case "sandbox.bundled":
+      return bundle(state, stateKey(event), event.review);
     case "node.usage":
       return void state.usage.set(stateKey(event), addUsage(event, state.usage.get(stateKey(event))));
     case "tool.started":
@@ -135,6 +140,9 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
       return applyAftermath(state.aftermath, event);
     case "memory.recalled":
     case "node.output":
+    case "sandbox.created":
+    case "sandbox.shipped":
+    case "sandbox.completed":
     case "alert.raised":
     case "alert.reacted":
     case "approval.decided":
@@ -216,8 +224,10 @@ function nodeState(event: NodeChange, before: NodeState | undefined): NodeState 
       return { kind: "cancelled" };
     case "wait.over":
       return { kind: "cleared", of: before?.kind === "waiting" ? before.on.kind : null, ...triesOf(before) };
-    case "approval.opened":
-      return { kind: "waiting", on: { kind: "approval", dueMs: event.dueMs, again: event.again } };
+    case "approval.opened": {
+      const on = { kind: "approval", dueMs: event.dueMs, again: event.again } as const;
+      return { kind: "waiting", on, tries: triesOf(before) };
+    }
   }
 }
 
@@ -231,6 +241,12 @@ function beginWait(state: RunState, event: Extract<RunEventBody, { type: "wait.o
   put(state, key, { kind: "waiting", on: event.on, tries: triesOf(state.nodes.get(key)) });
   if (event.on.kind === "hijack") takeHijack(state.hijacks, key);
   if (event.on.kind === "timer") state.timers.set(event.nodeId, event.on.dueMs);
+}
+
+/** Its attempt is over, and free for the next one to write the files; unless somebody is asked first. */
+function bundle(state: RunState, key: string, review: boolean): void {
+  state.bundled.add(key);
+  if (!review) put(state, key, { kind: "cleared", of: null, ...triesOf(state.nodes.get(key)) });
 }
 
 const countRejected = (rejected: RunState["rejected"], key: string): void =>
@@ -263,6 +279,7 @@ function reset(state: RunState, { nodes, loops, scopes }: Extract<RunEventBody, 
     state.aftermath.delete(key);
     state.waiting.delete(key);
     state.rejected.delete(key);
+    state.bundled.delete(key);
     state.running.delete(key);
     state.timers.delete(node.nodeId);
     if (node.attempt === 0) state.nodes.delete(key);

@@ -11,11 +11,13 @@ import { parseStateKey } from "../graph/identity.ts";
 import type { TaskLeaf } from "../graph/plan.ts";
 import type { Recalled } from "../memory/recall.ts";
 import { sizeOf, type JsonValue } from "../outputs/json.ts";
-import type { Row } from "../outputs/table.ts";
+import { rowFromJson, type Row } from "../outputs/table.ts";
 import { elementText, withSchema } from "../render/element-text.ts";
 import { React } from "../render/react.ts";
 import type { ErrorInfo } from "../run/events.ts";
+import { needed, recordable, type RecordedBundle, type SandboxAccess, type SandboxBody } from "../run/sandbox.ts";
 import type { SubflowBody, SubflowEnd, Subflows } from "../run/subflow.ts";
+import type { SandboxBundle } from "./sandboxes.ts";
 import type { WordStream } from "./agent-words.ts";
 import type { AgentLike, Question, TaskContext, TaskWorktree } from "./body.ts";
 import { describe, peek } from "./peek.ts";
@@ -31,7 +33,13 @@ export interface Success {
   /** null: nothing is kept; a key: keep the row under it. */
   readonly cached: "hit" | null | { readonly key: string };
 }
-export type AttemptOutcome = Success | Failure | Extract<SubflowEnd, { kind: "suspended" }>;
+/** A sandbox has run; its files are to be written by the next attempt. */
+export interface Bundled {
+  readonly kind: "bundled";
+  readonly bundle: SandboxBundle;
+  readonly review: boolean;
+}
+export type AttemptOutcome = Success | Failure | Bundled | Extract<SubflowEnd, { kind: "suspended" }>;
 
 export interface Failure {
   readonly kind: "failed";
@@ -62,6 +70,7 @@ export interface AttemptInput {
   readonly toolLog: ToolLog;
   readonly around: AroundBody;
   readonly subflows: Subflows;
+  readonly sandbox: SandboxAccess;
   readonly worktree: TaskWorktree | null;
   /** How many attempts failed before this one. */
   readonly failures: number;
@@ -88,7 +97,7 @@ export async function runAttempt(input: AttemptInput): Promise<AttemptOutcome> {
         : await Promise.race([body, ...deadlines(input, stop, pulse)]);
     return { kind: "ok", ...done };
   } catch (error) {
-    const stopped = SubflowStopped.outcomeOf(error);
+    const stopped = NoRow.outcomeOf(error);
     if (stopped) return stopped;
     return failure(
       stop.signal.aborted && stop.signal.reason instanceof SmoothError && !input.signal.aborted
@@ -126,6 +135,9 @@ function checkDeps({ leaf, deps }: AttemptInput): void {
 async function runBody(input: AttemptInput, context: TaskContext): Promise<Done> {
   const { leaf, cache, deps } = input;
   checkDeps(input);
+  const { recorded } = input.sandbox;
+  if (leaf.body.mode === "sandbox" && recorded)
+    return { row: await written(recorded, input), prompt: null, cached: null }; // Q2, Q3
   const prompt = promptOf(input, context);
   if (leaf.cache === null || leaf.body.mode === "static")
     return { row: await freshRow(input, context, prompt), prompt, cached: null };
@@ -145,16 +157,18 @@ async function freshRow(input: AttemptInput, context: TaskContext, prompt: strin
       return parseRow(output.schema, await around(scope, async () => body.fn({ ...context, ...deps } as never)));
     case "subflow":
       return parseRow(output.schema, await subflowValue(body, input, context.signal));
+    case "sandbox":
+      return sandboxRow(body, input, context);
     case "agent":
       return around(scope, () => agentRow(input, context, prompt ?? ""));
   }
 }
 
-/** How a body that is a run says that it has no row. */
-class SubflowStopped extends Error {
+/** How a body that is a run, or a sandbox, says that it has no row. */
+class NoRow extends Error {
   readonly #outcome: Exclude<AttemptOutcome, Success>;
   constructor(outcome: Exclude<AttemptOutcome, Success>) {
-    super("a subflow has no row");
+    super("this body has no row");
     this.#outcome = outcome;
   }
   /** Touches nothing of what was thrown: bodies throw whatever they like. */
@@ -166,7 +180,33 @@ class SubflowStopped extends Error {
 async function subflowValue(body: SubflowBody, input: AttemptInput, signal: AbortSignal): Promise<unknown> {
   const end = await input.subflows.run({ key: input.leaf.key, round: input.failures, body, signal });
   if (end.kind === "value") return end.value;
-  throw new SubflowStopped(end.kind === "failed" ? { ...end, agentUnusable: false, quotaUntilMs: null } : end);
+  throw new NoRow(end.kind === "failed" ? { ...end, agentUnusable: false, quotaUntilMs: null } : end);
+}
+
+/** Q1. A row that does not fit is told before anybody is asked about the files. */
+async function sandboxRow({ spec }: SandboxBody, input: AttemptInput, context: TaskContext): Promise<Row> {
+  const { leaf, sandbox, onHeartbeat, onWords } = input;
+  const bundle = await needed(sandbox.sandboxes, leaf).run({
+    ...context,
+    spec,
+    output: leaf.output.name,
+    timeoutMs: leaf.timeoutMs,
+    around: sandbox.around,
+    beat: context.heartbeat,
+    say: onWords,
+    note: sandbox.note,
+  });
+  const row = await parseRow(leaf.output.schema, bundle.output);
+  context.signal.throwIfAborted();
+  if (bundle.files.length === 0) return row;
+  onHeartbeat(recordable(row, bundle));
+  throw new NoRow({ kind: "bundled", bundle, review: spec.review });
+}
+
+/** Q2 */
+async function written({ row, files }: RecordedBundle, { leaf, sandbox, worktree }: AttemptInput): Promise<Row> {
+  await needed(sandbox.sandboxes, leaf).apply(files, worktree);
+  return rowFromJson(row);
 }
 
 async function agentRow(input: AttemptInput, context: TaskContext, prompt: string): Promise<Row> {

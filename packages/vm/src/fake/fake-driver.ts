@@ -215,8 +215,9 @@ class FakeVm implements Vm {
   async readFile(path: string, maxBytes = Number.POSITIVE_INFINITY): Promise<Buffer> {
     this.#alive();
     const file = this.#parts.files.get(path);
-    if (!file || file.content.length > maxBytes)
-      throw new SmoothError("SANDBOX_FAILED", `read: ${path} is missing or too large`);
+    const code = !file ? "ENOENT" : file.content.length > maxBytes ? "EFBIG" : null;
+    if (!file || code !== null)
+      throw new SmoothError("SANDBOX_FAILED", `read: ${path}: ${code}`, { details: { code } });
     return file.content;
   }
 

@@ -91,7 +91,7 @@ export async function changes(run: Run, root: string, { since, exclude = [] }: C
     .flatMap((name, at) => [...(at === 0 ? [] : ["-o"]), "-name", name]);
   const prune = names.length === 0 ? [] : ["(", ...names, ")", "-prune", "-o"];
   const exec = run({
-    argv: ["find", root, ...prune, "(", "-type", "f", "-o", "-type", "l", ")", "-printf", "%C@ %s %i %m%y %P\\0"],
+    argv: ["find", root, ...prune, "!", "-type", "d", "-printf", "%C@ %s %i %m%y %P\\0"],
     cwd: "/",
   });
   exec.stdin.end();

@@ -13,6 +13,7 @@ export const {
   Timer,
   ContinueAsNew,
   Subflow,
+  Sandbox,
   Worktree,
   Aspects,
   MergeQueue,

@@ -1,7 +1,7 @@
 /** Reads a Subflow element into a leaf of the plan: a task whose body is another run. */
 import type { JsonValue } from "../../outputs/json.ts";
 import type { HostElement } from "../../render/renderer.ts";
-import type { WorkflowDefinition } from "../../render/workflow.ts";
+import { isWorkflow } from "../../render/workflow.ts";
 import type { TaskLeaf } from "../plan.ts";
 import { aDuration, aString, badProp, onlyKnown, optional } from "../props.ts";
 import { aliases, COMMON_PROPS, edgesOf, readCommon, type DraftLeaf, type LeafScope } from "./common.ts";
@@ -38,6 +38,3 @@ export function readSubflow(element: HostElement, scope: LeafScope): DraftLeaf {
   };
   return { ...leaf, edges: edgesOf(element, aliases(element)) };
 }
-
-const isWorkflow = (value: unknown): value is WorkflowDefinition =>
-  typeof value === "object" && value !== null && typeof (value as { build?: unknown }).build === "function";

@@ -142,7 +142,7 @@ function readHijack(element: HostElement, body: TaskBody): Pick<TaskLeaf, "hijac
   return { hijack, onHijackExit: onHijackExit ?? (hijack ? "complete" : "reopen") };
 }
 
-function readBody(element: HostElement): Exclude<TaskBody, { mode: "subflow" }> {
+function readBody(element: HostElement): Exclude<TaskBody, { mode: "subflow" | "sandbox" }> {
   const body = element.props["body"];
   const agents = [element.props["agent"], element.props["fallbackAgent"]].flat().filter(isAgent);
   if (agents.length > 0) {

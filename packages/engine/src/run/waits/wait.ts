@@ -18,6 +18,8 @@ import { openTimer, settleTimer } from "./timer.ts";
 export function openWait(leaf: PlanLeaf, at: ApprovalOpening & { readonly state: RunState }): Opened {
   switch (leaf.type) {
     case "task":
+      // Only a fork has the log of a review and not its row: there the sandbox runs anew.
+      if (leaf.body.mode === "sandbox") return { events: [], settled: { kind: "go" } };
       return leaf.needsApproval && !at.state.nodes.has(leaf.key)
         ? openGate(leaf, at.workflow)
         : openHijack(leaf, at.state.hijacks.get(leaf.key));

@@ -8,7 +8,7 @@ import type { ErrorInfo, RunEventBody, WaitOn } from "../events.ts";
 import type { RunState } from "../state.ts";
 import type { Subflows } from "../subflow.ts";
 import { BY_AUTO_APPROVE, BY_TIMEOUT, isOverdue } from "./approval.ts";
-import type { Settled, WaitRows } from "./outcome.ts";
+import type { Opened, Settled, WaitRows } from "./outcome.ts";
 import { askedRef, openWait, settleWait, waitStatus, type WaitStatus } from "./wait.ts";
 
 export interface WaitsInput {
@@ -116,10 +116,15 @@ export class Waits {
     if (leaf.type === "approval" && leaf.auto && !past) return void this.#unsure.push(leaf);
     const { clock, state, workflow } = this.#in;
     const opened = openWait(leaf, { nowMs: clock.now(), state, workflow: workflow(), past });
-    this.#stirred = true;
-    for (const approval of opened.approvals ?? []) this.#ask(approval);
-    for (const event of opened.events) this.#to.emit(event);
+    this.record(opened);
     if (opened.settled) this.#perform(leaf, opened.settled);
+  }
+
+  /** Somebody is asked. */
+  record({ approvals = [], events }: Opened): void {
+    this.#stirred = true;
+    for (const approval of approvals) this.#ask(approval);
+    for (const event of events) this.#to.emit(event);
   }
 
   /** Who is asked again has not decided yet. */

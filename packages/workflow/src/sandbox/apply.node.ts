@@ -1,0 +1,55 @@
+/** Writes what a sandbox changed into the folder it was copied from.
+ *  W1. Every path is looked at before the first is written. One that is neither as the sandbox saw it nor as it left it refuses all.
+ *  W2. What is in place already is left alone: cut off and done again, nothing is written twice.
+ *  W3. Each file is made beside its place and put there by a rename: a reader sees the one or the other.
+ *  W4. No link on the way to a path is followed. */
+import { chmod, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { BundleFile } from "@smooth/engine/sandboxes";
+import { SmoothError } from "@smooth/protocol/errors";
+import { lstatOrNull, sameVersion, versionOf } from "./collect.node.ts";
+
+/** Throws MERGE_CONFLICT. */
+export async function applyFiles(root: string, files: readonly BundleFile[]): Promise<void> {
+  const due: BundleFile[] = [];
+  for (const file of files) {
+    const now = await currentOf(root, file);
+    if (sameVersion(now, file.after)) continue; // W2
+    if (!sameVersion(now, file.before)) throw conflict(root, file.path); // W1
+    due.push(file);
+  }
+  for (const file of due) await put(root, file);
+}
+
+async function currentOf(root: string, { path }: BundleFile) {
+  const names = path.split("/");
+  for (let depth = 1; depth < names.length; depth += 1) {
+    const way = names.slice(0, depth).join("/");
+    const info = await lstatOrNull(join(root, way));
+    if (info && !info.isDirectory()) throw conflict(root, way); // W4
+  }
+  if ((await lstatOrNull(join(root, path)))?.isDirectory()) throw conflict(root, path);
+  return await versionOf(root, path);
+}
+
+async function put(root: string, { path, after }: BundleFile): Promise<void> {
+  const at = join(root, path);
+  if (!after) return await rm(at, { force: true });
+  await mkdir(dirname(at), { recursive: true });
+  const content = Buffer.from(after.content, "base64");
+  const beside = `${at}.smooth-part`;
+  await rm(beside, { force: true });
+  if (after.kind === "link") await symlink(content.toString(), beside);
+  else {
+    await writeFile(beside, content, { flag: "wx", flush: true });
+    await chmod(beside, after.executable ? 0o755 : 0o644);
+  }
+  await rename(beside, at); // W3
+}
+
+const conflict = (root: string, path: string): SmoothError =>
+  new SmoothError(
+    "MERGE_CONFLICT",
+    `${path} in ${root} is no longer as the sandbox was given it; nothing was written. Put it back, or retry the step on what is there now`,
+    { details: { path, failureRetryable: false } },
+  );

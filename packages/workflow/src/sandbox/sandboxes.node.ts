@@ -1,0 +1,238 @@
+/** The engine's `Sandboxes` on the drivers of this host: an empty sandbox, a child put in, a bundle taken out, and nothing left.
+ *  N1. `allowNetwork` without a guarded way out on this host is refused; no sandbox ever has an unguarded one.
+ *  N2. Whatever happens — a result, a failure, an abort — the sandbox is killed before `run` settles.
+ *  N3. Only what the author names gets in: the folder without `LEFT_OUT`, read-only volumes, `env`, and the child itself. */
+import type { Duplex } from "node:stream";
+import { join, resolve } from "node:path";
+import { hash } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import type { BundleFile, SandboxBundle, SandboxCall, Sandboxes, SandboxRuntime } from "@smooth/engine/sandboxes";
+import { rowFromJson } from "@smooth/engine/table";
+import type { Clock } from "@smooth/platform/ports";
+import { SmoothError } from "@smooth/protocol/errors";
+import type { IsolationLevel } from "@smooth/protocol/policy";
+import { type TreeStamp, type Vm, type VmDriver, WORKSPACE } from "@smooth/vm/driver";
+import { applyFiles } from "./apply.node.ts";
+import { choose, type Candidate } from "./choose.ts";
+import { collect, type HostStamp, LEFT_OUT, stampOf } from "./collect.node.ts";
+import { enclose } from "./enclose.node.ts";
+import { execute } from "./execute.node.ts";
+import { answerOf } from "./manifest.ts";
+import { IN_SANDBOX, type SandboxRequest } from "./request.ts";
+import { Slots } from "./slots.ts";
+import { putVolumes } from "./volumes.node.ts";
+
+export interface SandboxesOptions {
+  /** Copied into each sandbox, and changed by what is accepted of it; a step in a <Worktree> uses that instead. */
+  readonly rootDir: string;
+  readonly drivers: Partial<Readonly<Record<SandboxRuntime, VmDriver>>>;
+  readonly clock: Clock;
+  /** Nothing weaker is used; default `emulated-vm`. */
+  readonly minIsolation?: IsolationLevel | undefined;
+  /** At once; default 10. */
+  readonly maxConcurrent?: number | undefined;
+  /** The guarded way out of a sandbox with `allowNetwork`: one Duplex per connection it makes. */
+  readonly onEgress?: ((connection: Duplex, from: EgressFrom) => void) | undefined;
+}
+
+export interface EgressFrom {
+  readonly runId: string;
+  readonly nodeId: string;
+}
+
+const MAX_CONCURRENT = 10;
+/** Timers in a sandbox without a `timeoutMs` are sat out for so long. */
+const WALL_MS = 3_600_000;
+/** Signs of life while nothing runs yet: a place, an image and a boot may take their time. */
+const WAITING_BEAT_MS = 10_000;
+
+export function openSandboxes(options: SandboxesOptions): Sandboxes {
+  const { drivers, minIsolation = "emulated-vm", maxConcurrent = MAX_CONCURRENT, rootDir } = options;
+  const slots = new Slots(maxConcurrent);
+  const rootOf = (worktree: SandboxCall["worktree"]): string => worktree?.path ?? resolve(rootDir);
+  const reaped = new Map<VmDriver, Promise<unknown>>();
+  const ready = async (driver: VmDriver): Promise<void> => {
+    const before = reaped.get(driver) ?? driver.reap();
+    reaped.set(driver, before);
+    await before;
+    await driver.prepare();
+  };
+  return {
+    async run(call) {
+      const endBeats = beating(call, options.clock);
+      try {
+        if (call.spec.allowNetwork && !options.onEgress) throw unguarded(call); // N1
+        await slots.enter(call.signal);
+        try {
+          const { driver, runtime } = await driverFor(call, { drivers, minIsolation });
+          await ready(driver);
+          return await runIn({ driver, runtime, call, root: rootOf(call.worktree), endBeats }, options);
+        } finally {
+          slots.leave();
+        }
+      } finally {
+        endBeats();
+      }
+    },
+    apply: (files: readonly BundleFile[], worktree) => applyFiles(rootOf(worktree), files),
+  };
+}
+
+function beating({ beat, signal }: SandboxCall, clock: Clock): () => void {
+  const over = new AbortController();
+  void (async () => {
+    for (;;) {
+      await clock.sleep(WAITING_BEAT_MS, AbortSignal.any([signal, over.signal]));
+      beat({ waits: "for a sandbox" });
+    }
+  })().catch(() => {});
+  return () => over.abort();
+}
+
+async function driverFor(
+  { spec, nodeId }: SandboxCall,
+  { drivers, minIsolation }: Required<Pick<SandboxesOptions, "drivers" | "minIsolation">>,
+): Promise<{ readonly driver: VmDriver; readonly runtime: SandboxRuntime }> {
+  const known = Object.entries(drivers) as [SandboxRuntime, VmDriver][];
+  const candidates = await Promise.all(
+    known.map(async ([runtime, driver]): Promise<Candidate> => {
+      const probe = await driver.probe();
+      const level = probe.kind === "usable" ? probe.level : null;
+      return { runtime, level, reasons: probe.reasons, fixes: probe.kind === "unusable" ? probe.fixes : [] };
+    }),
+  );
+  const choice = choose(spec.runtime, candidates, minIsolation ?? "emulated-vm");
+  const driver = choice.kind === "chosen" ? drivers[choice.runtime] : undefined;
+  if (choice.kind === "chosen" && driver) return { driver, runtime: choice.runtime };
+  throw unavailable(nodeId, choice.kind === "refused" ? choice.why : "no driver");
+}
+
+interface Running {
+  readonly driver: VmDriver;
+  readonly runtime: SandboxRuntime;
+  readonly call: SandboxCall;
+  readonly root: string;
+  readonly endBeats: () => void;
+}
+
+async function runIn(running: Running, options: SandboxesOptions): Promise<SandboxBundle> {
+  const { driver, runtime, call, endBeats } = running;
+  const { spec, nodeId, iteration, attempt, signal, note } = call;
+  const startedMs = options.clock.now();
+  const code = spec.child ? await programOf(call) : null;
+  const vm = await driver.create(specOf(call, options));
+  const kill = (): void => void vm.kill();
+  signal.addEventListener("abort", kill, { once: true });
+  const about = { nodeId, iteration, attempt, sandboxId: vm.id, runtime } as const;
+  let childRunId: string | undefined;
+  let status: "finished" | "failed" | "cancelled" = "failed";
+  try {
+    signal.throwIfAborted();
+    note({ type: "sandbox.created", ...about, level: vm.level, config: configOf(call) });
+    const given = await fill(vm, running, code);
+    note({ type: "sandbox.shipped", ...about, bundleSizeBytes: given.sizeBytes });
+    endBeats();
+    const manifest = await execute(vm, call, options.clock);
+    childRunId = manifest.runId;
+    const output = answerOf(nodeId, manifest);
+    const { files, patch } = await collect(vm, { id: nodeId, root: running.root, ...given });
+    status = "finished";
+    return { output: rowFromJson(JSON.stringify(output ?? null)), files, patch, runtime, level: vm.level };
+  } catch (error) {
+    signal.throwIfAborted(); // what broke then broke because of it
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", kill);
+    await vm.kill(); // N2
+    if (signal.aborted) status = "cancelled";
+    const durationMs = options.clock.now() - startedMs;
+    const remote = childRunId === undefined ? {} : { remoteRunId: childRunId };
+    note({ type: "sandbox.completed", ...about, ...remote, status, durationMs });
+  }
+}
+
+function specOf({ spec, runId, nodeId, timeoutMs }: SandboxCall, { onEgress }: SandboxesOptions) {
+  return {
+    name: `sbx-${hash("sha256", `${runId} ${nodeId}`).slice(0, 12)}`,
+    ...(spec.memoryMb === null ? {} : { memoryMb: spec.memoryMb }),
+    ...(spec.cpus === null ? {} : { cpus: Math.ceil(spec.cpus) }),
+    ...(timeoutMs === null ? {} : { limits: { wallMs: timeoutMs } }),
+    ...(spec.allowNetwork && onEgress
+      ? { onEgress: (connection: Duplex) => onEgress(connection, { runId, nodeId }) }
+      : {}),
+  };
+}
+
+interface Program {
+  readonly code: Uint8Array;
+  readonly request: SandboxRequest;
+}
+
+async function programOf(call: SandboxCall): Promise<Program> {
+  const { spec, nodeId, output, timeoutMs, idempotencyKey } = call;
+  const shared = { runId: `run-${hash("sha256", idempotencyKey).slice(0, 22)}`, wallMs: timeoutMs ?? WALL_MS };
+  if (spec.child?.kind === "workflow") {
+    const { workflow, input } = spec.child;
+    const { code } = await enclose(workflow);
+    return { code, request: { ...shared, output: "output", input, within: null } };
+  }
+  const { workflow, input, rows, loops } = call.around();
+  const { code } = await enclose(workflow);
+  const within = { id: localIdOf(nodeId), rows: [...rows], loops: loops.map(([id, at]): [string, number] => [id, at]) };
+  return { code, request: { ...shared, output, input, within } };
+}
+
+const localIdOf = (nodeId: string): string => nodeId.split("@@")[0] ?? nodeId;
+
+interface Given {
+  readonly sizeBytes: number;
+  readonly since: TreeStamp;
+  readonly seen: HostStamp;
+}
+
+/** N3 */
+async function fill(vm: Vm, { call, root }: Running, program: Program | null): Promise<Given> {
+  const seen = await stampsOf(root);
+  const { bytes } = await vm.putTree({ from: root, to: WORKSPACE, exclude: LEFT_OUT });
+  const volumes = await putVolumes(vm, call.spec.volumes, root);
+  const request = Buffer.from(JSON.stringify(program?.request ?? null));
+  if (program) await vm.writeFile(IN_SANDBOX.program, program.code);
+  await vm.writeFile(IN_SANDBOX.request, request);
+  const { stamp } = await vm.changes(WORKSPACE, { exclude: LEFT_OUT });
+  return { sizeBytes: bytes + volumes + (program?.code.length ?? 0) + request.length, since: stamp, seen };
+}
+
+async function stampsOf(root: string): Promise<HostStamp> {
+  const stamps = new Map<string, string>();
+  const left = new Set(LEFT_OUT);
+  const walk = async (folder: string): Promise<void> => {
+    for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
+      if (left.has(entry.name)) continue;
+      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+      const stamp = entry.isDirectory() ? await walk(path) : await stampOf(root, path);
+      if (stamp) stamps.set(path, stamp);
+    }
+  };
+  await walk("");
+  return stamps;
+}
+
+const configOf = ({ spec, timeoutMs }: SandboxCall) => ({
+  allowNetwork: spec.allowNetwork,
+  memoryMb: spec.memoryMb,
+  cpus: spec.cpus,
+  timeoutMs,
+  command: spec.command === null ? null : [...spec.command],
+  env: Object.keys(spec.env),
+  volumes: spec.volumes.map(({ container }) => container),
+  reviewDiffs: spec.review,
+});
+
+const unguarded = ({ nodeId }: SandboxCall): SmoothError =>
+  unavailable(
+    nodeId,
+    "it has allowNetwork, and this host guards no way out for sandboxes; run the workflow on an agent-host, or give the run's sandboxes an `onEgress` that decides about each connection",
+  );
+
+const unavailable = (id: string, why: string): SmoothError =>
+  new SmoothError("SANDBOX_UNAVAILABLE", `sandbox ${id}: ${why}`, { details: { failureRetryable: false } });

@@ -1,0 +1,33 @@
+/** @jsxImportSource @smooth/workflow */
+/** A workflow that a sandbox runs: it writes a file where it works, and says what it sees. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { z } from "zod";
+import { createSmithers } from "../../create-smithers.ts";
+
+const { Workflow, Task, smithers, outputs } = createSmithers({
+  input: z.object({ n: z.number().default(1) }),
+  seen: z.object({ text: z.string(), env: z.array(z.string()), secret: z.boolean() }),
+  output: z.object({ n: z.number() }),
+});
+
+export default smithers(
+  (ctx) => (
+    <Workflow name="child">
+      <Task id="look" output={outputs.seen}>
+        {() => ({
+          text: readFileSync("given.txt", "utf8"),
+          env: Object.keys(process.env),
+          secret: existsSync(".env"),
+        })}
+      </Task>
+      <Task id="write" output={outputs.output}>
+        {() => {
+          writeFileSync("made.txt", `${ctx.input.n} ${ctx.output(outputs.seen, "look").text}`);
+          return { n: ctx.input.n * 2 };
+        }}
+      </Task>
+    </Workflow>
+  ),
+  { name: "child" },
+);
