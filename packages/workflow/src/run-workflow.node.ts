@@ -14,6 +14,7 @@ import type { JudgeModel } from "@smooth/engine/scorers";
 import type { AgentLike } from "@smooth/engine/task";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { hotReload, type HotReloadOptions } from "./hot-reload.node.ts";
+import type { HostSandboxes } from "./sandbox/host-sandboxes.node.ts";
 import { SmithersEvents, type SmithersEvent } from "./smithers-events.ts";
 import { openWorkspace, type Workspace } from "./workspace.node.ts";
 
@@ -51,6 +52,9 @@ export interface RunWorkflowOptions {
   readonly judges?: (model: JudgeModel) => AgentLike | undefined;
   /** Tells a destination about an alert of the workflow's alertPolicy. */
   readonly deliverAlert?: DeliverAlert;
+  /** How <Sandbox> elements are run: the weakest isolation that is good enough (default `emulated-vm`), how many at once, and the
+   *  guarded way out for those with `allowNetwork`. */
+  readonly sandboxes?: HostSandboxes;
   /** Take up edits of the workflow's files while it runs. */
   readonly hot?: boolean | HotReloadOptions;
 }
@@ -85,6 +89,7 @@ const KNOWN = new Set([
   "judges",
   "hot",
   "deliverAlert",
+  "sandboxes",
 ]);
 
 export async function runWorkflow(

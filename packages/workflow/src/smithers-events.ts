@@ -2,6 +2,7 @@
  *  N1. The same log always gives the same events: an event's place among them is a number that a stream can be resumed from.
  *  N2. What the documented union has no name for is not told; what the log does not know is left out of an event, never made up. */
 import type { ErrorInfo, RunStatus, StoredEvent } from "@smooth/engine/events";
+import type { SandboxRuntime } from "@smooth/engine/sandboxes";
 
 interface InRun {
   readonly runId: string;
@@ -17,6 +18,10 @@ interface OfAttempt extends OfNode {
 interface OfTool extends OfAttempt {
   readonly toolName: string;
   readonly seq: number;
+}
+interface OfSandbox {
+  readonly sandboxId: string;
+  readonly runtime: SandboxRuntime;
 }
 interface OfScorer {
   readonly nodeId: string;
@@ -65,6 +70,14 @@ type Body =
       readonly firedAtMs: number;
       readonly delayMs: number;
     }
+  | (OfSandbox & { readonly type: "SandboxCreated"; readonly configJson: string })
+  | (OfSandbox & { readonly type: "SandboxShipped"; readonly bundleSizeBytes: number })
+  | (OfSandbox & {
+      readonly type: "SandboxCompleted";
+      readonly remoteRunId?: string;
+      readonly status: "finished" | "failed" | "cancelled";
+      readonly durationMs: number;
+    })
   | { readonly type: "MemoryFactSet"; readonly namespace: string; readonly key: string }
   | { readonly type: "MemoryRecalled"; readonly namespace: string; readonly resultCount: number }
   | { readonly type: "WorkflowReloaded"; readonly generation: number; readonly changedFiles: readonly string[] }
@@ -150,6 +163,22 @@ const NAMES: Named = {
   "hijack.requested": ({ nodeId }) => [{ type: "RunHijackRequested", target: nodeId }],
   "tool.started": (event) => [{ type: "ToolCallStarted", ...toolOf(event) }],
   "tool.finished": (event) => [{ type: "ToolCallFinished", ...toolOf(event), status: event.status }],
+  "sandbox.created": ({ sandboxId, runtime, level, config }) => [
+    { type: "SandboxCreated", sandboxId, runtime, configJson: JSON.stringify({ level, ...Object(config) }) },
+  ],
+  "sandbox.shipped": ({ sandboxId, runtime, bundleSizeBytes }) => [
+    { type: "SandboxShipped", sandboxId, runtime, bundleSizeBytes },
+  ],
+  "sandbox.completed": ({ sandboxId, runtime, remoteRunId, status, durationMs }) => [
+    {
+      type: "SandboxCompleted",
+      sandboxId,
+      runtime,
+      ...(remoteRunId === undefined ? {} : { remoteRunId }),
+      status,
+      durationMs,
+    },
+  ],
   "score.recorded": ({ nodeId, scorerId, scorerName, score }) => [
     { type: "ScorerFinished", nodeId, scorerId, scorerName, score },
   ],

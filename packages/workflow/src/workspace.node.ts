@@ -8,6 +8,7 @@ import { processOwner } from "@smooth/engine/process-owner";
 import type { EngineDeps, RunOptions } from "@smooth/engine/run";
 import type { JudgeModel } from "@smooth/engine/scorers";
 import { openSqliteStore } from "@smooth/engine/store/sqlite";
+import type { Sandboxes } from "@smooth/engine/sandboxes";
 import type { AgentLike } from "@smooth/engine/task";
 import { diskAt } from "@smooth/platform/node/disk";
 import { openSqlite } from "@smooth/platform/node/sqlite";
@@ -17,6 +18,7 @@ import { bindTools } from "@smooth/tools/task/scope";
 import { vcsRootOf } from "@smooth/vcs/files";
 import { pointers } from "@smooth/vcs/pointers";
 import { gitWorktrees } from "@smooth/vcs/worktrees";
+import type { HostSandboxes } from "./sandbox/host-sandboxes.node.ts";
 
 export interface WorkspaceOptions {
   readonly rootDir: string;
@@ -29,6 +31,7 @@ export interface WorkspaceOptions {
   readonly memory?: MemoryStore | undefined;
   readonly judges?: ((model: JudgeModel) => AgentLike | undefined) | undefined;
   readonly deliverAlert?: DeliverAlert | undefined;
+  readonly sandboxes?: HostSandboxes | undefined;
 }
 
 export interface Workspace extends Disposable {
@@ -55,10 +58,24 @@ export function openWorkspace(options: WorkspaceOptions): Workspace {
       vcs: pointers,
       vcsRoot,
       worktrees: vcsRoot === null ? null : gitWorktrees(vcsRoot),
+      sandboxes: whenAsked(rootDir, options.sandboxes ?? {}),
       disk: diskAt(rootDir),
       around: bindTools({ ...options, rootDir }),
     },
     [Symbol.dispose]: () => sql.close(),
+  };
+}
+
+/** Most workflows have no <Sandbox>, and should not pay for what runs them. */
+function whenAsked(rootDir: string, given: HostSandboxes): Sandboxes {
+  let opened: Promise<Sandboxes> | undefined;
+  const open = (): Promise<Sandboxes> =>
+    (opened ??= import("./sandbox/host-sandboxes.node.ts").then(({ hostSandboxes }) =>
+      hostSandboxes(rootDir, given, quiet),
+    ));
+  return {
+    run: async (call) => (await open()).run(call),
+    apply: async (files, worktree) => (await open()).apply(files, worktree),
   };
 }
 

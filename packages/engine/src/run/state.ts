@@ -96,6 +96,7 @@ export function triesOf(state: NodeState | undefined): Tries {
 
 export function applyEvent(state: RunState, event: RunEventBody): void {
   if (isAboutRun(event)) return applyToRun(state, event);
+  if (isToldOnly(event)) return;
   switch (event.type) {
     case "node.failed":
       leaveOut(state.unusable, event);
@@ -138,23 +139,29 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
     case "memory.remembered":
     case "memory.failed":
       return applyAftermath(state.aftermath, event);
-    case "memory.recalled":
-    case "node.output":
-    case "sandbox.created":
-    case "sandbox.shipped":
-    case "sandbox.completed":
-    case "alert.raised":
-    case "alert.reacted":
-    case "approval.decided":
-    case "human.asked":
-    case "tool.finished":
-    case "vcs.pointer":
-    case "vcs.restored":
-      return;
     default:
       assertNever(event);
   }
 }
+
+/** For those who read the log: nothing here depends on them. */
+const TOLD_ONLY = [
+  "memory.recalled",
+  "node.output",
+  "sandbox.created",
+  "sandbox.shipped",
+  "sandbox.completed",
+  "alert.raised",
+  "alert.reacted",
+  "approval.decided",
+  "human.asked",
+  "tool.finished",
+  "vcs.pointer",
+  "vcs.restored",
+] as const;
+type ToldOnly = Extract<RunEventBody, { type: (typeof TOLD_ONLY)[number] }>;
+const TOLD: ReadonlySet<string> = new Set(TOLD_ONLY);
+const isToldOnly = (event: RunEventBody): event is ToldOnly => TOLD.has(event.type);
 
 type AboutRun = Extract<RunEventBody, { type: `run.${string}` }>;
 const isAboutRun = (event: RunEventBody): event is AboutRun => event.type.startsWith("run.");

@@ -11,7 +11,7 @@ const { Workflow, Task, smithers, outputs } = createSmithers({
   output: z.object({ n: z.number() }),
 });
 
-export default smithers(
+export const child = smithers(
   (ctx) => (
     <Workflow name="child">
       <Task id="look" output={outputs.seen}>
