@@ -8,7 +8,11 @@ import { PLAN } from "./guards/plan.ts";
 import { RUNS } from "./guards/runs.ts";
 import { SCHEDULING } from "./guards/scheduling.ts";
 import { STORE } from "./guards/store.ts";
+import { SUPERVISION } from "./guards/supervision.ts";
+import { TOOLS } from "./guards/tools.ts";
+import { TRAVEL } from "./guards/travel.ts";
 import { WAITS } from "./guards/waits.ts";
+import { WORKSPACE } from "./guards/workspace.ts";
 
 export const GUARDED: readonly GuardedFile[] = [
   ...AGENTS,
@@ -19,5 +23,9 @@ export const GUARDED: readonly GuardedFile[] = [
   ...RUNS,
   ...SCHEDULING,
   ...STORE,
+  ...SUPERVISION,
+  ...TOOLS,
+  ...TRAVEL,
   ...WAITS,
+  ...WORKSPACE,
 ];

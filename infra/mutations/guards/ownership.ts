@@ -64,6 +64,12 @@ export const OWNERSHIP: readonly GuardedFile[] = [
         instead: "",
         test: [`${RULES}/scheduling.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
       },
+      {
+        id: "aftermath of a cancelled run",
+        text: `if (why.status !== "failed") this.#givenUp.abort(reason);`,
+        instead: "",
+        test: [`${RULES}/aftermath.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+      },
     ],
   },
   {
@@ -151,6 +157,17 @@ export const OWNERSHIP: readonly GuardedFile[] = [
         test: [
           `${RULES}/ownership.test.tsx`,
           "a run with a living owner is not taken over; a finished one is not resumed",
+        ],
+      },
+      {
+        id: "start P2 claim",
+        text: `if (held === null)
+      throw`,
+        instead: `if (false)
+      throw`,
+        test: [
+          `${RULES}/ownership.test.tsx`,
+          "P2: of two processes that resume a run at the same time one has it, the other hears that it lost",
         ],
       },
       {

@@ -143,24 +143,13 @@ export const PLAN: readonly GuardedFile[] = [
     ],
   },
   {
-    file: `${ENGINE}/graph/leaves/common.ts`,
-    guards: [
-      {
-        id: "identity I1 ids",
-        text: "if (/@@|::/.test(id))",
-        instead: "if (false)",
-        test: [`${RULES}/identity.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
-      },
-    ],
-  },
-  {
     file: `${ENGINE}/render/renderer.ts`,
     guards: [
       {
         id: "render R1 throws",
         text: "if (failures.length > 0) throw renderFailed(failures[0]); // R1",
         instead: "",
-        test: [`${RULES}/scheduling.test.tsx`, "a render that throws says why"],
+        test: [`${RULES}/scheduling.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
       },
       {
         id: "render R1 suspends",
@@ -246,7 +235,7 @@ export const PLAN: readonly GuardedFile[] = [
       },
       {
         id: "input size",
-        text: "if (text.length > MAX_INPUT)",
+        text: "if (sizeBytes > MAX_INPUT_BYTES)",
         instead: "if (false)",
         test: [`${RULES}/ctx.test.tsx`, "input is parsed with defaults, bounded and frozen"],
       },

@@ -53,9 +53,36 @@ export const RUNS: readonly GuardedFile[] = [
     file: `${ENGINE}/run/continuation.ts`,
     guards: [
       {
+        id: "continue N1 lineage",
+        text: `as: "continuation", key: null`,
+        instead: `as: "subflow", key: null`,
+        test: [
+          `${RULES}/continue-as-new.test.tsx`,
+          "N1: the successor runs the same ids again, with the state, and nothing after the element runs",
+        ],
+      },
+      {
+        id: "continue N2 counter",
+        text: "iteration: loop.iteration + 1 });",
+        instead: "iteration: loop.iteration + 2 });",
+        test: [
+          `${RULES}/continue-as-new.test.tsx`,
+          '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}',
+        ],
+      },
+      {
         id: "continue N2 rows",
         text: "if (!last) continue;",
         instead: "continue;",
+        test: [
+          `${RULES}/continue-as-new.test.tsx`,
+          '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}',
+        ],
+      },
+      {
+        id: "continue N3",
+        text: "if (sizeBytes > MAX_STATE_BYTES)",
+        instead: "if (false)",
         test: [
           `${RULES}/continue-as-new.test.tsx`,
           '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}',
@@ -66,6 +93,12 @@ export const RUNS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/run/containment.ts`,
     guards: [
+      {
+        id: "loop L4 siblings",
+        text: "bodies.giveUp(given, () => new SmoothError",
+        instead: "void given, (() => new SmoothError",
+        test: [`${RULES}/failures.test.tsx`, "only what stands in the try is stopped; what stands beside it goes on"],
+      },
       {
         id: "loop L4 waits",
         text: `    this.withdraw(given);
@@ -97,6 +130,15 @@ export const RUNS: readonly GuardedFile[] = [
         instead: `const error = undefined;
     return error ?`,
         test: [`${RULES}/aspects.test.tsx`, "is enforced while a task reports what it uses"],
+      },
+      {
+        id: "budgets A3 no retry",
+        text: `{ kind: "failed", error, retryable: false,`,
+        instead: `{ kind: "failed", error, retryable: true,`,
+        test: [
+          `${RULES}/aspects.test.tsx`,
+          "fails by default the task that breaks it, without a retry, and nothing starts after it",
+        ],
       },
       {
         id: "budgets A4",
@@ -182,10 +224,42 @@ export const RUNS: readonly GuardedFile[] = [
         ],
       },
       {
+        id: "loop L2 stale",
+        text: `if (recorded === "stale") this.stop({ status: "lost" }); // L2`,
+        instead: `if (recorded === "stale") void 0;`,
+        test: [
+          `${RULES}/subflows.test.tsx`,
+          "a parent whose run is another's lets its child go and does not cancel it",
+        ],
+      },
+      {
+        id: "loop L2 epoch",
+        text: `if (row?.epoch !== epoch) return this.stop({ status: "lost" });`,
+        instead: "if (!row) return;",
+        test: [
+          `${RULES}/ownership.test.tsx`,
+          "L2: an idle owner learns at once that its run is another's, and its bodies are aborted",
+        ],
+      },
+      {
         id: "cancel reaches",
         text: `if (row.cancelRequestedBy !== null) this.stop({ status: "cancelled" });`,
         instead: "",
         test: [`${RULES}/ownership.test.tsx`, "cancelling from outside reaches the running body"],
+      },
+    ],
+  },
+  {
+    file: `${ENGINE}/run/journal.ts`,
+    guards: [
+      {
+        id: "loop L2 lost",
+        text: `if (stop?.status === "lost") return "stale"; // L2`,
+        instead: "",
+        test: [
+          `${RULES}/store-health.test.tsx`,
+          "L2: a run that was lost while its store refuses writes is let go at once",
+        ],
       },
     ],
   },
@@ -210,6 +284,15 @@ export const RUNS: readonly GuardedFile[] = [
         test: [
           `${RULES}/continue-as-new.test.tsx`,
           "N1: the successor runs the same ids again, with the state, and nothing after the element runs",
+        ],
+      },
+      {
+        id: "loop L6 lets end",
+        text: "stopping.why !== undefined || this.#continuing !== undefined",
+        instead: "stopping.why !== undefined",
+        test: [
+          `${RULES}/continue-as-new.test.tsx`,
+          '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}',
         ],
       },
       {
@@ -245,6 +328,15 @@ export const RUNS: readonly GuardedFile[] = [
     file: `${ENGINE}/run/ending.ts`,
     guards: [
       {
+        id: "loop L6 asks no more",
+        text: "containment.withdraw(() => true);",
+        instead: "",
+        test: [
+          `${RULES}/continue-as-new.test.tsx`,
+          '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}',
+        ],
+      },
+      {
         id: "store W3 parked",
         text: "if (health.isParked) return undefined;",
         instead: "",
@@ -266,6 +358,21 @@ export const RUNS: readonly GuardedFile[] = [
           `${RULES}/approvals.test.tsx`,
           "a decision while the run is alive is applied at once, and its event is delivered in order",
         ],
+      },
+      {
+        id: "recorder R3",
+        text: "if (event.seq < own.from || event.seq > own.to) this.#onForeign(event); // R3",
+        instead: "this.#onForeign(event);",
+        test: [
+          `${RULES}/ownership.test.tsx`,
+          "R3: what somebody writes right before a commit is folded once, and the commit's own events are not folded again",
+        ],
+      },
+      {
+        id: "recorder R1",
+        text: `if (result.kind === "stale") return "stale";`,
+        instead: `if (result.kind === "stale") return "recorded";`,
+        test: [`${RULES}/ownership.test.tsx`, "R1, L2: after a commit that came too late nothing starts any more"],
       },
     ],
   },

@@ -156,6 +156,15 @@ export const SCHEDULING: readonly GuardedFile[] = [
         test: [`${ENGINE}/schedule/schedule.test.ts`, "D: keeping up to date gives what asking from scratch gives"],
       },
       {
+        id: "schedule D6 nested",
+        text: `if (node.kind === "loop" && node.iteration > 0) return true;`,
+        instead: "",
+        test: [
+          `${ENGINE}/schedule/schedule.test.ts`,
+          "D6: a pass has begun when a loop in it has advanced, though nothing of that loop's new pass has",
+        ],
+      },
+      {
         id: "saga completed steps",
         text: `return phase === "done" ? [node.stepId] : [];`,
         instead: `return phase === "unreached" ? [] : [node.stepId];`,

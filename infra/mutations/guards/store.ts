@@ -15,6 +15,24 @@ export const STORE: readonly GuardedFile[] = [
           "S1, S5: cut at any ${CUT_BYTES} bytes the log holds whole commits, and the run ends the same, no recorded step repeated",
         ],
       },
+      {
+        id: "store S5 full sync",
+        text: `synchronous = "FULL", busy`,
+        instead: `synchronous = "NORMAL", busy`,
+        test: [
+          `${PLATFORM}/node/sqlite.test.ts`,
+          "a commit is synced before it counts, unless its opener asks for less",
+        ],
+      },
+      {
+        id: "store S1 rollback",
+        text: `if (db.isTransaction) db.exec("ROLLBACK");`,
+        instead: "",
+        test: [
+          `${PLATFORM}/node/sqlite.test.ts`,
+          "a transaction whose body throws leaves nothing, and the next one is its own",
+        ],
+      },
     ],
   },
   {
@@ -358,6 +376,46 @@ export const STORE: readonly GuardedFile[] = [
         test: [
           `${ENGINE}/frames/tree.test.ts`,
           "V4: the first tree stands before the commit's events, a later one behind the events that led to it",
+        ],
+      },
+      {
+        id: "frames V6 never full",
+        text: "const full = weight > tree.size; // V6",
+        instead: "const full = isFirst;",
+        test: [
+          `${ENGINE}/frames/tree.test.ts`,
+          "V6: a small tree that changes for ever is read in the size of the tree, not of its past",
+        ],
+      },
+    ],
+  },
+  {
+    file: `${ENGINE}/frames/tree.ts`,
+    guards: [
+      {
+        id: "frames V2",
+        text: "if (!old || !same(old, next)) set.push([id, next]);",
+        instead: "set.push([id, next]);",
+        test: [`${ENGINE}/frames/tree.test.ts`, "V5: frames with the same tree write no row"],
+      },
+      {
+        id: "frames V5",
+        text: "return set.length + gone.length === 0 ? null : ",
+        instead: "return ",
+        test: [`${ENGINE}/frames/tree.test.ts`, "V5: frames with the same tree write no row"],
+      },
+    ],
+  },
+  {
+    file: `${ENGINE}/frames/frame.ts`,
+    guards: [
+      {
+        id: "frames V3",
+        text: "for (const event of events) applyEvent(state, event);",
+        instead: "",
+        test: [
+          `${WORKFLOW}/frames.test.tsx`,
+          "frame 1 shows the whole first tree pending, and every later frame what was known after its event",
         ],
       },
     ],
