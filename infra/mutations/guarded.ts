@@ -3,6 +3,8 @@ import type { GuardedFile } from "./guard.ts";
 import { AGENTS } from "./guards/agents.ts";
 import { BESIDE } from "./guards/beside.ts";
 import { BODIES } from "./guards/bodies.ts";
+import { COMPOSITION } from "./guards/composition.ts";
+import { FRAMES } from "./guards/frames.ts";
 import { OWNERSHIP } from "./guards/ownership.ts";
 import { PLAN } from "./guards/plan.ts";
 import { RUNS } from "./guards/runs.ts";
@@ -18,6 +20,8 @@ export const GUARDED: readonly GuardedFile[] = [
   ...AGENTS,
   ...BESIDE,
   ...BODIES,
+  ...COMPOSITION,
+  ...FRAMES,
   ...OWNERSHIP,
   ...PLAN,
   ...RUNS,

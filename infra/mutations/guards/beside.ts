@@ -10,19 +10,25 @@ export const BESIDE: readonly GuardedFile[] = [
         id: "aftermath F2",
         text: "if (this.#started.has(job)) return;",
         instead: "",
-        test: [`${RULES}/aftermath.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [`${RULES}/aftermath.test.tsx`, "F2: after a crash only those that had not answered run again"],
       },
       {
         id: "aftermath F3",
         text: "await memory.remember(`${runId}:${stateKey(result)}`,",
         instead: "await memory.remember(`${Math.random()}`,",
-        test: [`${RULES}/aftermath.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [
+          `${RULES}/aftermath.test.tsx`,
+          "F3: a crash between the result and its memory neither loses nor doubles it",
+        ],
       },
       {
         id: "aftermath no failure",
         text: `return { type: "memory.failed", nodeId, iteration, during: "remember", error: errorInfo(error) };`,
         instead: "throw error;",
-        test: [`${RULES}/aftermath.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [
+          `${RULES}/aftermath.test.tsx`,
+          "a failing or missing store is a visible event, and the task goes on without it",
+        ],
       },
     ],
   },

@@ -149,7 +149,7 @@ export const PLAN: readonly GuardedFile[] = [
         id: "render R1 throws",
         text: "if (failures.length > 0) throw renderFailed(failures[0]); // R1",
         instead: "",
-        test: [`${RULES}/scheduling.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [`${RULES}/scheduling.test.tsx`, "a render that throws says why"],
       },
       {
         id: "render R1 suspends",

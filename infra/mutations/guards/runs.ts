@@ -1,95 +1,8 @@
-/** The loop, subflows, continuing, budgets and why a run waits. */
+/** The loop, and why a run waits. */
 import type { GuardedFile } from "../guard.ts";
 import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
 export const RUNS: readonly GuardedFile[] = [
-  {
-    file: `${ENGINE}/run/subflow.ts`,
-    guards: [
-      {
-        id: "subflow B3",
-        text: "derivedRunId(parent.runId, `${key} ${round}`); // B3",
-        instead: "derivedRunId(parent.runId, `${key} ${round} ${now()}`);",
-        test: [`${RULES}/subflows.test.tsx`, "a child that is decided while its parent lives goes on in it"],
-      },
-      {
-        id: "subflow B3 round",
-        text: "derivedRunId(parent.runId, `${key} ${round}`); // B3",
-        instead: "derivedRunId(parent.runId, key);",
-        test: [
-          `${RULES}/subflows.test.tsx`,
-          "a failing child fails its node with its own error; a retry is another run; a try around it catches",
-        ],
-      },
-      {
-        id: "subflow B5",
-        text: `if ("waiting" in result) return suspended(runId, result);`,
-        instead: "",
-        test: [
-          `${RULES}/subflows.test.tsx`,
-          "a child that waits suspends its parent; its decision makes the parent resumable, and the child goes on",
-        ],
-      },
-      {
-        id: "subflow B4",
-        text: "if (!OVER.has(row.status)) {",
-        instead: "if (!OVER.has(row.status) && (row.owner === null || row.owner.pid === owner.pid)) {",
-        test: [
-          `${WORKFLOW}/crash.machine.test.ts`,
-          "point %i: another process finishes it and repeats no recorded step",
-        ],
-      },
-      {
-        id: "subflow lineage",
-        text: `const last = (await lineage(store, runId)).at(-1);
-  if (last?.status === "finished")`,
-        instead: `const last = await store.run(runId);
-  if (last?.status === "finished")`,
-        test: [`${RULES}/subflows.test.tsx`, "a child that continues as new answers with its last run's row"],
-      },
-    ],
-  },
-  {
-    file: `${ENGINE}/run/continuation.ts`,
-    guards: [
-      {
-        id: "continue N1 lineage",
-        text: `as: "continuation", key: null`,
-        instead: `as: "subflow", key: null`,
-        test: [
-          `${RULES}/continue-as-new.test.tsx`,
-          "N1: the successor runs the same ids again, with the state, and nothing after the element runs",
-        ],
-      },
-      {
-        id: "continue N2 counter",
-        text: "iteration: loop.iteration + 1 });",
-        instead: "iteration: loop.iteration + 2 });",
-        test: [
-          `${RULES}/continue-as-new.test.tsx`,
-          '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}',
-        ],
-      },
-      {
-        id: "continue N2 rows",
-        text: "if (!last) continue;",
-        instead: "continue;",
-        test: [
-          `${RULES}/continue-as-new.test.tsx`,
-          '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}',
-        ],
-      },
-      {
-        id: "continue N3",
-        text: "if (sizeBytes > MAX_STATE_BYTES)",
-        instead: "if (false)",
-        test: [
-          `${RULES}/continue-as-new.test.tsx`,
-          '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}',
-        ],
-      },
-    ],
-  },
   {
     file: `${ENGINE}/run/containment.ts`,
     guards: [
@@ -117,49 +30,6 @@ export const RUNS: readonly GuardedFile[] = [
         text: "if (on) journal.draft.voided.push(askedRef(leaf, on)); // nobody is asked any more",
         instead: "",
         test: [`${RULES}/failures.test.tsx`, "what was asked in the try is asked no more, while the run goes on"],
-      },
-    ],
-  },
-  {
-    file: `${ENGINE}/run/budgets.ts`,
-    guards: [
-      {
-        id: "budgets A3",
-        text: `const error = this.#broken.get(leaf.key);
-    return error ?`,
-        instead: `const error = undefined;
-    return error ?`,
-        test: [`${RULES}/aspects.test.tsx`, "is enforced while a task reports what it uses"],
-      },
-      {
-        id: "budgets A3 no retry",
-        text: `{ kind: "failed", error, retryable: false,`,
-        instead: `{ kind: "failed", error, retryable: true,`,
-        test: [
-          `${RULES}/aspects.test.tsx`,
-          "fails by default the task that breaks it, without a retry, and nothing starts after it",
-        ],
-      },
-      {
-        id: "budgets A4",
-        text: `if (worst.onExceeded === "skip-remaining")`,
-        instead: "if (false)",
-        test: [
-          `${RULES}/aspects.test.tsx`,
-          "with skip-remaining lets what runs end and skips the rest, and what depends on it",
-        ],
-      },
-      {
-        id: "budgets own excess",
-        text: `!perTask || onExceeded === "skip-remaining"`,
-        instead: "true",
-        test: [`${RULES}/aspects.test.tsx`, "that one task broke for itself does not stop the others"],
-      },
-      {
-        id: "budgets said once",
-        text: "if (this.#said.has(said)) return;",
-        instead: "",
-        test: [`${RULES}/aspects.test.tsx`, "with warn only says so, once"],
       },
     ],
   },
@@ -290,10 +160,7 @@ export const RUNS: readonly GuardedFile[] = [
         id: "loop L6 lets end",
         text: "stopping.why !== undefined || this.#continuing !== undefined",
         instead: "stopping.why !== undefined",
-        test: [
-          `${RULES}/continue-as-new.test.tsx`,
-          '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}',
-        ],
+        test: [`${RULES}/continue-as-new.test.tsx`, "what runs beside it ends first, what waits is asked no more"],
       },
       {
         id: "store W3",
@@ -331,10 +198,7 @@ export const RUNS: readonly GuardedFile[] = [
         id: "loop L6 asks no more",
         text: "containment.withdraw(() => true);",
         instead: "",
-        test: [
-          `${RULES}/continue-as-new.test.tsx`,
-          '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}',
-        ],
+        test: [`${RULES}/continue-as-new.test.tsx`, "what runs beside it ends first, what waits is asked no more"],
       },
       {
         id: "store W3 parked",
@@ -390,10 +254,8 @@ export const RUNS: readonly GuardedFile[] = [
       },
       {
         id: "why V1 time",
-        text: `dueMs: on.dueMs,
-      problem`,
-        instead: `dueMs: null,
-      problem`,
+        text: "timesOf(log, key), dueMs: on.dueMs }",
+        instead: "timesOf(log, key), dueMs: null }",
         test: [
           `${RULES}/why.test.tsx`,
           "every reason at once, each with the command that ends it or the time when it ends",
@@ -408,7 +270,10 @@ export const RUNS: readonly GuardedFile[] = [
         id: "deadlock names both",
         text: "waits for ${nodeName(dependency)} (",
         instead: "waits (",
-        test: [`${RULES}/scheduling.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [
+          `${RULES}/scheduling.test.tsx`,
+          "a dependency that never mounts ends the run as a deadlock that names both",
+        ],
       },
     ],
   },

@@ -142,7 +142,7 @@ export const SCHEDULING: readonly GuardedFile[] = [
         id: "schedule skipIf",
         text: "if (node.skipIf) this.#give",
         instead: "if (false) this.#give",
-        test: [`${RULES}/scheduling.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [`${RULES}/scheduling.test.tsx`, "skipIf is terminal: nothing of it runs and what comes after goes on"],
       },
     ],
   },

@@ -4,6 +4,106 @@ import { RULES, ENGINE } from "../rooms.ts";
 
 export const TRAVEL: readonly GuardedFile[] = [
   {
+    file: `${ENGINE}/time-travel/reset.ts`,
+    guards: [
+      {
+        id: "reset Z1 later pass",
+        text: "return later > 0 || (later === 0 && reached.has(otherId));",
+        instead: "return later === 0 && reached.has(otherId);",
+        test: [
+          `${ENGINE}/time-travel/reset.test.ts`,
+          "a step in an inner pass takes the rest of that pass, later passes of both loops, and what follows",
+        ],
+      },
+      {
+        id: "reset Z1 order",
+        text: "return later > 0 || (later === 0 && reached.has(otherId));",
+        instead: "return later > 0;",
+        test: [`${ENGINE}/time-travel/reset.test.ts`, "of %s: %j"],
+      },
+      {
+        id: "reset Z2",
+        text: "return sinceSeq > own.endedSeq;",
+        instead: "return false;",
+        test: [
+          `${ENGINE}/time-travel/reset.test.ts`,
+          "Z2: what left the tree goes when it began after the target had ended, and stays when before",
+        ],
+      },
+      {
+        id: "reset Z3 around",
+        text: "return pass === iteration ? [] : [{ loopId, iteration: pass === 0 ? null : pass }];",
+        instead: "return [];",
+        test: [
+          `${ENGINE}/time-travel/reset.test.ts`,
+          "a step in an inner pass takes the rest of that pass, later passes of both loops, and what follows",
+        ],
+      },
+      {
+        id: "reset Z3 after",
+        text: "return comesAfter({ nodeId: loopId, iteration: 0 }, sinceSeq) ? [{ loopId, iteration: null }] : [];",
+        instead: "return [];",
+        test: [
+          `${ENGINE}/time-travel/reset.test.ts`,
+          "a step in an inner pass takes the rest of that pass, later passes of both loops, and what follows",
+        ],
+      },
+      {
+        id: "reset Z4",
+        text: "node.lastSeq > seq",
+        instead: "node.beganSeq > seq",
+        test: [`${ENGINE}/time-travel/reset.test.ts`, "seed %i"],
+      },
+      {
+        id: "reset Z5",
+        text: "=> ({ nodeId, iteration, attempt });",
+        instead: "=> ({ nodeId, iteration, attempt: 0 });",
+        test: [
+          `${ENGINE}/time-travel/reset.test.ts`,
+          "Z5: after a reset, and after another one, the next attempt has a higher number",
+        ],
+      },
+      {
+        id: "reset Z6 body",
+        text: `if (part === "body") return [{ scopeId, failed: null }];`,
+        instead: "",
+        test: [`${ENGINE}/time-travel/reset.test.ts`, "a step of the body undoes the failure and its handler"],
+      },
+      {
+        id: "reset Z6 catch",
+        text: `first.next === "catch" ? [{ scopeId, failed: first }] : []`,
+        instead: "false ? [] : []",
+        test: [`${ENGINE}/time-travel/reset.test.ts`, "a step of the handler leaves the first failure as it was"],
+      },
+      {
+        id: "reset alone",
+        text: "if (past === undefined) return",
+        instead: "if (true) return",
+        test: [`${ENGINE}/time-travel/reset.test.ts`, "a pass that is over cannot be reset alone"],
+      },
+    ],
+  },
+  {
+    file: `${ENGINE}/time-travel/edges.ts`,
+    guards: [
+      {
+        id: "edges G1",
+        text: "at = next;",
+        instead: "",
+        test: [`${ENGINE}/time-travel/reset.test.ts`, "of %s: %j"],
+      },
+      {
+        id: "edges G2",
+        text: "around.includes(loop) ? [] : [[to, from]]",
+        instead: "[[to, from]]",
+        test: [
+          `${ENGINE}/time-travel/reset.test.ts`,
+          "a step in an inner pass takes the rest of that pass, later passes of both loops, and what follows",
+        ],
+      },
+    ],
+  },
+  {
     file: `${ENGINE}/time-travel/send-back.ts`,
     guards: [
       {
