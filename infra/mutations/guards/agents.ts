@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
-export const AGENTS: readonly GuardedFile[] = [
+export const AGENTS_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/task/attempt.ts`,
     guards: [

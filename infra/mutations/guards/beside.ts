@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, ENGINE } from "../rooms.ts";
 
-export const BESIDE: readonly GuardedFile[] = [
+export const BESIDE_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/run/aftermath.ts`,
     guards: [

@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
-export const BODIES: readonly GuardedFile[] = [
+export const BODIES_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/cache/policy.ts`,
     guards: [

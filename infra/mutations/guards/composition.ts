@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
-export const COMPOSITION: readonly GuardedFile[] = [
+export const COMPOSITION_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/run/subflow.ts`,
     guards: [

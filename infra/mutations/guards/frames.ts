@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { WORKFLOW, ENGINE, PLATFORM } from "../rooms.ts";
 
-export const FRAMES: readonly GuardedFile[] = [
+export const FRAMES_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/blobs/with-blobs.ts`,
     guards: [

@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
-export const OWNERSHIP: readonly GuardedFile[] = [
+export const OWNERSHIP_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/run/patience.ts`,
     guards: [

@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
-export const PLAN: readonly GuardedFile[] = [
+export const PLAN_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/graph/identity.ts`,
     guards: [

@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
-export const RUNS: readonly GuardedFile[] = [
+export const RUNS_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/run/containment.ts`,
     guards: [

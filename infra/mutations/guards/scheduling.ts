@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, ENGINE } from "../rooms.ts";
 
-export const SCHEDULING: readonly GuardedFile[] = [
+export const SCHEDULING_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/schedule/schedule.ts`,
     guards: [

@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { WORKFLOW, ENGINE, PLATFORM } from "../rooms.ts";
 
-export const STORE: readonly GuardedFile[] = [
+export const STORE_GUARDS: readonly GuardedFile[] = [
   {
     file: `${PLATFORM}/node/sqlite.node.ts`,
     guards: [

@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { WORKFLOW, ENGINE } from "../rooms.ts";
 
-export const SUPERVISION: readonly GuardedFile[] = [
+export const SUPERVISION_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/supervisor/supervisor.ts`,
     guards: [

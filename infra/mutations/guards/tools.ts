@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { WORKFLOW, TOOLS } from "../rooms.ts";
 
-export const TOOLS: readonly GuardedFile[] = [
+export const TOOLS_GUARDS: readonly GuardedFile[] = [
   {
     file: `${TOOLS}/task/scope.node.ts`,
     guards: [

@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, ENGINE } from "../rooms.ts";
 
-export const TRAVEL: readonly GuardedFile[] = [
+export const TRAVEL_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/time-travel/reset.ts`,
     guards: [

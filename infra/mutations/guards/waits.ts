@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
-export const WAITS: readonly GuardedFile[] = [
+export const WAITS_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/run/waits/wait.ts`,
     guards: [

@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { TOOLS } from "../rooms.ts";
 
-export const WORKSPACE: readonly GuardedFile[] = [
+export const WORKSPACE_GUARDS: readonly GuardedFile[] = [
   {
     file: `${TOOLS}/workspace/network-wall.node.ts`,
     guards: [
