@@ -40,14 +40,14 @@ export const STORE_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "store S2 commit",
-        text: `WHERE run_id = ? AND epoch = ? AND owner IS NOT NULL RETURNING last_seq"`,
-        instead: `WHERE run_id = ? AND epoch >= ? RETURNING last_seq"`,
+        text: "AND epoch = ?2 AND owner IS NOT NULL`",
+        instead: "AND epoch >= ?2`",
         test: [`${ENGINE}/store/sqlite.test.ts`, "S2: after a claim the old owner's writes are refused whole"],
       },
       {
         id: "store S2 owner",
-        text: `AND owner IS NOT NULL RETURNING last_seq"`,
-        instead: `RETURNING last_seq"`,
+        text: "AND epoch = ?2 AND owner IS NOT NULL`",
+        instead: "AND epoch = ?2`",
         test: [`${ENGINE}/store/sqlite.test.ts`, "a released run has no owner and refuses its old owner"],
       },
       {
@@ -115,14 +115,14 @@ export const STORE_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "store Q2",
-        text: `if (!row) return { kind: "stale" }; // Q2`,
-        instead: `if (!row) throw new Error("stale");`,
+        text: `if (!owned) return { kind: "stale" }; // Q2`,
+        instead: `if (!owned) throw new Error("stale");`,
         test: [`${ENGINE}/store/sqlite.test.ts`, "S2: after a claim the old owner's writes are refused whole"],
       },
       {
         id: "cache K1",
-        text: `if (!row) return { kind: "stale" }; // Q2`,
-        instead: `if (!row) {
+        text: `if (!owned) return { kind: "stale" }; // Q2`,
+        instead: `if (!owned) {
     writeCache(sql, batch);
     return { kind: "stale" };
   }`,
@@ -161,8 +161,8 @@ export const STORE_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "store S6 outside",
-        text: "CASE WHEN owner IS NULL THEN ?1 ELSE wake_at_ms END",
-        instead: "wake_at_ms",
+        text: `sql.run("UPDATE _smithers_runs SET wake_at_ms = ? WHERE run_id = ? AND owner IS NULL", [atMs, runId]);`,
+        instead: "",
         test: [
           `${ENGINE}/store/sqlite.test.ts`,
           "S6: a decision makes a suspended run due, and one that its owner has not seen does too",
@@ -275,8 +275,8 @@ export const STORE_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "travel Y1 epoch",
-        text: "WHERE run_id = ? AND epoch = ? RETURNING last_seq",
-        instead: "WHERE run_id = ? AND epoch >= ? - 99 RETURNING last_seq",
+        text: "wake_at_ms = NULL WHERE run_id = ? AND epoch = ?`",
+        instead: "wake_at_ms = NULL WHERE run_id = ? AND epoch >= ? - 99`",
         test: [`${ENGINE}/store/sqlite.test.ts`, "Y1: a reset decided on an older epoch changes nothing"],
       },
       {

@@ -2,7 +2,6 @@
 /** The rules of ENGINE §6 about runs that go on as new ones. */
 import { lineage } from "@smooth/engine/lineage";
 import { lastResult } from "@smooth/engine/run";
-import { settle } from "@smooth/platform/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { createSmithers } from "../create-smithers.ts";
