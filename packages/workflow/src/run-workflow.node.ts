@@ -15,7 +15,7 @@ import type { AgentLike } from "@smooth/engine/task";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { hotReload, type HotReloadOptions } from "./hot-reload.node.ts";
 import type { HostSandboxes } from "./sandbox/host-sandboxes.node.ts";
-import { SmithersEvents, type SmithersEvent } from "./smithers-events.ts";
+import { translator, type SmithersEvent } from "./smithers-events.ts";
 import { openWorkspace, type Workspace } from "./workspace.node.ts";
 
 export interface RunWorkflowOptions {
@@ -139,13 +139,7 @@ type Listener = (event: StoredEvent) => void;
 function listeners({ onEvent, onProgress, logDir }: RunWorkflowOptions, past: readonly StoredEvent[]): Listener {
   const log = logDir ? ndjson(logDir) : null;
   if (!log && !onProgress) return onEvent ?? (() => {});
-  const logs = new Map<string, SmithersEvents>();
-  const translated = (event: StoredEvent): readonly SmithersEvent[] => {
-    const names = logs.get(event.runId) ?? new SmithersEvents();
-    logs.set(event.runId, names);
-    return names.translate(event);
-  };
-  for (const event of past) translated(event);
+  const translated = translator(past);
   return (event) => {
     onEvent?.(event);
     for (const named of translated(event)) {

@@ -106,6 +106,18 @@ export class SmithersEvents {
   }
 }
 
+/** For events of several runs. `past`: what happened in them before the first that is asked about. */
+export function translator(past: readonly StoredEvent[] = []): (event: StoredEvent) => readonly SmithersEvent[] {
+  const logs = new Map<string, SmithersEvents>();
+  const translate = (event: StoredEvent): readonly SmithersEvent[] => {
+    const names = logs.get(event.runId) ?? new SmithersEvents();
+    logs.set(event.runId, names);
+    return names.translate(event);
+  };
+  for (const event of past) translate(event);
+  return translate;
+}
+
 type Named = { readonly [T in StoredEvent["type"]]?: (event: Of<T>, seen: Seen) => readonly Body[] };
 type Of<T> = Extract<StoredEvent, { type: T }>;
 
