@@ -1,6 +1,7 @@
-/** Writes what is derived from the contracts: docs/openapi.json, docs/rpc.md, docs/errors.md. `--check` only compares. */
+/** Writes what is derived from the contracts: docs/openapi.json, docs/rpc.md, docs/errors.md, docs/smithers.md. `--check` only compares. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { VERBS } from "@smooth/cli/smithers/commands";
 import { openApi } from "@smooth/gateway/openapi";
 import { ERRORS } from "@smooth/protocol/errors";
 import { GATEWAY } from "@smooth/protocol/gateway";
@@ -13,7 +14,33 @@ const FILES: Readonly<Record<string, string>> = {
   "docs/openapi.json": `${JSON.stringify(openApi(version), null, 2)}\n`,
   "docs/rpc.md": rpcPage(),
   "docs/errors.md": errorsPage(),
+  "docs/smithers.md": smithersPage(),
 };
+
+function smithersPage(): string {
+  const sections = VERBS.map(({ usage, method, about, options = [] }) => {
+    const flags = options.map(
+      ([name, meaning, fallback]) =>
+        `- \`${name}\`: ${meaning}${fallback === undefined ? "" : ` (default \`${fallback}\`)`}`,
+    );
+    const calls = method === undefined ? "" : ` Calls \`${method}\`.`;
+    return [
+      `### smithers ${usage}`,
+      "",
+      `${about ?? (method ? GATEWAY[method].about : "")}${calls}`,
+      "",
+      ...flags,
+    ].join("\n");
+  });
+  return [
+    "# smithers, verb by verb",
+    "",
+    "Generated from `packages/cli/src/smithers/commands.ts` and the gateway's table. [cli.md](cli.md) tells how to use it.",
+    "",
+    sections.map((section) => section.trimEnd()).join("\n\n"),
+    "",
+  ].join("\n");
+}
 
 function rpcPage(): string {
   const rows = Object.entries(GATEWAY).map(

@@ -139,12 +139,13 @@ class Host {
 
   #handlers(sessions: Sessions): Handlers {
     const { runLog, pearls, access, store } = this.#state;
-    const { runs, asks, supervisor } = need(this.#workshop);
+    const { runs, asks, supervisor, flows } = need(this.#workshop);
     return makeHandlers({
       runs,
       asks,
       pearls,
       runLog,
+      flows,
       waiting: { store, clock: systemClock, wake: async () => void (await supervisor.tick()) },
       status: () => this.#status(),
       tunnel: {

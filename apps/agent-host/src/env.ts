@@ -27,6 +27,8 @@ const Env = z.object({
   SMOOTH_TUNNEL: z.enum(["0", "1"]).default("0"),
   /** How many operators may run at once; the machine's memory decides when absent. */
   SMOOTH_CAPACITY: z.coerce.number().int().min(1).max(64).optional(),
+  /** Runs of workflow files that ended longer ago are forgotten. */
+  SMOOTH_KEEP_DAYS: z.coerce.number().positive().max(36_500).default(90),
   /** JSON `{"host:port": "127.0.0.1"}`: names the DEMO and the tests resolve to this machine. */
   SMOOTH_RESOLVE: z
     .string()
@@ -50,6 +52,7 @@ export interface HostEnv {
   readonly images: string;
   readonly tunnelAtStart: boolean;
   readonly capacity: number | undefined;
+  readonly keepDays: number;
   readonly resolve: Readonly<Record<string, string>>;
 }
 
@@ -69,6 +72,7 @@ export function readEnv(source: Readonly<Record<string, string | undefined>>): H
     images: env.SMOOTH_IMAGES,
     tunnelAtStart: env.SMOOTH_TUNNEL === "1",
     capacity: env.SMOOTH_CAPACITY,
+    keepDays: env.SMOOTH_KEEP_DAYS,
     resolve: env.SMOOTH_RESOLVE,
   };
 }

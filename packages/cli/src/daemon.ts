@@ -33,10 +33,37 @@ export type PrepareSandbox = (
   onProgress: (message: string, percent: number) => void,
 ) => Promise<{ /** Where it lies. */ readonly images: string }>;
 
+/** A workflow's first frame. Throws what the file and its render throw. */
+export type GraphOf = (file: string, input: unknown) => Promise<Graph>;
+
+export interface Graph {
+  readonly tree: GraphNode | null;
+  readonly tasks: readonly {
+    readonly nodeId: string;
+    readonly type: string;
+    readonly label: string;
+    readonly output: string | null;
+    /** Node ids, with `::iteration`. */
+    readonly dependsOn: readonly string[];
+    readonly needsApproval: boolean;
+  }[];
+  readonly warnings: readonly string[];
+}
+
+export interface GraphNode {
+  readonly tag: string;
+  readonly props: Readonly<Record<string, string>>;
+  readonly children: readonly GraphNode[];
+}
+
 export interface Program {
   /** What was typed after the program's name. */
   readonly argv: readonly string[];
   readonly version: string;
+}
+
+export interface SmithersProgram extends Program {
+  readonly graphOf: GraphOf;
 }
 
 export interface ThProgram extends Program {

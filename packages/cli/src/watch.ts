@@ -11,13 +11,16 @@ import { EXIT, ExitCode, stopSignal } from "./program.ts";
 export interface Following {
   /** Leave with exit 3 at the first wait, or stay until the end. */
   readonly stopAtWait: boolean;
+  /** Where its lines go; default: they are the data. */
+  readonly tell?: (line: string) => void;
 }
 
 /** Returns when the run finished; any other end is an exit code. */
-export async function followRun(client: GatewayClient, runId: RunId, { stopAtWait }: Following): Promise<void> {
+export async function followRun(client: GatewayClient, runId: RunId, following: Following): Promise<void> {
+  const { stopAtWait, tell = writeData } = following;
   for await (const event of client.stream("streamRunEvents", { runId }, stopSignal())) {
     const line = describe(event);
-    if (line !== null) writeData(line);
+    if (line !== null) tell(line);
     if (isWait(event) && (await stillWaits(client, runId)) && stopAtWait) throw new ExitCode(EXIT.waiting);
     if (event.type !== "run.status") continue;
     const code = exitOf(event.status);

@@ -44,6 +44,9 @@ export const AskDecision = z.discriminatedUnion("verdict", [
   z.strictObject({
     verdict: z.literal("approve"),
     grant: GrantScope.default("once"),
+    /** Of an approval that offers options: the key of the chosen one, or all keys, the best first. */
+    selected: z.string().max(500).optional(),
+    ranked: z.array(z.string().max(500)).max(1_000).optional(),
     note: z.string().max(2_000).optional(),
   }),
   z.strictObject({ verdict: z.literal("deny"), note: z.string().max(2_000).optional() }),

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { Ask, AskDecision } from "./asks.ts";
-import type { ErrorCode } from "./errors.ts";
+import { FLOW_METHODS, FlowSettings } from "./gateway-flows.ts";
+import { method } from "./gateway-method.ts";
 import { AskId, AtMs, PearlId, RunId } from "./ids.ts";
 import { Dependency, NewPearl, Pearl, PearlChange, PearlComment, PearlStatus } from "./pearls.ts";
 import { IsolationLevel } from "./policy.ts";
-import { DiffFile, RunEvent, RunStatus } from "./run-events.ts";
+import { RunEvent, RunStatus } from "./run-events.ts";
 
 /** The whole gateway surface of a host. HTTP, WebSocket, the client, CLI help, OpenAPI and docs/rpc read this table.
  *  G1. Every method names its scope; there is no method without one. */
@@ -33,19 +34,6 @@ export type Role = z.infer<typeof Role>;
 
 /** An operator reads the whole repository of its pearl: only an owner brings in one that no pearl of the host names yet. */
 export const mayUseRepo = (role: Role, isKnown: boolean): boolean => role === "owner" || isKnown;
-
-interface Method<I extends z.ZodType, O extends z.ZodType> {
-  readonly scope: Scope;
-  /** A stream answers many times: SSE over HTTP, `event` messages over WebSocket. */
-  readonly stream: boolean;
-  readonly about: string;
-  readonly input: I;
-  readonly output: O;
-  readonly errors: readonly ErrorCode[];
-}
-const method = <I extends z.ZodType, O extends z.ZodType>(
-  row: Omit<Method<I, O>, "stream"> & { readonly stream?: boolean },
-): Method<I, O> => ({ stream: false, ...row });
 
 export const RunSummary = z.object({
   runId: RunId,
@@ -97,42 +85,8 @@ export const HostStatus = z.object({
 });
 export type HostStatus = z.infer<typeof HostStatus>;
 
-/** One reason why a run does not go on. */
-export const WaitReason = z.object({
-  kind: z.string(),
-  /** Null: it holds the whole run. */
-  node: z.object({ nodeId: z.string(), iteration: z.int() }).nullable(),
-  text: z.string(),
-  /** What a person can type to end it. */
-  command: z.string().nullable(),
-  sinceMs: AtMs.nullable(),
-  /** When it ends by itself. */
-  dueMs: AtMs.nullable(),
-  problem: z.string().nullable(),
-});
-export type WaitReason = z.infer<typeof WaitReason>;
-
-/** How a workflow file's run works on its host; kept with the run, for every resume. */
-export const FlowSettings = z.strictObject({
-  /** What the tools of its tasks work in and cannot leave; default: the folder of the file. */
-  root: z.string().max(4_096).optional(),
-  maxConcurrency: z.int().min(1).max(1_000).optional(),
-  /** Commands of the bash tool may ask to use the network: Wonk decides, or a person. */
-  allowNetwork: z.boolean().optional(),
-  maxOutputBytes: z.int().min(1).max(50_000_000).optional(),
-  toolTimeoutMs: z.int().min(1).max(86_400_000).optional(),
-  /** Take up edits of the file while it runs. */
-  hot: z.boolean().optional(),
-});
-export type FlowSettings = z.infer<typeof FlowSettings>;
-
 const runRef = z.strictObject({ runId: RunId });
 const pearlRef = z.strictObject({ pearlId: PearlId });
-const nodeRef = z.strictObject({
-  runId: RunId,
-  nodeId: z.string().min(1).max(500),
-  iteration: z.int().nonnegative().default(0),
-});
 const ok = z.object({ ok: z.literal(true) });
 export const PearlDetail = z.object({
   pearl: Pearl,
@@ -228,45 +182,6 @@ export const GATEWAY = {
     output: RunEvent,
     errors: ["RUN_NOT_FOUND"],
   }),
-  explainRun: method({
-    scope: "run:read",
-    about: "Why a run does not go on: every reason at once, each with the command that ends it.",
-    input: runRef,
-    output: z.object({ runId: RunId, status: z.string(), reasons: z.array(WaitReason) }),
-    errors: ["RUN_NOT_FOUND"],
-  }),
-  signalRun: method({
-    scope: "run:write",
-    about: "Send a run a signal; it is kept until somebody waits for it.",
-    input: z.strictObject({
-      runId: RunId,
-      name: z.string().min(1).max(500),
-      correlationId: z.string().min(1).max(500).optional(),
-      payload: z.json().default(null),
-    }),
-    output: ok,
-    errors: ["RUN_NOT_FOUND", "RUN_NOT_RESUMABLE", "INVALID_INPUT"],
-  }),
-  answerQuestion: method({
-    scope: "ask:decide",
-    about: "Answer what a HumanTask or a task's body asks; an answer that does not fit is refused with its problem.",
-    input: z.strictObject({ requestId: z.string().min(1).max(2_000), value: z.json() }),
-    output: ok,
-    errors: ["ASK_NOT_FOUND", "ASK_VOID", "ALREADY_DECIDED", "INVALID_INPUT"],
-  }),
-  submitApproval: method({
-    scope: "ask:decide",
-    about: "Decide a workflow's Approval node.",
-    input: z.strictObject({
-      runId: RunId,
-      nodeId: z.string(),
-      iteration: z.int().nonnegative().default(0),
-      approved: z.boolean(),
-      note: z.string().max(2_000).optional(),
-    }),
-    output: ok,
-    errors: ["RUN_NOT_FOUND", "NODE_NOT_FOUND", "ALREADY_DECIDED"],
-  }),
   listAsks: method({
     scope: "run:read",
     about: "What waits for a human, oldest first.",
@@ -281,20 +196,7 @@ export const GATEWAY = {
     output: z.object({ ask: Ask }),
     errors: ["ASK_NOT_FOUND", "ALREADY_DECIDED", "ASK_VOID"],
   }),
-  getNodeOutput: method({
-    scope: "run:read",
-    about: "The recorded output row of a node.",
-    input: nodeRef,
-    output: z.object({ output: z.unknown() }),
-    errors: ["RUN_NOT_FOUND", "NODE_NOT_FOUND"],
-  }),
-  getNodeDiff: method({
-    scope: "run:read",
-    about: "What the run changed, file by file.",
-    input: z.strictObject({ runId: RunId, nodeId: z.string().optional() }),
-    output: z.object({ diffHash: z.string(), files: z.array(DiffFile) }),
-    errors: ["RUN_NOT_FOUND", "NODE_NOT_FOUND"],
-  }),
+  ...FLOW_METHODS,
   createPearl: method({
     scope: "pearl:write",
     about: "Create a work item on a repository of this host.",

@@ -1,7 +1,8 @@
 import type { PearlStore } from "@smooth/pearls/store";
 import type { Ask, AskDecision } from "@smooth/protocol/asks";
 import { assertNever } from "@smooth/protocol/errors";
-import type { FlowSettings, RunSummary, TunnelState } from "@smooth/protocol/gateway";
+import type { RunSummary, TunnelState } from "@smooth/protocol/gateway";
+import type { FlowSettings } from "@smooth/protocol/gateway-flows";
 import type { HostCommand } from "@smooth/protocol/host-sync";
 import type { AskId, PearlId, RunId } from "@smooth/protocol/ids";
 
@@ -35,7 +36,13 @@ export interface Launch {
 export interface AskDesk {
   decide(
     askId: AskId,
-    seen: { readonly version: number; readonly decision: AskDecision; readonly by: string },
+    seen: {
+      readonly version: number;
+      readonly decision: AskDecision;
+      readonly by: string;
+      /** What the decider may do on this host; the dashboard's members bring none. */
+      readonly scopes?: readonly string[];
+    },
   ): Promise<Ask>;
 }
 

@@ -1,10 +1,10 @@
 import type { Access } from "@smooth/cast/access";
-import { decideApproval } from "@smooth/engine/control";
+import { checkDecision, decideRow } from "@smooth/engine/control";
 import type { StoredEvent } from "@smooth/engine/events";
-import type { RunStore } from "@smooth/engine/store";
+import type { ApprovalDecision, RunStore } from "@smooth/engine/store";
 import type { PearlStore } from "@smooth/pearls/store";
 import type { Clock, Log } from "@smooth/platform/ports";
-import type { Ask } from "@smooth/protocol/asks";
+import type { Ask, AskDecision } from "@smooth/protocol/asks";
 import { SmoothError, toSmoothError } from "@smooth/protocol/errors";
 import { RunId } from "@smooth/protocol/ids";
 import type { AskDesk } from "./actions.ts";
@@ -12,7 +12,9 @@ import type { RunLog } from "./run-log.ts";
 
 /** One queue for people: what Wonk asks and what a workflow waits for (promise P7).
  *  K1. An approval of a workflow and its ask are decided together: the ask first, which is the one decision; then the engine's
- *      row, which a crash in between makes up for at the next start. */
+ *      row, which a crash in between makes up for at the next start.
+ *  K2. What the engine would refuse (a stranger to the node's allowedUsers, an option that is none) is refused before the ask is
+ *      decided. */
 
 interface AskDeps {
   readonly access: Access;
@@ -39,14 +41,10 @@ export function openAsks(deps: AskDeps): Asks {
   const apply = async (ask: Ask): Promise<void> => {
     const node = nodeOf(ask);
     if (ask.status !== "decided" || node === null) return;
-    const { verdict, note } = ask.decision;
-    await decideApproval(store, {
-      runId: ask.runId,
-      ...node,
-      decision: { verdict, note },
-      by: ask.decidedBy,
-      atMs: clock.now(),
-    }).catch((error: unknown) => {
+    const { decision, decidedBy: by, runId } = ask;
+    const row = (await store.approvals({ runId })).find((other) => isAt(other, node));
+    if (!row) throw new SmoothError("ASK_NOT_FOUND", `run ${runId} has no approval ${node.nodeId}`);
+    await decideRow(store, row, { decision: choiceOf(decision), by, atMs: clock.now() }).catch((error: unknown) => {
       if (toSmoothError(error).code !== "ALREADY_DECIDED") throw error;
     });
     await wake();
@@ -58,7 +56,11 @@ export function openAsks(deps: AskDeps): Asks {
   };
   return {
     openApproval,
-    async decide(askId, { version, decision, by }) {
+    async decide(askId, { version, decision, by, scopes }) {
+      const open = access.find(askId);
+      const node = open && nodeOf(open);
+      if (open?.status === "pending" && node)
+        await checkDecision(store, { runId: open.runId, ...node, decision: choiceOf(decision), by, scopes }); // K2
       const ask = await access.decide(askId, { version, decision, by: { kind: "human", name: by } });
       await apply(ask);
       return ask;
@@ -103,6 +105,21 @@ function approvalAsk(
 function nodeOf({ subject }: Ask): { nodeId: string; iteration: number } | null {
   if (subject.kind === "merge") return { nodeId: "merge", iteration: 0 };
   return subject.kind === "approval" ? { nodeId: subject.nodeId, iteration: subject.iteration } : null;
+}
+
+/** How far an approval reaches is the ask's affair, not the engine's. */
+function choiceOf(decision: AskDecision): ApprovalDecision {
+  const { verdict, note } = decision;
+  return verdict === "deny"
+    ? { verdict, note }
+    : { verdict, note, selected: decision.selected, ranked: decision.ranked };
+}
+
+const isAt = (a: NodeRef, b: NodeRef): boolean => a.nodeId === b.nodeId && a.iteration === b.iteration;
+
+interface NodeRef {
+  readonly nodeId: string;
+  readonly iteration: number;
 }
 
 function isFor(ask: Ask, nodeId: string, iteration: number): boolean {

@@ -1,5 +1,5 @@
-import { realpathSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { existsSync, realpathSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { gateFor } from "@smooth/cast/access/gate";
 import type { Access } from "@smooth/cast/access";
 import { openGoalie } from "@smooth/cast/goalie";
@@ -9,7 +9,7 @@ import type { EngineDeps, RunOptions } from "@smooth/engine/run";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import type { Clock, Sql } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
-import { FlowSettings } from "@smooth/protocol/gateway";
+import { FlowSettings } from "@smooth/protocol/gateway-flows";
 import type { RunId } from "@smooth/protocol/ids";
 import { vcsRootOf } from "@smooth/vcs/files";
 import { pointers } from "@smooth/vcs/pointers";
@@ -69,6 +69,14 @@ export class Flows {
   settings(runId: string): FlowSettings {
     const row = this.#deps.sql.get("SELECT settings FROM flow_settings WHERE run_id = ?", [runId]);
     return row ? FlowSettings.parse(JSON.parse(String(row["settings"]))) : {};
+  }
+
+  /** Its worktrees go, with what was not committed in them; their branches stay. */
+  async forget(runId: string, file: string): Promise<void> {
+    const root = this.settings(runId).root ?? dirname(resolve(file));
+    const vcsRoot = isFolder(root) ? vcsRootOf(root) : null;
+    if (vcsRoot !== null && existsSync(join(vcsRoot, ".git"))) await gitWorktrees(vcsRoot).prune(runId);
+    this.#deps.sql.run("DELETE FROM flow_settings WHERE run_id = ?", [runId]);
   }
 
   /** `file`: the workflow's. */

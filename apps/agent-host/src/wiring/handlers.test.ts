@@ -14,7 +14,11 @@ function launcher() {
     return RUN;
   };
   // Only what `launchRun` touches: the other rooms would throw when used.
-  const { launchRun } = makeHandlers({ runs: { launch }, waiting: {} } as unknown as HandlerDeps);
+  const { launchRun } = makeHandlers({
+    runs: { launch },
+    waiting: {},
+    flows: { engine: {} },
+  } as unknown as HandlerDeps);
   return {
     launched,
     launchRun: (caller: Caller) => launchRun({ workflow: "/tmp/flow.tsx", input: {}, settings: {} }, caller),
@@ -51,7 +55,7 @@ test.each([
     list: () => [{ repo: "/known" }],
     create: ({ repo }: { readonly repo: string }) => void created.push(repo),
   };
-  const { createPearl } = makeHandlers({ pearls, waiting: {} } as unknown as HandlerDeps);
+  const { createPearl } = makeHandlers({ pearls, waiting: {}, flows: { engine: {} } } as unknown as HandlerDeps);
   const create = (repo: string) =>
     createPearl(NewPearl.parse({ title: "t", repo }), { name: "sam", role, via: "tunnel" });
 

@@ -1,9 +1,17 @@
 import { SmoothError } from "@smooth/protocol/errors";
 import type { Ask } from "@smooth/protocol/asks";
-import { type Handlers, type HostStatus, mayUseRepo, type Output, type RunSummary } from "@smooth/protocol/gateway";
+import {
+  type Handlers,
+  type HostStatus,
+  mayUseRepo,
+  type Output,
+  ROLE_SCOPES,
+  type RunSummary,
+} from "@smooth/protocol/gateway";
 import type { PearlId, RunId } from "@smooth/protocol/ids";
 import type { PendingAsk } from "@smooth/protocol/asks";
 import type { HostActions, RunService } from "./actions.ts";
+import { flowHandlers, type FlowHandlerDeps } from "./flow-handlers.ts";
 import type { RunLog } from "./run-log.ts";
 import { waitingHandlers, type WaitingDeps } from "./waiting.ts";
 
@@ -12,6 +20,7 @@ import { waitingHandlers, type WaitingDeps } from "./waiting.ts";
 export interface HandlerDeps extends HostActions {
   readonly runLog: RunLog;
   readonly waiting: WaitingDeps;
+  readonly flows: FlowHandlerDeps;
   readonly listAsks: (filter: { readonly status: "pending" | "all"; readonly runId?: string | undefined }) => Ask[];
   readonly runs: RunService & {
     output(node: { readonly runId: RunId; readonly nodeId: string; readonly iteration: number }): Promise<unknown>;
@@ -32,6 +41,7 @@ export function makeHandlers(deps: HandlerDeps): Handlers {
   return {
     ...runHandlers(deps),
     ...waitingHandlers(deps.waiting),
+    ...flowHandlers(deps.flows),
     ...askHandlers(deps),
     ...pearlHandlers(deps),
     ...hostHandlers(deps),
@@ -77,32 +87,26 @@ function runHandlers({ runs, runLog, newId }: HandlerDeps) {
     listRuns: async (filter) => ({ runs: runLog.list(filter) }),
     streamRunEvents: ({ runId, afterSeq }, _caller, signal) => runLog.stream(summary(runId).runId, afterSeq, signal),
     getNodeOutput: async (node) => ({ output: await runs.output({ ...node, runId: summary(node.runId).runId }) }),
-    getNodeDiff: async ({ runId }) => {
-      const event = runLog.latest(summary(runId).runId, "diff.ready");
-      if (!event) throw new SmoothError("NODE_NOT_FOUND", `run ${runId} has no diff yet`, { details: { runId } });
-      return { diffHash: event.diffHash, files: event.files };
-    },
   } satisfies Partial<Handlers>;
 }
 
 function askHandlers({ asks, listAsks }: HandlerDeps) {
   return {
     listAsks: async (filter) => ({ asks: listAsks(filter) }),
-    decideAsk: async ({ askId, version, decision }, { name }) => ({
-      ask: await asks.decide(askId, { version, decision, by: name }),
+    decideAsk: async ({ askId, version, decision }, { name, role }) => ({
+      ask: await asks.decide(askId, { version, decision, by: name, scopes: ROLE_SCOPES[role] }),
     }),
-    submitApproval: async ({ runId, nodeId, iteration, approved, note }, { name }) => {
+    submitApproval: async ({ runId, nodeId, iteration, approved, ...said }, { name, role }) => {
       const ask = listAsks({ status: "pending", runId }).find((other) => isApprovalOf(other, nodeId, iteration));
       if (!ask)
         throw new SmoothError(
           "NODE_NOT_FOUND",
           `run ${runId} has no open approval at ${nodeId}::${iteration}; see \`th access pending\``,
         );
-      const why = note === undefined ? {} : { note };
       const decision = approved
-        ? ({ verdict: "approve", grant: "once", ...why } as const)
-        : ({ verdict: "deny", ...why } as const);
-      await asks.decide(ask.id, { version: ask.version, decision, by: name });
+        ? ({ verdict: "approve", grant: "once", ...said } as const)
+        : ({ verdict: "deny", ...(said.note !== undefined && { note: said.note }) } as const);
+      await asks.decide(ask.id, { version: ask.version, decision, by: name, scopes: ROLE_SCOPES[role] });
       return OK;
     },
   } satisfies Partial<Handlers>;

@@ -174,6 +174,25 @@ export class RunLog {
     this.#sql.run("DELETE FROM outbox WHERE seq <= ?", [throughSeq]);
   }
 
+  /** What the dashboard has not heard of it yet goes up all the same (L1). */
+  forget(runId: string): void {
+    this.#sql.transaction(() => {
+      const unheard = this.#sql.all(
+        `SELECT o.seq AS out_seq, o.record, e.run_id, e.seq, e.at_ms, e.body FROM outbox o
+         JOIN run_event e ON e.run_id = o.run_id AND e.seq = o.run_seq WHERE o.run_id = ?`,
+        [runId],
+      );
+      for (const row of unheard)
+        this.#sql.run("UPDATE outbox SET record = ?, run_id = NULL, run_seq = NULL WHERE seq = ?", [
+          JSON.stringify(recordOf(row)),
+          Number(row["out_seq"]),
+        ]);
+      this.#sql.run("DELETE FROM run_event WHERE run_id = ?", [runId]);
+      this.#sql.run("DELETE FROM run_log WHERE run_id = ?", [runId]);
+    });
+    this.#wake();
+  }
+
   /** L4 */
   refuse({ seq, record, code, message }: Refusal): void {
     this.#sql.transaction(() => {

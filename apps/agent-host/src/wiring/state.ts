@@ -16,7 +16,7 @@ import { openPearlStore } from "@smooth/pearls/sql-store";
 import { folderBlobs } from "@smooth/platform/node/blobs";
 import { openSqlite } from "@smooth/platform/node/sqlite";
 import { systemClock, systemIds } from "@smooth/platform/node/system";
-import type { Log, Sql } from "@smooth/platform/ports";
+import type { Blobs, Log, Sql } from "@smooth/platform/ports";
 import { type Demo, seedDemo, startDemo } from "../demo.ts";
 import type { HostEnv } from "../env.ts";
 import { type Egress, openEgress } from "./egress.ts";
@@ -36,6 +36,8 @@ export interface HostState {
   readonly access: Access;
   readonly groove: Groove;
   readonly store: RunStore;
+  /** What rows of the store refer to. */
+  readonly payloads: Blobs;
   /** What workflows remember across runs. */
   readonly memory: MemoryStore;
   readonly models: Models;
@@ -56,6 +58,7 @@ export async function openState(home: Home, env: HostEnv, parts: AsyncDisposable
   const secrets = (): readonly string[] => [...models.secrets(), home.ownerToken, home.deviceKey.d];
   const redact = (text: string): string => createRedactor([...secrets()]).redact(text).text; // S2
   const log = openScribe({ sql, clock: systemClock, redact }).logFor("host");
+  const payloads = folderBlobs(home.path("payloads"));
   const access = openHostAccess({ sql, runLog, pearls, log });
   parts.defer(() => access.close());
   return {
@@ -67,7 +70,8 @@ export async function openState(home: Home, env: HostEnv, parts: AsyncDisposable
     models,
     log,
     secrets,
-    store: withBlobs(openSqliteStore(sql), folderBlobs(home.path("payloads"))),
+    payloads,
+    store: withBlobs(openSqliteStore(sql), payloads),
     memory: memoryStore(sqliteMemoryBackend(sql), { clock: systemClock, log }),
     groove: openGroove({ sql, blobs: folderBlobs(home.path("blobs")), clock: systemClock }),
     egress: openEgress({ ...env.resolve, ...demo?.resolve }),

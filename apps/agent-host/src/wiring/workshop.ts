@@ -5,14 +5,11 @@ import { createRedactor } from "@smooth/cast/narc/redact";
 import { defaultPolicy } from "@smooth/cast/wonk/default-policy";
 import { Policy } from "@smooth/cast/wonk/policy";
 import { isOwnerAlive, processOwner } from "@smooth/engine/process-owner";
-import type { Schedule } from "@smooth/engine/schedules/port";
-import { fireSchedules } from "@smooth/engine/schedules";
-import { openSqliteSchedules } from "@smooth/engine/schedules/sqlite";
-import { Supervisor } from "@smooth/engine/supervisor";
+import type { EngineDeps } from "@smooth/engine/run";
+import type { Supervisor } from "@smooth/engine/supervisor";
 import { diskAt } from "@smooth/platform/node/disk";
 import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
 import { toSmoothError } from "@smooth/protocol/errors";
-import { RunId } from "@smooth/protocol/ids";
 import { git } from "@smooth/vcs/git";
 import { WORKSPACE } from "@smooth/vm/driver";
 import { loadWorkflow } from "@smooth/workflow/load-workflow";
@@ -27,7 +24,9 @@ import { Flows } from "./flows.ts";
 import type { Home } from "./home.ts";
 import { judgesOf } from "./judges.ts";
 import { Runs, type RunsDeps } from "./runs.ts";
+import type { FlowHandlerDeps } from "./flow-handlers.ts";
 import type { HostState } from "./state.ts";
+import { superviseRuns } from "./supervision.ts";
 import { Steering } from "./steering.ts";
 
 /** Where work is done: sandboxes, runs on the engine, and the asks they raise. */
@@ -38,6 +37,8 @@ export interface Workshop {
   readonly asks: Asks;
   readonly sandboxes: Sandboxes;
   readonly capacity: number;
+  /** For who asks about runs of workflow files. */
+  readonly flows: FlowHandlerDeps;
 }
 
 interface WorkshopDeps {
@@ -58,19 +59,10 @@ export async function openWorkshop(
   const steering = new Steering(state.sql);
   const redact = (text: string): string => createRedactor([...state.secrets()]).redact(text).text;
   const flows = new Flows({ ...state, sandboxes, redact, clock: systemClock, hostHome: realpathSync(home.dir) });
+  const engine = engineOf(state);
   const runs = parts.use(
     new Runs({
-      engine: {
-        store,
-        clock: systemClock,
-        ids: systemIds,
-        random: systemRandom,
-        log,
-        owner: processOwner(),
-        memory: state.memory,
-        judges: judgesOf(models),
-        disk: diskAt(home.dir),
-      },
+      engine,
       isAlive: isOwnerAlive,
       runLog,
       steering,
@@ -92,39 +84,31 @@ export async function openWorkshop(
       onEnd: (runId) => access.endRun(runId, "the run ended"),
     }),
   );
-  const supervisor = parts.use(superviseRuns(state, runs));
+  const world = { state, runs, flows, engine, loadWorkflow, isAlive: isOwnerAlive, keepDays: env.keepDays };
+  const { supervisor, answers } = superviseRuns(world);
+  parts.use(supervisor);
   const wake = async (): Promise<void> => void (await supervisor.tick());
   const asks = openAsks({ access, store, runLog, pearls, clock: systemClock, log, wake });
-  return { runs, asks, supervisor, sandboxes, capacity };
+  return { runs, asks, supervisor, sandboxes, capacity, flows: answers };
 }
+
+const engineOf = ({ store, log, memory, models, home }: HostState): EngineDeps => ({
+  store,
+  clock: systemClock,
+  ids: systemIds,
+  random: systemRandom,
+  log,
+  owner: processOwner(),
+  memory,
+  judges: judgesOf(models),
+  disk: diskAt(home.dir),
+});
 
 async function operatorIn(home: Home): Promise<string> {
   const file = home.path("cache", "operator.mjs");
   mkdirSync(home.path("cache"), { recursive: true });
   await buildOperator(file);
   return file;
-}
-
-/** The daemon is the supervisor of its own store. */
-function superviseRuns({ store, log, runLog, sql }: HostState, runs: Runs): Supervisor {
-  const schedules = openSqliteSchedules(sql);
-  const launch = ({ workflow, input, scheduleId }: Schedule, runId: string): Promise<RunId> => {
-    const subject = { kind: "workflow", file: workflow, input: input as Record<string, unknown> } as const;
-    return runs.launch({ subject, runId: RunId.parse(runId), by: scheduleId });
-  };
-  return new Supervisor({
-    store,
-    log,
-    alsoDo: () => fireSchedules({ schedules, store, clock: systemClock, log, launch }),
-    clock: systemClock,
-    host: processOwner().host,
-    isAlive: isOwnerAlive,
-    resume: ({ runId }) => runs.resume(RunId.parse(runId)),
-    onGivenUp: (runId, { message }) => {
-      const text = `The host gave up resuming this run: ${message} Resume it by hand when that is mended.`;
-      if (runLog.summary(RunId.parse(runId))) runLog.append(runId, { type: "note", text });
-    },
-  });
 }
 
 interface Opener {

@@ -4,6 +4,7 @@ import { SmoothError } from "@smooth/protocol/errors";
 /** One run of a program, in its own process group, from start to a clean end.
  *  P1. It ends by itself, by abort, by timeout or by silence; in the last three the whole group is asked to stop and, when it
  *      does not, killed.
+ *  P3. Who watches is told of every group before it can outlive this process, and when it has ended.
  *  P2. A line has an end: what is longer than MAX_LINE_CHARS is dropped. Bytes that are no text become U+FFFD. */
 
 export interface CliRun {
@@ -28,6 +29,15 @@ export interface CliEnd {
   readonly stderr: string;
 }
 
+/** Writes down the group that `pid` leads and works in `folder`; answers what to call when it has ended. */
+type Watcher = (pid: number, folder: string) => () => void;
+let watcher: Watcher | null = null;
+
+/** P3. For the one host of this process, which kills what it left when it died. */
+export function watchCliProcesses(watch: Watcher): void {
+  watcher = watch;
+}
+
 const MAX_LINE_CHARS = 10_000_000;
 const MAX_STDERR_CHARS = 10_000;
 const GRACE_MS = 2_000;
@@ -35,6 +45,7 @@ const GRACE_MS = 2_000;
 export async function runCli(run: CliRun): Promise<CliEnd> {
   run.signal.throwIfAborted();
   const child = spawn(run.program, run.args, { cwd: run.cwd, env: run.env, detached: true, stdio: "pipe" });
+  const gone = child.pid === undefined ? null : watcher?.(child.pid, run.cwd); // P3
   child.stdin.on("error", () => {}); // a program may end without reading its input
   child.stdin.end(run.stdin);
   const lines = new Lines(run.onLine);
@@ -61,6 +72,7 @@ export async function runCli(run: CliRun): Promise<CliEnd> {
   } finally {
     watch.end();
     stopGroup(child, "SIGKILL"); // P1: nothing it started stays
+    gone?.();
   }
 }
 

@@ -4,7 +4,8 @@ import { openSqlite } from "@smooth/platform/node/sqlite";
 import { systemClock, systemIds } from "@smooth/platform/node/system";
 import { Ask } from "@smooth/protocol/asks";
 import { SmoothError } from "@smooth/protocol/errors";
-import type { Handlers, RunSummary, WaitReason } from "@smooth/protocol/gateway";
+import type { Handlers, RunSummary } from "@smooth/protocol/gateway";
+import type { WaitReason } from "@smooth/protocol/gateway-flows";
 import type { RunId } from "@smooth/protocol/ids";
 import type { RunEvent, RunEventBody } from "@smooth/protocol/run-events";
 
@@ -142,10 +143,12 @@ function runHandlers(host: Told): Partial<Handlers> {
     listRuns: async ({ pearlId, status }) => ({
       runs: host.runs.filter((run) => (!pearlId || run.pearlId === pearlId) && (!status || run.status === status)),
     }),
-    getNodeDiff: async () => ({ diffHash: "00", files: [] }),
+    getNodeDiff: async () => ({ diffHash: "00", files: [], omitted: [] }),
     async *streamRunEvents({ afterSeq }) {
       for (const event of told(host.script).slice(afterSeq)) yield event;
     },
+    listQuestions: async () => ({ questions: [] }),
+    getRunOutput: async () => ({ output: { said: "done" } }),
     listAsks: async ({ status, runId }) => ({
       asks: host.asks.filter(
         (ask) => (status === "all" || ask.status === "pending") && (!runId || ask.runId === runId),

@@ -13,11 +13,16 @@ export function accessCommands(program: Command): void {
     .option("--all", "decided, expired and void ones too")
     .option("--json", "one JSON document")
     .action(({ all, ...flags }: JsonFlag & { all?: boolean }) => inbox(all === true ? "all" : "pending", flags));
+  rpcCommand(program, "answer <request>", "answerQuestion")
+    .option("--value <json>", "the answer")
+    .action(async (request: string, flags: { value?: string }) =>
+      (await import("../smithers/verbs/human.ts")).answer([request], flags),
+    );
 
   const access = program.command("access").description("What operators ask for, and your answer.");
   rpcCommand(access, "pending", "listAsks")
     .option("--json", "one JSON document")
-    .action((flags: JsonFlag) => inbox("pending", flags));
+    .action((flags: JsonFlag) => pending(flags));
   rpcCommand(access, "approve <ask-or-pearl> [domain]", "decideAsk")
     .option("--grant <scope>", GrantScope.options.join(", "), "once")
     .option("--note <text>", "what the operator and the record should know")
@@ -36,15 +41,33 @@ export function accessCommands(program: Command): void {
 
 const noted = (note: string | undefined): { note?: string } => (note === undefined ? {} : { note });
 
+/** Everything that waits for a person: what is to be decided, and what is to be answered. */
 async function inbox(status: "pending" | "all", flags: JsonFlag): Promise<void> {
-  show(await connect().call("listAsks", { status }), flags, ({ asks }) =>
+  const client = connect();
+  const [{ asks }, { questions }] = await Promise.all([
+    client.call("listAsks", { status }),
+    client.call("listQuestions", {}),
+  ]);
+  show({ asks, questions }, flags, () =>
     list(
-      asks,
-      (ask) => [ask.id, ask.pearlId ?? ask.runId, ask.risk, ask.status, ask.question],
+      [
+        ...asks.map(askRow),
+        ...questions.map((asked) => [asked.requestId, asked.runId, "", "answer it", `${asked.title}: ${asked.prompt}`]),
+      ],
+      (row) => row,
       "nothing waits for you",
     ),
   );
+  if (questions.length > 0) say("answer a question with `th answer <request> --value '<json>'`");
 }
+
+async function pending(flags: JsonFlag): Promise<void> {
+  show(await connect().call("listAsks", { status: "pending" }), flags, ({ asks }) =>
+    list(asks, askRow, "nothing waits for you"),
+  );
+}
+
+const askRow = (ask: Ask): string[] => [ask.id, ask.pearlId ?? ask.runId, ask.risk, ask.status, ask.question];
 
 interface AskRef {
   readonly ref: string;

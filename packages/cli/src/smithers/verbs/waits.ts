@@ -1,0 +1,49 @@
+import type { WaitReason } from "@smooth/protocol/gateway-flows";
+import { connect } from "../../connect.ts";
+import { clean, say, show, type JsonFlag } from "../../output.ts";
+import { parseJson, runId } from "./arguments.ts";
+
+/** What people do about runs that wait. */
+
+export async function why([run = ""]: readonly string[], flags: JsonFlag): Promise<void> {
+  const explained = await connect().call("explainRun", { runId: runId(run) });
+  show(explained, flags, ({ status, reasons }) => [
+    clean(`${explained.runId} is ${status}${reasons.length === 0 ? "; nothing holds it" : ""}`),
+    ...reasons.flatMap(reasonLines),
+  ]);
+}
+
+export function reasonLines({ node, text, problem, command, dueMs }: WaitReason): readonly string[] {
+  const where = node === null ? "" : `${node.nodeId}${node.iteration > 0 ? ` (iteration ${node.iteration})` : ""}: `;
+  return [
+    clean(`- ${where}${text}`),
+    ...(problem === null ? [] : [clean(`    last problem: ${problem}`)]),
+    ...(dueMs === null ? [] : [`    ends by itself at ${new Date(dueMs).toISOString()}`]),
+    ...(command === null ? [] : [clean(`    ${command}`)]),
+  ];
+}
+
+export async function pause([run = ""]: readonly string[]): Promise<void> {
+  const id = runId(run);
+  await connect().call("pauseRun", { runId: id });
+  say(`${id} pauses; go on with \`smithers resume ${id}\``);
+}
+
+export async function resume([run = ""]: readonly string[]): Promise<void> {
+  const client = connect();
+  const id = runId(run);
+  const { status } = await client.call("getRun", { runId: id });
+  if (status === "paused") await client.call("unpauseRun", { runId: id });
+  else await client.call("resumeRun", { runId: id });
+  say(`${id} goes on`);
+}
+
+export async function signal(
+  [run = "", name = ""]: readonly string[],
+  { data, correlation }: { data: string; correlation?: string },
+): Promise<void> {
+  const payload = parseJson(data, "--data") as never;
+  const matching = correlation === undefined ? {} : { correlationId: correlation };
+  await connect().call("signalRun", { runId: runId(run), name, payload, ...matching });
+  say(`sent: ${name}`);
+}
