@@ -42,7 +42,7 @@ export function openAsks(deps: AskDeps): Asks {
     const node = nodeOf(ask);
     if (ask.status !== "decided" || node === null) return;
     const { decision, decidedBy: by, runId } = ask;
-    const row = (await store.approvals({ runId })).find((other) => isAt(other, node));
+    const [row] = await store.approvals({ runId, ref: node });
     if (!row) throw new SmoothError("ASK_NOT_FOUND", `run ${runId} has no approval ${node.nodeId}`);
     await decideRow(store, row, { decision: choiceOf(decision), by, atMs: clock.now() }).catch((error: unknown) => {
       if (toSmoothError(error).code !== "ALREADY_DECIDED") throw error;
@@ -113,13 +113,6 @@ function choiceOf(decision: AskDecision): ApprovalDecision {
   return verdict === "deny"
     ? { verdict, note }
     : { verdict, note, selected: decision.selected, ranked: decision.ranked };
-}
-
-const isAt = (a: NodeRef, b: NodeRef): boolean => a.nodeId === b.nodeId && a.iteration === b.iteration;
-
-interface NodeRef {
-  readonly nodeId: string;
-  readonly iteration: number;
 }
 
 function isFor(ask: Ask, nodeId: string, iteration: number): boolean {

@@ -21,12 +21,6 @@ export interface Decide extends NodeRef {
 
 /** The one door for decisions: CLI, HTTP, MCP and web all come through here, and it fails closed.
  *  Throws ASK_NOT_FOUND, ASK_VOID, POLICY_DENIED, INVALID_INPUT, ALREADY_DECIDED (with who was first). */
-<<<<<<< HEAD
-export async function decideApproval(store: RunStore, { scopes = [], ...decide }: Decide): Promise<void> {
-  const { runId, nodeId, iteration, by, decision } = decide;
-  const details = { runId, nodeId, iteration };
-  const [row] = await store.approvals({ runId, ref: { nodeId, iteration } });
-=======
 export async function decideApproval(store: RunStore, decide: Decide): Promise<void> {
   await decideRow(store, await checkDecision(store, decide), decide);
 }
@@ -36,8 +30,7 @@ export async function checkDecision(
   store: RunStore,
   { runId, nodeId, iteration, by, decision, scopes = [] }: Omit<Decide, "atMs">,
 ): Promise<ApprovalRow> {
-  const row = (await store.approvals({ runId })).find((open) => open.nodeId === nodeId && open.iteration === iteration);
->>>>>>> 210d4fa (Give runs of workflow files every verb of the engine: past, forks, going back, questions, schedules, memory, scores, upkeep)
+  const [row] = await store.approvals({ runId, ref: { nodeId, iteration } });
   if (!row)
     throw new SmoothError("ASK_NOT_FOUND", `run ${runId} has no approval ${nodeId} at iteration ${iteration}`, {
       details: { runId, nodeId, iteration },
