@@ -70,7 +70,6 @@ if (stamp.schema !== schema || !existsSync(join(root, "prisma/generated/client.t
   });
 }
 writeFileSync(stampFile, JSON.stringify({ lock, schema }));
-const { bundleBins } = await import("./bundle.mjs");
-await bundleBins();
+run(node, [join(root, "scripts/bundle.mjs")]);
 if (performance.now() - startedMs > 1_000)
   say(`ready in ${((performance.now() - startedMs) / 1_000).toFixed(1)} s (Node ${version})`);

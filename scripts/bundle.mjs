@@ -4,7 +4,6 @@
 //   U2. Fresh means: every input has the content it was built from. Nothing is built when nothing changed.
 //   U3. A process that runs meanwhile keeps its chunks: files appear whole, and old ones stay for a week.
 //   U4. What a module calls `import.meta.url` is its source file, so that it finds what lies beside it.
-// Runs on the machine's own Node (>= 20.19), so it imports only node:* before it has to build.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { builtinModules, createRequire } from "node:module";
@@ -59,7 +58,7 @@ export async function bundle(folder, entries) {
     define: { "process.env.NODE_ENV": '"production"' },
     // A native binary; a driver that only teams load; two that `ws` does without.
     external: ["esbuild", "pg", "bufferutil", "utf-8-validate"],
-    plugins: [builtins, ownPackages, sourcePlaces(folder), ownCopies(folder, entries), lazyLocales],
+    plugins: [builtins, ownPackages, ownCopies(folder, entries), sources(folder), lazyLocales],
   });
   const inputs = Object.keys(metafile.inputs).filter(
     (file) => !file.includes("node_modules/") && existsSync(join(root, file)),
@@ -111,11 +110,19 @@ const builtins = {
       const name = path.replace(/^node:/, "");
       return path.startsWith("node:") || names.has(name) ? { path: name, namespace: "builtin" } : undefined;
     });
-    onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule("node:${path}")`,
-    }));
+    onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => ({ contents: builtin(path) }));
   },
 };
+
+/** Those that Node has not loaded anyway by the time a program starts: they are loaded when first used. */
+const LATE = new Set(["child_process", "crypto", "dns", "http", "https", "http2", "net", "readline", "tls", "zlib"]);
+
+function builtin(name) {
+  const found = `process.getBuiltinModule("node:${name}")`;
+  if (!LATE.has(name)) return `module.exports = ${found}`;
+  const keys = Object.keys(require(`node:${name}`));
+  return `module.exports = { ${keys.map((key) => `get ${key}() { return ${found}.${key} }`).join(", ")} }`;
+}
 
 /** React is CommonJS: its names have to be written out for those who import them. */
 const ownPackages = {
@@ -132,17 +139,16 @@ function ownPackage(name) {
   return `import own from "${name}"; export default own; export const { ${names.join(", ")} } = own;`;
 }
 
-/** U4 */
-const sourcePlaces = (folder) => ({
-  name: "source-places",
+/** U4. And `import { z }` is one object that keeps all of zod alive; the star import can be shaken. */
+const sources = (folder) => ({
+  name: "sources",
   setup: ({ onLoad }) =>
-    onLoad({ filter: /\/(?:packages|apps|infra)\/.*\.tsx?$/ }, ({ path }) => {
-      const text = readFileSync(path, "utf8");
-      if (!text.includes("import.meta.")) return undefined;
+    onLoad({ filter: /\/(?:packages|apps|infra)\/[^/]+\/.*\.tsx?$/ }, ({ path }) => {
       const url = (to) => `new URL(${JSON.stringify(relative(folder, to))}, import.meta.url)`;
-      const contents = text
-        .replaceAll("import.meta.url", `(${url(path)}.href)`)
-        .replaceAll("import.meta.dirname", `process.getBuiltinModule("node:url").fileURLToPath(${url(dirname(path))})`);
+      const contents = readFileSync(path, "utf8")
+        .replaceAll("import.meta.url", () => `(${url(path)}.href)`)
+        .replaceAll("import.meta.dirname", `process.getBuiltinModule("node:url").fileURLToPath(${url(dirname(path))})`)
+        .replace('import { z } from "zod"', 'import * as z from "zod"');
       return { contents, loader: path.endsWith("x") ? "tsx" : "ts" };
     }),
 });

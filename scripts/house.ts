@@ -15,6 +15,7 @@ import { migrateUp } from "@smooth/db/migrate";
 import { systemClock, systemIds } from "@smooth/platform/node/system";
 import type { Log } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
+import { START_FLAGS } from "../apps/agent-host/src/bin/flags.mjs";
 import { type Rendezvous, startRendezvous } from "../apps/rendezvous/src/local.node.ts";
 import { Children } from "./children.ts";
 import { choosePort } from "./ports.ts";
@@ -142,7 +143,7 @@ async function startHost({ options, children, webUrl, db }: Running): Promise<{ 
   const logFile = join(options.dataDir, "logs/host.log");
   const child = await children.start({
     command: node,
-    args: [join(root, "apps/agent-host/src/bin/th.mjs"), "up"],
+    args: [...START_FLAGS, join(root, "apps/agent-host/src/bin/th.mjs"), "up"],
     cwd: root,
     env: {
       ...process.env,

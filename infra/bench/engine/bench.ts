@@ -18,7 +18,7 @@ import {
   type OwnBar,
   type Verdict,
 } from "./bars.ts";
-import { lastLine, lifetimeMs, measured, OURS, syncsOf, untilLine, withArgs, type Command } from "./child.ts";
+import { lastLine, lifetimeMs, measured, ours, syncsOf, untilLine, withArgs, type Command } from "./child.ts";
 import { readyPeer, type ReadyPeer } from "./peers.ts";
 import { WORKLOADS, type Measured, type Workload } from "./workloads.ts";
 
@@ -55,7 +55,7 @@ const figure = (value: number): string => (value >= 100 ? value.toFixed(0) : val
 async function readyPeers(stack: AsyncDisposableStack): Promise<Map<Engine, Command>> {
   const root = flags.peers ?? join(tmpdir(), "smooth-bench-peers");
   const wanted = flags.only?.split(",") ?? PEERS;
-  const engines = new Map<Engine, Command>([["ours", OURS]]);
+  const engines = new Map<Engine, Command>([["ours", our]]);
   for (const peer of PEERS.filter((name) => wanted.includes(name))) {
     tell(`[${peer}] installing into ${join(root, peer)} …`);
     const ready = await readyPeer(peer, root).catch((error: Error) => error);
@@ -104,28 +104,33 @@ const own = (bar: OwnBar, value: number | null): void =>
 
 /** Opening and closing the file syncs too; a run of one step says how often. */
 function syncs(): void {
-  const fixed = syncsOf(withArgs(OURS, "chain", 1));
+  const fixed = syncsOf(withArgs(our, "chain", 1));
   for (const workload of ["chain", "fan-out", "runs"] as const) {
-    const all = syncsOf(withArgs(OURS, workload, 1_000));
+    const all = syncsOf(withArgs(our, workload, 1_000));
     own(`syncs per step, ${workload}`, all === null || fixed === null ? null : (all - fixed) / 999);
   }
 }
 
 async function killed(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "bench-kill-"));
-  spawnSync(OURS.command, [...OURS.args, "half", folder], { env: { ...process.env, ...OURS.env } });
-  const { ms, output } = await untilLine(withArgs(OURS, "resume", folder), "first new step");
+  spawnSync(our.command, [...our.args, "half", folder], { env: { ...process.env, ...our.env } });
+  const { ms, output } = await untilLine(withArgs(our, "resume", folder), "first new step");
   const { ran, distinct } = JSON.parse(output.trim().split("\n").at(-1) ?? "{}") as { ran: number; distinct: number };
   own("kill -9 at 500 of 1,000: ms from spawn to the first new step", ms);
   own("recorded steps run again after it", ran - distinct);
   rmSync(folder, { recursive: true });
 }
 
+const STARTS = 9;
+
+/** Interleaved, so that a slow moment hurts both. */
 function coldStart(engines: ReadonlyMap<Engine, Command>): void {
-  const fifth = (command: Command): number => median(Array.from({ length: 5 }, () => lifetimeMs(command)));
-  const oursMs = fifth(withArgs(OURS, "chain", 1));
-  const nodeMs = fifth({ command: process.execPath, args: ["-e", "0"] });
-  own("cold start of a one-task workflow against node -e 0", oursMs / nodeMs);
+  const started = Array.from({ length: STARTS }, () => ({
+    ours: lifetimeMs(withArgs(our, "chain", 1)),
+    node: lifetimeMs({ command: process.execPath, args: ["-e", "0"] }),
+  }));
+  const oursMs = median(started.map((round) => round.ours));
+  own("cold start of a one-task workflow against node -e 0", oursMs / median(started.map((round) => round.node)));
   const smithers = engines.get("smithers");
   if (smithers) own("cold start against smithers", oursMs / lifetimeMs(withArgs(smithers, "chain", 1)));
   else judge("cold start against smithers", { kind: "skipped", why: "the peer is not here" });
@@ -136,14 +141,18 @@ const processor = cpus()[0]?.model ?? "unknown";
 tell(
   `${cpus().length} × ${processor}, ${Math.round(totalmem() / 2 ** 30)} GiB, node ${process.version}, load ${loadavg()[0]?.toFixed(1)}`,
 );
+const our = await ours();
+tell(
+  `ours: the bundle, ${our.args.slice(0, -1).join(" ")}, with the compile cache of an earlier run; peers as they are published`,
+);
 const engines = await readyPeers(stack);
 for (const workload of Object.keys(WORKLOADS) as Workload[]) against(workload, engines);
 tell("\nours alone");
-const thousand = measured(withArgs(OURS, "chain", 1_000));
+const thousand = measured(withArgs(our, "chain", 1_000));
 own("store bytes per step", thousand.bytes / thousand.steps);
 own("RSS MB after a chain of 1,000", thousand.rssMb);
 syncs();
-own("cost per step, 10,000 against 100", lastLine<{ ratio: number }>(withArgs(OURS, "growth")).ratio);
+own("cost per step, 10,000 against 100", lastLine<{ ratio: number }>(withArgs(our, "growth")).ratio);
 await killed();
 coldStart(engines);
 const met = verdicts.filter(({ kind }) => kind === "met").length;

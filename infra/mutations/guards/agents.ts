@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
-export const AGENTS_GUARDS: readonly GuardedFile[] = [
+export const AGENTS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/task/attempt.ts`,
     guards: [
@@ -65,7 +65,7 @@ export const AGENTS_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "attempt heartbeat limit",
-        text: "if (sizeBytes > MAX_HEARTBEAT_BYTES)",
+        text: "if (text.length > MAX_HEARTBEAT)",
         instead: "if (false)",
         test: [`${RULES}/task.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
       },

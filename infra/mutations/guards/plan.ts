@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
-export const PLAN_GUARDS: readonly GuardedFile[] = [
+export const PLAN: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/graph/identity.ts`,
     guards: [
@@ -143,6 +143,17 @@ export const PLAN_GUARDS: readonly GuardedFile[] = [
     ],
   },
   {
+    file: `${ENGINE}/graph/leaves/common.ts`,
+    guards: [
+      {
+        id: "identity I1 ids",
+        text: "if (/@@|::/.test(id))",
+        instead: "if (false)",
+        test: [`${RULES}/identity.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+      },
+    ],
+  },
+  {
     file: `${ENGINE}/render/renderer.ts`,
     guards: [
       {
@@ -235,7 +246,7 @@ export const PLAN_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "input size",
-        text: "if (sizeBytes > MAX_INPUT_BYTES)",
+        text: "if (text.length > MAX_INPUT)",
         instead: "if (false)",
         test: [`${RULES}/ctx.test.tsx`, "input is parsed with defaults, bounded and frozen"],
       },

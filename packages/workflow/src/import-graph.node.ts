@@ -1,10 +1,10 @@
 /** Which files and packages a loaded workflow is made of, seen while Node loads it.
  *  G1. A file counts with the content that was loaded, not with what is on disk now.
  *  G2. What a package imports is its own business: packages count by name and version. */
-import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { sha256 } from "@smooth/engine/sha256";
 import type { WorkflowSource } from "@smooth/engine/metadata";
 
 export interface ImportGraph {
@@ -62,7 +62,7 @@ const sorted = (entries: readonly (readonly [string, string])[]): Record<string,
 function hashOf(url: string): string {
   const file = fileURLToPath(url);
   if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return "";
-  return createHash("sha256").update(readFileSync(file)).digest("hex");
+  return sha256(readFileSync(file, "utf8"));
 }
 
 /** The nearest package.json that says a version; a folder without one belongs to no package. */

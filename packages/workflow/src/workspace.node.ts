@@ -1,6 +1,5 @@
 /** What the runs of one folder are run with: its smithers.db, its version control, the tools that cannot leave it, and this process. */
 import { join } from "node:path";
-import process from "node:process";
 import type { DeliverAlert } from "@smooth/engine/alerts/deliver";
 import type { MemoryStore } from "@smooth/engine/memory";
 import { sqliteMemoryBackend } from "@smooth/engine/memory/sqlite";
@@ -47,14 +46,14 @@ export function openWorkspace(options: WorkspaceOptions): Workspace {
   return {
     sql,
     deps: {
-      memory: memory ?? memoryStore(sqliteMemoryBackend(sql), { clock: systemClock, log: warnings }),
+      memory: memory ?? memoryStore(sqliteMemoryBackend(sql), { clock: systemClock, log: quiet }),
       judges,
       deliverAlert,
       store: openSqliteStore(sql),
       clock: systemClock,
       ids: systemIds,
       random: systemRandom,
-      log: warnings,
+      log: quiet,
       owner: processOwner(),
       vcs: pointers,
       vcsRoot,
@@ -72,7 +71,7 @@ function whenAsked(rootDir: string, given: HostSandboxes): Sandboxes {
   let opened: Promise<Sandboxes> | undefined;
   const open = (): Promise<Sandboxes> =>
     (opened ??= import("./sandbox/host-sandboxes.node.ts").then(({ hostSandboxes }) =>
-      hostSandboxes(rootDir, given, warnings),
+      hostSandboxes(rootDir, given, quiet),
     ));
   return {
     run: async (call) => (await open()).run(call),
@@ -81,7 +80,4 @@ function whenAsked(rootDir: string, given: HostSandboxes): Sandboxes {
 }
 
 const nothing = (): void => {};
-/** Warnings as Node shows them: on standard error, and silent with `--no-warnings`. */
-const warn: Log["warn"] = (event, { message, warning, ...fields } = {}) =>
-  process.emitWarning(String(message ?? warning ?? `${event} ${JSON.stringify(fields)}`), "SmithersWarning");
-const warnings: Log = { debug: nothing, info: nothing, warn, error: warn };
+const quiet: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };

@@ -80,7 +80,8 @@ async function startDetached(home: string, port: number | null): Promise<string>
   const log = openSync(logPath, "a", 0o600);
   const flags = port === null ? [] : ["--port", String(port)];
   const script = process.argv[1] ?? "";
-  const child = spawn(process.execPath, [script, "up", ...flags], { detached: true, stdio: ["ignore", log, log] });
+  const args = [...process.execArgv, script, "up", ...flags];
+  const child = spawn(process.execPath, args, { detached: true, stdio: ["ignore", log, log] });
   child.unref();
   for (let waitedMs = 0; waitedMs < START_LIMIT_MS && child.exitCode === null; waitedMs += 100) {
     progress(`starting… ${Math.round(waitedMs / 1_000)} s`);

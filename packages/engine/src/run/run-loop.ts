@@ -108,7 +108,8 @@ export class RunLoop {
     const unwatch = this.#in.store.watch(this.#in.runId, () => this.#look());
     await this.#health.look();
     const onPoll = (): Promise<void> => this.#health.look().then(() => this.#look());
-    void tend(this.#in, onPoll, this.#over.signal);
+    const heard = { onPoll, onLost: () => this.stop({ status: "lost" }) };
+    void tend(this.#in, heard, this.#over.signal);
     this.#alerts?.resume();
     try {
       for (;;) {

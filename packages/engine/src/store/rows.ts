@@ -4,7 +4,7 @@ import type { FrameRow } from "../frames/frame-log.ts";
 import type { NodeRef } from "../graph/identity.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputTable } from "../outputs/table.ts";
-import { RunEventBody, RunStatus, type StoredEvent } from "../run/events.ts";
+import { parseEvent, RunStatus, type StoredEvent } from "../run/events.ts";
 import type { RunMetadata } from "../run/metadata.ts";
 import type { ApprovalRow, OutputCells, Owner, PastDecision, RunParent, RunRow } from "./port.ts";
 import type { ArchivedOutput, TravelRow } from "./travel-port.ts";
@@ -68,7 +68,7 @@ function parentOf(row: SqlRow): RunParent | null {
 }
 
 export const storedEvent = (runId: string, row: SqlRow): StoredEvent => ({
-  ...RunEventBody.parse(json(row["body"])),
+  ...parseEvent(json(row["body"]) as { readonly type?: unknown }),
   runId,
   seq: Number(row["seq"]),
   atMs: Number(row["at_ms"]),

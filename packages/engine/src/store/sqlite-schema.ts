@@ -1,13 +1,15 @@
 /** Tables of the engine, and the tables it makes for output schemas. Engine tables start with `_smithers_`; outputs have their own names. */
 import type { Sql } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
+import { CACHE_TABLE } from "../cache/sqlite.ts";
 import type { Column, OutputTable } from "../outputs/table.ts";
 
-/** The log of events says how far a run has come and when: a commit that only goes on leaves the run's row alone. */
+/** Input and metadata stand apart from the run's row: the row is rewritten with every commit, they hardly ever. */
 const ENGINE_TABLES = `
 CREATE TABLE IF NOT EXISTS _smithers_runs (
   run_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, status TEXT NOT NULL, error TEXT, owner TEXT, epoch INTEGER NOT NULL,
-  heartbeat_at_ms INTEGER NOT NULL, cancel_requested_by TEXT, wake_at_ms INTEGER, created_at_ms INTEGER NOT NULL) WITHOUT ROWID;
+  heartbeat_at_ms INTEGER NOT NULL, last_seq INTEGER NOT NULL, cancel_requested_by TEXT, wake_at_ms INTEGER,
+  created_at_ms INTEGER NOT NULL, updated_at_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS _smithers_runs_by_status ON _smithers_runs (status);
 CREATE INDEX IF NOT EXISTS _smithers_runs_due ON _smithers_runs (wake_at_ms) WHERE wake_at_ms IS NOT NULL;
 CREATE TABLE IF NOT EXISTS _smithers_inputs (run_id TEXT PRIMARY KEY, input TEXT NOT NULL, auth TEXT NOT NULL);
@@ -55,26 +57,18 @@ const LATER_COLUMNS = [
   { table: "_smithers_approvals", column: "workflow", type: "TEXT NOT NULL DEFAULT ''", fill: "" },
 ];
 
-/** Columns of older versions. */
-const GONE_COLUMNS = [
-  { table: "_smithers_runs", column: "last_seq" },
-  { table: "_smithers_runs", column: "updated_at_ms" },
-];
-
-const columnsOf = (sql: Sql, table: string): readonly unknown[] =>
-  sql.all("SELECT name FROM pragma_table_info(?)", [table]).map((row) => row["name"]);
-
-/** Makes the engine's tables, or brings those of an older version up to this one. */
+/** Makes the engine's tables, or brings those of an older version up to this one: in one transaction, and in none when they
+ *  are as they should be, so that opening a file that another process writes to waits for nobody. */
 export function defineEngineTables(sql: Sql): void {
-  for (const { table, column, type, fill } of LATER_COLUMNS) {
-    const there = columnsOf(sql, table);
-    if (there.length > 0 && !there.includes(column))
-      sql.exec(`ALTER TABLE ${table} ADD COLUMN ${column} ${type}; ${fill}`);
-  }
-  for (const { table, column } of GONE_COLUMNS)
-    if (columnsOf(sql, table).includes(column)) sql.exec(`ALTER TABLE ${table} DROP COLUMN ${column}`);
-  sql.exec(ENGINE_TABLES);
-  sql.exec(TOOL_CALLS_VIEW);
+  if (sql.get("PRAGMA user_version")?.["user_version"] === VERSION) return;
+  sql.transaction(() => {
+    for (const { table, column, type, fill } of LATER_COLUMNS) {
+      const there = sql.all("SELECT name FROM pragma_table_info(?)", [table]).map((row) => row["name"]);
+      if (there.length > 0 && !there.includes(column))
+        sql.exec(`ALTER TABLE ${table} ADD COLUMN ${column} ${type}; ${fill}`);
+    }
+    sql.exec(ENGINE_TABLES + CACHE_TABLE + TOOL_CALLS_VIEW + `PRAGMA user_version = ${VERSION}`);
+  });
 }
 
 /** For people with a SQL prompt: the calls of tools, as the log has them. One that never ended has no end. */
@@ -89,6 +83,12 @@ FROM _smithers_events AS began LEFT JOIN _smithers_events AS ended
   AND ended.body ->> 'attempt' = began.body ->> 'attempt' AND ended.body ->> 'call' = began.body ->> 'call'
 WHERE began.body ->> 'type' = 'tool.started';
 `;
+
+/** Another text is another version. */
+const VERSION = [...JSON.stringify([ENGINE_TABLES, CACHE_TABLE, TOOL_CALLS_VIEW, LATER_COLUMNS])].reduce(
+  (sum, letter) => (sum * 31 + letter.charCodeAt(0)) & 0x7fffffff,
+  7,
+);
 
 /** Affinities keep cells as they were bound: JSON stays text, numbers stay numbers. */
 const SQL_TYPE = { text: "TEXT", number: "NUMERIC", boolean: "BOOLEAN", json: "JSON_TEXT" } as const;

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { openSqlite } from "@smooth/platform/node/sqlite";
 import type { Sql } from "@smooth/platform/ports";
 import { describe, expect, test } from "vitest";
@@ -39,23 +42,42 @@ test("Q1: batches of one tick share one transaction", async () => {
   expect(transactions).toBe(1);
 });
 
-test("a file of an older version gains the later columns and loses the gone ones, and what waited in it is due once", async () => {
+test("a file of an older version gains the later columns, and what waited in it is due once", async () => {
   const sql = openSqlite(":memory:");
   sql.exec(`CREATE TABLE _smithers_runs (run_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, status TEXT NOT NULL, error TEXT, owner TEXT,
     epoch INTEGER NOT NULL, heartbeat_at_ms INTEGER NOT NULL, last_seq INTEGER NOT NULL, cancel_requested_by TEXT,
     created_at_ms INTEGER NOT NULL, updated_at_ms INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE _smithers_inputs (run_id TEXT PRIMARY KEY, input TEXT NOT NULL, auth TEXT NOT NULL);
     INSERT INTO _smithers_runs VALUES ('old', 'w', 'waiting-approval', NULL, NULL, 1, 5, 3, NULL, 5, 6);
-    INSERT INTO _smithers_inputs VALUES ('old', '{}', 'null');
-    CREATE TABLE _smithers_events (run_id TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, body TEXT NOT NULL,
-    PRIMARY KEY (run_id, seq)) WITHOUT ROWID;
-    INSERT INTO _smithers_events VALUES ('old', 3, 6, '{}');`);
+    INSERT INTO _smithers_inputs VALUES ('old', '{}', 'null');`);
 
   const store = openSqliteStore(sql);
 
-  expect(await store.runs({ dueAtMs: 6 })).toMatchObject([{ runId: "old", wakeAtMs: 6, lastSeq: 3, updatedAtMs: 6 }]);
-  const owner = { host: "h", boot: "b", pid: 1, pidStartedAt: "1" };
-  expect(await store.create({ runId: "new", workflow: "w", input: {}, auth: null, owner, atMs: 7 })).toBe("created");
+  expect(await store.runs({ dueAtMs: 6 })).toMatchObject([{ runId: "old", wakeAtMs: 6 }]);
+});
+
+test("tables that are as they should be are left alone: a file is opened while another process writes to it", () => {
+  const folder = mkdtempSync(join(tmpdir(), "smooth-sqlite-"));
+  const open = (): Sql => openSqlite(join(folder, "runs.db"), { busyTimeoutMs: 1 });
+  const [writer, reader] = [open(), open()];
+  openSqliteStore(writer);
+  writer.exec("BEGIN IMMEDIATE");
+
+  expect(() => openSqliteStore(reader)).not.toThrow();
+
+  for (const sql of [writer, reader]) sql.close();
+  rmSync(folder, { recursive: true });
+});
+
+test("an event of a type that nobody wrote yet is refused by name", async () => {
+  const sql = openSqlite(":memory:");
+  const store = openSqliteStore(sql);
+  sql.run("INSERT INTO _smithers_events VALUES ('run-a', 1, 1, ?)", [JSON.stringify({ type: "node.dreamt" })]);
+
+  await expect(store.events("run-a", 0)).rejects.toMatchObject({
+    code: "INTERNAL",
+    message: expect.stringContaining("node.dreamt"),
+  });
 });
 
 test("an index serves every question about one run, one node, a parent or a status", async () => {

@@ -2,7 +2,7 @@
  *  Q1. New runs and batches that arrive in one tick share one transaction: one sync for all of them.
  *  Q2. A stale batch is refused alone; the others of its transaction are written. */
 import type { Sql } from "@smooth/platform/ports";
-import { CACHE_TABLE, readCache, writeCache } from "../cache/sqlite.ts";
+import { readCache, writeCache } from "../cache/sqlite.ts";
 import type { CacheEntry } from "../cache/port.ts";
 import type { FrameRow } from "../frames/frame-log.ts";
 import type { NodeRef } from "../graph/identity.ts";
@@ -30,15 +30,7 @@ import { claimEvents, pauseEvents } from "./port.ts";
 import { approvalRow, frameRow, json, nodeRef, outputCells, pastDecision, runRow, storedEvent } from "./rows.ts";
 import { defineEngineTables, defineOutputTable, quoted } from "./sqlite-schema.ts";
 import { blobRefs } from "./sqlite-blobs.ts";
-import {
-  allOf,
-  appendEvents,
-  appendOutside,
-  insertFrame,
-  insertOutput,
-  LAST_SEQ,
-  writeMetadata,
-} from "./sqlite-rows.ts";
+import { allOf, appendOutside, insertEvent, insertFrame, insertOutput, writeMetadata } from "./sqlite-rows.ts";
 import { sqliteTravel } from "./sqlite-travel.ts";
 import type { TravelStore } from "./travel-port.ts";
 import { watchers, type Watchers } from "./watchers.ts";
@@ -47,11 +39,8 @@ import { watchers, type Watchers } from "./watchers.ts";
 const GATHER_HOPS = { alone: 4, inCompany: 100 };
 const OVER = "('finished', 'failed', 'cancelled', 'continued')";
 
-const RUN_ROWS = `SELECT runs.*, input, auth, source, vcs_root, from_run, at_seq, fork_label, parent_run_id, parent_as, parent_key,
-    last.seq AS last_seq, last.at_ms AS updated_at_ms
-  FROM _smithers_runs runs JOIN _smithers_inputs USING (run_id) LEFT JOIN _smithers_metadata USING (run_id)
-  LEFT JOIN _smithers_forks USING (run_id) LEFT JOIN _smithers_parents USING (run_id) LEFT JOIN _smithers_events last
-    ON last.run_id = runs.run_id AND last.seq = (SELECT max(seq) FROM _smithers_events WHERE run_id = runs.run_id)`;
+const RUN_ROWS = `SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) LEFT JOIN _smithers_metadata USING (run_id)
+  LEFT JOIN _smithers_forks USING (run_id) LEFT JOIN _smithers_parents USING (run_id)`;
 
 type Claim = Parameters<RunStore["claim"]>[0];
 
@@ -82,7 +71,6 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
     this.#watchers = listeners;
     this.watch = listeners.watch;
     defineEngineTables(sql);
-    sql.exec(CACHE_TABLE);
   }
 
   async defineOutputs(tables: readonly OutputTable[]): Promise<void> {
@@ -150,7 +138,7 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
   }
 
   async run(runId: string): Promise<RunRow | null> {
-    const row = this.#sql.get(`${RUN_ROWS} WHERE runs.run_id = ?`, [runId]);
+    const row = this.#sql.get(`${RUN_ROWS} WHERE run_id = ?`, [runId]);
     return row ? runRow(row) : null;
   }
 
@@ -161,7 +149,7 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
       forkedFrom !== undefined && ["from_run = ?", forkedFrom],
       parentRunId !== undefined && ["parent_run_id = ?", parentRunId],
     ]);
-    const text = `${RUN_ROWS} ${where} ORDER BY created_at_ms DESC, runs.run_id DESC LIMIT ?`;
+    const text = `${RUN_ROWS} ${where} ORDER BY created_at_ms DESC, run_id DESC LIMIT ?`;
     return this.#sql.all(text, [...params, limit]).map(runRow);
   }
 
@@ -280,7 +268,7 @@ function pauseRow(
   if (row["is_over"] === 1) return "over";
   const owned = row["owner"] !== null;
   if (!owned && wanted === (row["status"] === "paused")) return "done";
-  appendOutside(sql, { runId, atMs }, ...pauseEvents({ wanted, by, owned }));
+  for (const event of pauseEvents({ wanted, by, owned })) appendOutside(sql, { runId, atMs }, event);
   if (owned) return "requested";
   const status = wanted ? "paused" : "running";
   sql.run("UPDATE _smithers_runs SET status = ?, wake_at_ms = NULL WHERE run_id = ?", [status, runId]);
@@ -328,9 +316,9 @@ function create(
   { runId, workflow, input, auth, metadata = NO_METADATA, parent, owner, atMs }: NewRun,
 ): "created" | "exists" {
   const { changes } = sql.run(
-    `INSERT INTO _smithers_runs (run_id, workflow, status, owner, epoch, heartbeat_at_ms, created_at_ms)
-     VALUES (?, ?, 'running', ?, 1, ?, ?) ON CONFLICT DO NOTHING`,
-    [runId, workflow, JSON.stringify(owner), atMs, atMs],
+    `INSERT INTO _smithers_runs (run_id, workflow, status, owner, epoch, heartbeat_at_ms, last_seq, created_at_ms, updated_at_ms)
+     VALUES (?, ?, 'running', ?, 1, ?, 0, ?, ?) ON CONFLICT DO NOTHING`,
+    [runId, workflow, JSON.stringify(owner), atMs, atMs, atMs],
   );
   if (changes === 0) return "exists";
   sql.run("INSERT INTO _smithers_inputs VALUES (?, ?, ?)", [runId, JSON.stringify(input), JSON.stringify(auth)]);
@@ -342,7 +330,7 @@ function create(
       parent.as,
       parent.key,
     ]);
-  appendEvents(sql, { runId, atMs, afterSeq: 0 }, [{ type: "run.started", workflow }]);
+  appendOutside(sql, { runId, atMs }, { type: "run.started", workflow });
   return "created";
 }
 
@@ -353,27 +341,26 @@ function takeOver(sql: Sql, { runId, epoch, owner, atMs, accepted }: Claim): boo
   );
   if (changes === 0) return false;
   if (accepted) writeMetadata(sql, runId, accepted.metadata);
-  appendOutside(sql, { runId, atMs }, ...claimEvents(epoch + 1, accepted));
+  for (const event of claimEvents(epoch + 1, accepted)) appendOutside(sql, { runId, atMs }, event);
   return true;
 }
 
 /** S8 */
 function createSuccessor(sql: Sql, { run, events, outputs }: Successor): void {
   create(sql, run);
-  appendEvents(sql, { ...run, afterSeq: 1 }, events);
+  for (const event of events) appendOutside(sql, run, event);
   for (const output of outputs) insertOutput(sql, run.runId, output);
 }
 
-/** Q2, and how far the run has come. */
-const OWNED = `SELECT ${LAST_SEQ} AS seq FROM _smithers_runs WHERE run_id = ?1 AND epoch = ?2 AND owner IS NOT NULL`;
-
 function write(sql: Sql, batch: Batch): CommitResult {
   const { runId, epoch, atMs, events, status } = batch;
-  const owned = sql.get(OWNED, [runId, epoch]);
-  if (!owned) return { kind: "stale" }; // Q2
-  const afterSeq = Number(owned["seq"]);
-  const firstSeq = afterSeq + 1;
-  appendEvents(sql, { runId, atMs, afterSeq }, events);
+  const row = sql.get(
+    "UPDATE _smithers_runs SET last_seq = last_seq + ?, heartbeat_at_ms = ?, updated_at_ms = ? WHERE run_id = ? AND epoch = ? AND owner IS NOT NULL RETURNING last_seq",
+    [events.length, atMs, atMs, runId, epoch],
+  );
+  if (!row) return { kind: "stale" }; // Q2
+  const firstSeq = Number(row["last_seq"]) - events.length + 1;
+  for (const [at, event] of events.entries()) insertEvent(sql, [runId, firstSeq + at, atMs], event);
   for (const output of batch.outputs) insertOutput(sql, runId, output);
   if (batch.successor) createSuccessor(sql, batch.successor);
   for (const approval of batch.approvals) insertApproval(sql, { runId, atMs }, approval);

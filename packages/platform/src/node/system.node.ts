@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { closeSync, openSync, readSync } from "node:fs";
 import type { Clock, Ids, Random } from "../ports.ts";
 
 /** A timer of the platform overflows beyond this (24.8 days) and would fire at once. */
@@ -30,6 +30,18 @@ const timer = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
     );
     signal?.addEventListener("abort", onAbort, { once: true });
   });
+
+/** From the system itself: `node:crypto` would give the same bytes, after 4 ms of loading itself. */
+function randomBytes(count: number): Buffer {
+  const source = openSync("/dev/urandom", "r");
+  try {
+    const bytes = Buffer.alloc(count);
+    for (let at = 0; at < count;) at += readSync(source, bytes, at, count - at, null);
+    return bytes;
+  } finally {
+    closeSync(source);
+  }
+}
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 

@@ -1,10 +1,11 @@
 /** `th` and `smithers` as they are shipped: bundled, and used from a repository that is not ours. */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { expect, onTestFinished, test } from "vitest";
+import { START_FLAGS } from "../../../../apps/agent-host/src/bin/flags.mjs";
 import { bundle, isFresh } from "../../../../scripts/bundle.mjs";
 import { ROOT } from "../workspaces.ts";
 import { RealHost } from "./real-host.ts";
@@ -83,4 +84,11 @@ test("U2: a bundle is stale when one of its sources changed or went, and only th
   rmSync(other);
   expect(isFresh(join(folder, "out"))).toBe(false);
   expect(isFresh(join(ROOT, "apps/agent-host/dist"))).toBe(true);
+});
+
+test("th and smithers name V8's flags in their first line, for those who start them from a PATH", () => {
+  for (const name of ["th", "smithers"])
+    expect(readFileSync(join(ROOT, `apps/agent-host/src/bin/${name}.mjs`), "utf8").split("\n")[0]).toBe(
+      `#!/usr/bin/env -S node ${START_FLAGS.join(" ")}`,
+    );
 });

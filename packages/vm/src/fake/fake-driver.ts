@@ -61,13 +61,7 @@ export function fakeDriver(options: FakeDriverOptions): VmDriver & { readonly ru
   return {
     name: "fake",
     running,
-    probe: async () => ({
-      kind: "usable",
-      level: "process",
-      accel: "none",
-      reasons: ["a fake: nothing is executed"],
-      lacks: [],
-    }),
+    probe: async () => ({ kind: "usable", level: "process", accel: "none", reasons: ["a fake: nothing is isolated"] }),
     async prepare(onProgress = () => {}) {
       onProgress({ phase: "ready", percent: 100, message: "nothing to prepare" });
     },
@@ -97,7 +91,6 @@ interface FakeVmParts extends FakeDriverOptions {
 class FakeVm implements Vm {
   readonly driver = "fake";
   readonly level = "process";
-  readonly workspace = WORKSPACE;
   readonly id: string;
   readonly restored: boolean;
   readonly stopped: Promise<VmStop>;
