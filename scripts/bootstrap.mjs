@@ -17,7 +17,7 @@ const stampFile = join(root, "node_modules/.smooth-setup.json");
 function run(command, args, env = {}) {
   const result = spawnSync(command, args, {
     cwd: root,
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", 2, 2], // stdout belongs to the command that comes after
     env: { ...process.env, ...env },
   });
   if (result.status === 0) return;
