@@ -85,10 +85,9 @@ WHERE began.body ->> 'type' = 'tool.started';
 `;
 
 /** Another text is another version. */
-const VERSION = [...JSON.stringify([ENGINE_TABLES, CACHE_TABLE, TOOL_CALLS_VIEW, LATER_COLUMNS])].reduce(
-  (sum, letter) => (sum * 31 + letter.charCodeAt(0)) & 0x7fffffff,
-  7,
-);
+const VERSION = new TextEncoder()
+  .encode(ENGINE_TABLES + CACHE_TABLE + TOOL_CALLS_VIEW + JSON.stringify(LATER_COLUMNS))
+  .reduce((sum, byte) => (sum * 31 + byte) & 0x7fffffff, 7);
 
 /** Affinities keep cells as they were bound: JSON stays text, numbers stay numbers. */
 const SQL_TYPE = { text: "TEXT", number: "NUMERIC", boolean: "BOOLEAN", json: "JSON_TEXT" } as const;
