@@ -1,5 +1,8 @@
-/** Where schedules live.
- *  H1. A slot is one row: whoever writes it first has written it, so two supervisors fire it once. */
+/** Where schedules live. SQLite and Postgres implement it; `schedules.contract.ts` holds both to this text.
+ *  H1. A slot is one row: whoever writes it first has written it, so two supervisors fire it once. One that was let go, or
+ *      whose schedule is gone, is never written.
+ *  H2. What is kept does not grow for ever: of the settled slots the newest stay, and the last one that was launched, whose
+ *      run may still go on. What is pending always stays. */
 import type { JsonValue } from "../outputs/json.ts";
 import type { Timing } from "./slots.ts";
 
@@ -24,15 +27,19 @@ export interface Slot {
   readonly runId: string;
 }
 
+/** H2. Of one schedule. */
+export const KEPT_SLOTS = 100;
+
 export interface ScheduleStore {
   add(schedule: Schedule): Promise<void>;
   list(): Promise<readonly Schedule[]>;
   /** False: there is none. Slots up to `seenMs` are let go. */
   setPaused(scheduleId: string, paused: boolean, seenMs: number): Promise<boolean>;
   remove(scheduleId: string): Promise<boolean>;
-  /** H1. Writes the rows and moves `seenMs` forward, in one step. */
+  /** H1, H2. Writes the rows of slots after `seenMs` as it stands, and moves it forward, in one step. */
   open(scheduleId: string, slots: readonly Slot[], seenMs: number): Promise<void>;
   /** Newest first. */
   slots(scheduleId: string): Promise<readonly Slot[]>;
-  settle(slot: Slot, state: Slot["state"]): Promise<void>;
+  /** Only what is pending is settled, once. */
+  settle(slot: Slot, state: "launched" | "dropped"): Promise<void>;
 }

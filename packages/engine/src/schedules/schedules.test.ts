@@ -5,6 +5,7 @@ import { SmoothError } from "@smooth/protocol/errors";
 import { openMemoryStore } from "../store/memory.ts";
 import { NOTHING, type Owner } from "../store/port.ts";
 import { createSchedule, deleteSchedule, fireSchedules, pauseSchedule, preview } from "./schedules.ts";
+import { schedulesContract } from "./schedules.contract.ts";
 import { slotsAfter } from "./slots.ts";
 import { openSqliteSchedules } from "./sqlite.ts";
 
@@ -43,6 +44,8 @@ function bench() {
   return { deps, clock, store, schedules, launched, end, round, states };
 }
 const every = { workflow: "flow.tsx", pattern: "* * * * *" };
+
+describe("SQLite schedules", () => schedulesContract(() => openSqliteSchedules(openSqlite(":memory:"))));
 
 describe("time zones", () => {
   test("a slot keeps its wall time over a change to daylight saving and back", () => {

@@ -1,7 +1,7 @@
 /** Schedules in a SQLite file. */
-import type { Sql, SqlRow } from "@smooth/platform/ports";
-import type { JsonValue } from "../outputs/json.ts";
-import type { Schedule, ScheduleStore, Slot } from "./port.ts";
+import type { Sql } from "@smooth/platform/ports";
+import { KEPT_SLOTS, type ScheduleStore, type Slot } from "./port.ts";
+import { scheduleOf, slotOf } from "./rows.ts";
 
 const TABLES = `
 CREATE TABLE IF NOT EXISTS _smithers_schedules (
@@ -38,17 +38,7 @@ export function openSqliteSchedules(sql: Sql): ScheduleStore {
         sql.run("DELETE FROM _smithers_slots WHERE schedule_id = ?", [scheduleId]);
         return sql.run("DELETE FROM _smithers_schedules WHERE schedule_id = ?", [scheduleId]).changes === 1;
       }),
-    open: async (scheduleId, slots, seenMs) =>
-      sql.transaction(() => {
-        for (const { slotMs, state, runId } of slots)
-          sql.run("INSERT INTO _smithers_slots VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", [
-            scheduleId,
-            slotMs,
-            state,
-            runId,
-          ]);
-        sql.run("UPDATE _smithers_schedules SET seen_ms = max(seen_ms, ?) WHERE schedule_id = ?", [seenMs, scheduleId]);
-      }),
+    open: async (scheduleId, slots, seenMs) => sql.transaction(() => open(sql, scheduleId, { slots, seenMs })),
     slots: async (scheduleId) =>
       sql.all("SELECT * FROM _smithers_slots WHERE schedule_id = ? ORDER BY slot_ms DESC", [scheduleId]).map(slotOf),
     async settle({ scheduleId, slotMs }, state) {
@@ -58,22 +48,21 @@ export function openSqliteSchedules(sql: Sql): ScheduleStore {
   };
 }
 
-const scheduleOf = (row: SqlRow): Schedule => ({
-  scheduleId: String(row["schedule_id"]),
-  workflow: String(row["workflow"]),
-  pattern: String(row["pattern"]),
-  timezone: String(row["timezone"]),
-  input: JSON.parse(String(row["input"])) as JsonValue,
-  catchUp: String(row["catch_up"]) as Schedule["catchUp"],
-  overlap: String(row["overlap"]) as Schedule["overlap"],
-  paused: row["paused"] === 1,
-  createdAtMs: Number(row["created_at_ms"]),
-  seenMs: Number(row["seen_ms"]),
-});
+function open(sql: Sql, scheduleId: string, { slots, seenMs }: Opened): void {
+  const schedule = sql.get("SELECT seen_ms FROM _smithers_schedules WHERE schedule_id = ?", [scheduleId]);
+  const after = Number(schedule?.["seen_ms"] ?? Infinity);
+  for (const { slotMs, state, runId } of slots.filter((slot) => slot.slotMs > after))
+    sql.run("INSERT INTO _smithers_slots VALUES (?, ?, ?, ?)", [scheduleId, slotMs, state, runId]); // H1
+  sql.run("UPDATE _smithers_schedules SET seen_ms = max(seen_ms, ?) WHERE schedule_id = ?", [seenMs, scheduleId]);
+  sql.run(PRUNE, [scheduleId, KEPT_SLOTS]);
+}
 
-const slotOf = (row: SqlRow): Slot => ({
-  scheduleId: String(row["schedule_id"]),
-  slotMs: Number(row["slot_ms"]),
-  state: String(row["state"]) as Slot["state"],
-  runId: String(row["run_id"]),
-});
+interface Opened {
+  readonly slots: readonly Slot[];
+  readonly seenMs: number;
+}
+
+/** H2 */
+const PRUNE = `DELETE FROM _smithers_slots WHERE schedule_id = ?1 AND state <> 'pending'
+  AND slot_ms < (SELECT min(slot_ms) FROM (SELECT slot_ms FROM _smithers_slots WHERE schedule_id = ?1 ORDER BY slot_ms DESC LIMIT ?2))
+  AND slot_ms IS NOT (SELECT max(slot_ms) FROM _smithers_slots WHERE schedule_id = ?1 AND state = 'launched')`;

@@ -9,6 +9,8 @@ import { z } from "zod";
 import { startPostgres, type Postgres as Server } from "../../../../scripts/postgres.ts";
 import { decodeRow, encodeRow, outputTable } from "../outputs/table.ts";
 import { withBlobsContract } from "../blobs/blobs.contract.ts";
+import { openPostgresSchedules } from "../schedules/postgres.ts";
+import { schedulesContract } from "../schedules/schedules.contract.ts";
 import { NOTHING, type Batch } from "./port.ts";
 import { openPostgresStore } from "./postgres.ts";
 import { runStoreContract } from "./store.contract.ts";
@@ -49,6 +51,7 @@ const openStore = async () => await openPostgresStore((await freshSchema())());
 describe("Postgres store", () => runStoreContract(openStore));
 describe("Postgres store: large payloads", () => withBlobsContract(openStore));
 describe("Postgres store: time travel", () => travelContract(openStore));
+describe("Postgres schedules", () => schedulesContract(async () => openPostgresSchedules((await freshSchema())())));
 
 const OWNER = { host: "h", boot: "b", pid: 1, pidStartedAt: "1" };
 const newRun = (runId: string) => ({ runId, workflow: "w", input: {}, auth: null, owner: OWNER, atMs: 1 });
