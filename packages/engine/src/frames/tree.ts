@@ -73,15 +73,18 @@ const node = (
 
 /** Null when nothing differs. */
 export function diff(before: Tree, after: Tree): Delta | null {
-  const set: [string, TreeNode][] = [];
+  const set = Object.create(null) as Record<string, TreeNode>; // a large object that grows by name is slow with a prototype
+  let changed = 0;
   let kept = 0;
   for (const [id, next] of after) {
     const old = before.get(id);
     if (old) kept += 1;
-    if (!old || !same(old, next)) set.push([id, next]);
+    if (old && same(old, next)) continue;
+    set[id] = next;
+    changed += 1;
   }
   const gone = kept === before.size ? [] : [...before.keys()].filter((id) => !after.has(id));
-  return set.length + gone.length === 0 ? null : { set: Object.fromEntries(set), gone };
+  return changed + gone.length === 0 ? null : { set, gone };
 }
 
 const same = (a: TreeNode, b: TreeNode): boolean => a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3];

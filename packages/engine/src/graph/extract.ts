@@ -161,6 +161,9 @@ function approval(element: HostElement, place: Place, walk: Walk): PlanNode {
   return sequence([node, ...gated]);
 }
 
+const PASSES = atLeast(1);
+const MAX_REACHED = oneOf("return-last", "fail");
+
 function loop(element: HostElement, place: Place, walk: Walk): PlanLoop {
   onlyKnown(element, ["id", "until", "maxIterations", "onMaxReached", "continueAsNewEvery"]);
   const { chain, within, worktree, aspects, path } = place;
@@ -174,8 +177,8 @@ function loop(element: HostElement, place: Place, walk: Walk): PlanLoop {
     loopId,
     iteration: walk.loops.get(loopId) ?? 0,
     until: optional(element, "until", aBoolean) ?? false,
-    maxIterations: optional(element, "maxIterations", atLeast(1)) ?? 5,
-    onMaxReached: optional(element, "onMaxReached", oneOf("return-last", "fail")) ?? "return-last",
+    maxIterations: optional(element, "maxIterations", PASSES) ?? 5,
+    onMaxReached: optional(element, "onMaxReached", MAX_REACHED) ?? "return-last",
     continueEvery: cap(optional(element, "continueAsNewEvery", aNumber)),
     around: chain.map((outer, depth) => {
       const key = loopKey(outer, chain.slice(0, depth), walk.loops);

@@ -38,6 +38,5 @@ export function resolveRef(id: string, chain: LoopChain, loops: LoopIterations):
 }
 
 /** A loop's own key: its id and the iterations of every loop around it. */
-export function loopKey(id: string, chain: LoopChain, loops: LoopIterations): string {
-  return resolveRef("", [...chain, id], loops).nodeId.replace(/^/, id);
-}
+export const loopKey = (id: string, chain: LoopChain, loops: LoopIterations): string =>
+  resolveRef(id, [...chain, id], loops).nodeId;

@@ -11,7 +11,7 @@ export type OutputRef = z.ZodObject | string;
 export interface OutputRegistry {
   readonly tables: readonly OutputTable[];
   /** Throws UNKNOWN_OUTPUT_SCHEMA, which says what is `asking`. */
-  find(ref: unknown, asking?: string): OutputTable;
+  find(ref: unknown, asking?: () => string): OutputTable;
 }
 
 /** A copy of the schema that knows its key: the same schema object may serve several keys. */
@@ -39,7 +39,7 @@ function nameOf(ref: unknown, tables: ReadonlyMap<string, OutputTable>): string 
 
 interface Asked {
   readonly tables: ReadonlyMap<string, OutputTable>;
-  readonly asking: string | undefined;
+  readonly asking: (() => string) | undefined;
 }
 
 function unknown(ref: unknown, { tables, asking }: Asked): never {
@@ -48,6 +48,6 @@ function unknown(ref: unknown, { tables, asking }: Asked): never {
   const known = [...tables.keys()].join(", ");
   throw new SmoothError(
     "UNKNOWN_OUTPUT_SCHEMA",
-    `${asking === undefined ? "" : `${asking}: `}${said} is not one output of this workflow; use outputs.<name> (${known})`,
+    `${asking ? `${asking()}: ` : ""}${said} is not one output of this workflow; use outputs.<name> (${known})`,
   );
 }

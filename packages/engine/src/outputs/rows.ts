@@ -72,8 +72,8 @@ function insertByIteration(list: StoredRow[], stored: StoredRow): void {
 /** Rows say where they come from without letting it leak into spreads and JSON. */
 function frozen(row: Row, { nodeId, iteration }: NodeRef): Row {
   const copy = { ...row };
-  for (const [name, value] of Object.entries({ nodeId, iteration }))
-    if (!(name in copy)) Object.defineProperty(copy, name, { value, enumerable: false });
+  if (!("nodeId" in copy)) Object.defineProperty(copy, "nodeId", { value: nodeId });
+  if (!("iteration" in copy)) Object.defineProperty(copy, "iteration", { value: iteration });
   return deepFreeze(copy);
 }
 

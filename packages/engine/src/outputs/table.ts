@@ -78,15 +78,12 @@ function columnOf(key: string, type: z.ZodType, taken: Set<string>): Column {
 }
 
 export function encodeRow(table: OutputTable, row: Row): SqlValue[] {
-  const known = new Set(table.columns.map((column) => column.key));
-  const extra = Object.entries(row).filter(([key]) => !known.has(key));
-  return table.columns.map((column) =>
-    column === REST
-      ? extra.length > 0
-        ? toJson(Object.fromEntries(extra))
-        : null
-      : encodeCell(column, row[column.key]),
-  );
+  return table.columns.map((column) => (column === REST ? restOf(table, row) : encodeCell(column, row[column.key])));
+}
+
+function restOf({ columns }: OutputTable, row: Row): string | null {
+  const extra = Object.keys(row).filter((key) => !columns.some((column) => column.key === key));
+  return extra.length > 0 ? toJson(Object.fromEntries(extra.map((key) => [key, row[key]]))) : null;
 }
 
 function encodeCell(column: Column, value: unknown): SqlValue {

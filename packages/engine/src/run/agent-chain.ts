@@ -26,6 +26,7 @@ export class AgentChains {
 
   /** B2, passing over those whose quota is used up. Null: the body is no agent's. */
   next(leaf: TaskLeaf): AgentLike | null {
+    if (leaf.body.mode !== "agent") return null;
     const { clock, state } = this.#in;
     const usable = this.#usable(leaf);
     const first = triesOf(state.nodes.get(leaf.key)).failures % usable.length;

@@ -12,11 +12,12 @@ import { recall, type Recalled, type RecallNote } from "../memory/recall.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import type { Heartbeat, RunStore } from "../store/port.ts";
-import { askFrom } from "./waits/ask.ts";
+import { askFrom, type AskPorts } from "./waits/ask.ts";
 import type { AttemptOutcome, Failure } from "../task/attempt.ts";
 import type { FilesInput } from "../task/around-files.ts";
 import type { Sandboxes } from "../task/sandboxes.ts";
 import { AgentWords } from "../task/agent-words.ts";
+import { Stop } from "../task/stop.ts";
 import type { AgentLike } from "../task/body.ts";
 import { openToolLog, repeatWarning, type AroundBody, type ToolLog } from "../task/tool-log.ts";
 import { peekText } from "../task/peek.ts";
@@ -62,7 +63,7 @@ export interface BodiesInput {
 export interface Body {
   readonly leaf: TaskLeaf;
   readonly attempt: number;
-  readonly abort: AbortController;
+  readonly stop: Stop;
   readonly agent: AgentLike | null;
   readonly startedAtMs: number;
 }
@@ -94,6 +95,7 @@ export class Bodies {
   readonly #beats: Heartbeats;
   readonly #notes: Notes;
   readonly #place: WorkplaceInput;
+  readonly #asking: AskPorts;
   /** Bodies whose session a person takes over, and how many tools each body has at work. */
   readonly #leaving = new Set<Body>();
   readonly #calling = new WeakMap<Body, number>();
@@ -107,6 +109,7 @@ export class Bodies {
     this.#beats = new Heartbeats(input.heartbeats, bell, over);
     this.#notes = new Notes(bell);
     this.#place = { ...input, note: this.#notes.add };
+    this.#asking = { ...input, note: this.#notes.tell };
   }
 
   get size(): number {
@@ -118,15 +121,15 @@ export class Bodies {
   }
 
   abort(reason: unknown): void {
-    for (const { abort } of this.#live.values()) abort.abort(reason);
+    for (const { stop } of this.#live.values()) stop.abort(reason);
   }
 
   /** Stops some; those that do not notice count as ended after the drain time. */
   giveUp(given: (leaf: TaskLeaf) => boolean, because: () => SmoothError): void {
     for (const body of this.#live.values()) {
-      if (!given(body.leaf) || body.abort.signal.aborted) continue;
+      if (!given(body.leaf) || body.stop.aborted) continue;
       const reason = because();
-      body.abort.abort(reason);
+      body.stop.abort(reason);
       this.#bell.after(DRAIN_MS, this.#over, () => this.#end(body, gaveUp(reason)));
     }
   }
@@ -140,9 +143,9 @@ export class Bodies {
   launch(leaf: TaskLeaf, attempt: number, workflow: string): void {
     const { runId, clock, rows, agents, state, cache, around, subflows } = this.#in;
     const agent = agents.next(leaf);
-    const body: Body = { leaf, attempt, agent, abort: new AbortController(), startedAtMs: clock.now() };
+    const body: Body = { leaf, attempt, agent, stop: new Stop(), startedAtMs: clock.now() };
     this.#live.set(leaf.key, body);
-    const words = this.#words(body);
+    let words: AgentWords | undefined;
     void runInPlace(this.#place, {
       leaf,
       attempt,
@@ -151,11 +154,12 @@ export class Bodies {
       clock,
       cache,
       deps: Object.fromEntries(leaf.deps.map((dep) => [dep.name, rows.get(dep.output.name, dep.key)])),
-      signal: body.abort.signal,
+      worktree: null,
+      stop: body.stop,
       lastHeartbeat: this.#beats.last(leaf.key),
       onHeartbeat: (payload) => this.#beats.keep(leaf.key, payload),
-      ask: askFrom({ ...this.#in, note: this.#notes.tell }, leaf),
-      onWords: (stream, text) => words.say(stream, text),
+      ask: askFrom(this.#asking, leaf),
+      onWords: (stream, text) => (words ??= this.#words(body)).say(stream, text),
       onUsage: (usage) => this.#notes.tell(usageEvent(body, usage)),
       recall: (prompt) => this.#recall(body, prompt, workflow),
       around,
@@ -167,7 +171,7 @@ export class Bodies {
       session: state.hijacks.get(leaf.key)?.session ?? null,
       onSession: (session) => this.#session(body, session),
     }).then((outcome) => {
-      words.flush();
+      words?.flush();
       this.#end(body, outcome);
       this.#bell.ring();
     });

@@ -17,12 +17,12 @@ export interface WorkplaceInput {
 }
 
 /** A worktree that cannot be opened is the attempt's failure. Never rejects. */
-export async function runInPlace(
-  place: WorkplaceInput,
-  attempt: Omit<AttemptInput, "worktree">,
-): Promise<AttemptOutcome> {
+export function runInPlace(place: WorkplaceInput, attempt: AttemptInput): Promise<AttemptOutcome> {
   const spec = attempt.leaf.worktree;
-  if (!spec) return amidFiles(place, { ...attempt, worktree: null });
+  return spec ? inWorktree(place, attempt, spec) : amidFiles(place, attempt);
+}
+
+async function inWorktree(place: WorkplaceInput, attempt: AttemptInput, spec: WorktreeSpec): Promise<AttemptOutcome> {
   try {
     const path = await opened(place, spec);
     return await amidFiles(place, { ...attempt, worktree: { id: spec.id, branch: spec.branch, path } });
@@ -41,8 +41,8 @@ async function opened({ worktrees, runId }: WorkplaceInput, spec: WorktreeSpec):
 
 function amidFiles({ files, log, note }: WorkplaceInput, input: AttemptInput): Promise<AttemptOutcome> {
   const { leaf, attempt } = input;
-  const ref = { nodeId: leaf.nodeId, iteration: leaf.iteration, attempt };
   const root = input.worktree?.path ?? files?.root;
-  const edits = leaf.body.mode === "agent" && files && root ? { ...files, root } : null; // a name costs about what ten compute steps do
-  return aroundFiles(edits, { ref, log, note }, () => runAttempt(input));
+  if (leaf.body.mode !== "agent" || !files || !root) return runAttempt(input); // a name costs about what ten compute steps do
+  const ref = { nodeId: leaf.nodeId, iteration: leaf.iteration, attempt };
+  return aroundFiles({ ...files, root }, { ref, log, note }, () => runAttempt(input));
 }

@@ -15,8 +15,7 @@ interface Notes {
   readonly log: Log;
 }
 
-export async function aroundFiles<T>(files: FilesInput | null, notes: Notes, body: () => Promise<T>): Promise<T> {
-  if (!files) return body();
+export async function aroundFiles<T>(files: FilesInput, notes: Notes, body: () => Promise<T>): Promise<T> {
   await name(files, notes, "start");
   try {
     return await body();

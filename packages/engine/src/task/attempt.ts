@@ -21,6 +21,7 @@ import type { SandboxBundle } from "./sandboxes.ts";
 import type { WordStream } from "./agent-words.ts";
 import type { AgentLike, Question, TaskContext, TaskWorktree } from "./body.ts";
 import { describe, peek } from "./peek.ts";
+import type { Stop } from "./stop.ts";
 import type { AroundBody, ToolLog } from "./tool-log.ts";
 import { runAgent } from "./run-agent.ts";
 import type { TokenUsage } from "./usage.ts";
@@ -59,7 +60,8 @@ export interface AttemptInput {
   /** Rows for a function child with `deps`, by name. */
   readonly deps: Readonly<Record<string, unknown>>;
   readonly lastHeartbeat: JsonValue | null;
-  readonly signal: AbortSignal;
+  /** Aborted from outside, by a deadline, or because the attempt is over. */
+  readonly stop: Stop;
   readonly clock: Clock;
   readonly onHeartbeat: (payload: JsonValue) => void;
   readonly onUsage: (usage: TokenUsage) => void;
@@ -83,39 +85,35 @@ export interface AttemptInput {
 
 type Done = Omit<Success, "kind">;
 
+/** What its deadlines watch, and the one that was missed. */
+interface Pulse {
+  beats: number;
+  asking: number;
+  missed: SmoothError | undefined;
+}
+
 export async function runAttempt(input: AttemptInput): Promise<AttemptOutcome> {
-  const stop = new AbortController();
-  const onAbort = (): void => stop.abort(input.signal.reason);
-  input.signal.addEventListener("abort", onAbort, { once: true });
-  if (input.signal.aborted) onAbort();
-  const pulse = { beats: 0, asking: 0 };
+  const { leaf, stop } = input;
+  const pulse: Pulse = { beats: 0, asking: 0, missed: undefined };
   try {
-    const body = runBody({ ...input, onWords: heard(input, stop.signal, pulse) }, contextOf(input, stop, pulse));
+    const body = runBody(input, { bare: bareContext(input, pulse), say: heard(input, pulse) });
     const done =
-      input.leaf.timeoutMs === null && input.leaf.heartbeatTimeoutMs === null && sloMs(input.leaf) === null
+      leaf.timeoutMs === null && leaf.heartbeatTimeoutMs === null && sloMs(leaf) === null
         ? await body
-        : await Promise.race([body, ...deadlines(input, stop, pulse)]);
+        : await Promise.race([body, ...deadlines(input, pulse)]);
     return { kind: "ok", ...done };
   } catch (error) {
-    const stopped = NoRow.outcomeOf(error);
-    if (stopped) return stopped;
-    return failure(
-      stop.signal.aborted && stop.signal.reason instanceof SmoothError && !input.signal.aborted
-        ? stop.signal.reason
-        : error,
-      input,
-    );
+    return NoRow.outcomeOf(error) ?? failure(pulse.missed ?? error, input);
   } finally {
-    input.signal.removeEventListener("abort", onAbort);
     stop.abort(ENDED);
   }
 }
 
 /** Words are proof of life; after the end nobody listens. */
 const heard =
-  ({ onWords }: AttemptInput, signal: AbortSignal, pulse: { beats: number }): AttemptInput["onWords"] =>
+  ({ onWords, stop }: AttemptInput, pulse: Pulse): AttemptInput["onWords"] =>
   (stream, text) => {
-    if (signal.aborted) return;
+    if (stop.aborted) return;
     pulse.beats += 1;
     onWords(stream, text);
   };
@@ -132,37 +130,59 @@ function checkDeps({ leaf, deps }: AttemptInput): void {
     );
 }
 
-async function runBody(input: AttemptInput, context: TaskContext): Promise<Done> {
+/** What the body of one attempt is given. The signal is added where somebody may look at it: it is made on demand (stop.ts). */
+interface Given {
+  readonly bare: Omit<TaskContext, "signal">;
+  readonly say: AttemptInput["onWords"];
+}
+
+async function runBody(input: AttemptInput, given: Given): Promise<Done> {
   const { leaf, cache, deps } = input;
   checkDeps(input);
   const { recorded } = input.sandbox;
   if (leaf.body.mode === "sandbox" && recorded)
     return { row: await written(recorded, input), prompt: null, cached: null }; // Q2, Q3
-  const prompt = promptOf(input, context);
+  const prompt = promptOf(input, given);
   if (leaf.cache === null || leaf.body.mode === "static")
-    return { row: await freshRow(input, context, prompt), prompt, cached: null };
+    return { row: await freshRow(input, given, prompt), prompt, cached: null };
   const kept = await lookUp(leaf, leaf.cache, { ...cache, deps, prompt });
   if (kept.kind === "hit") return { row: kept.row, prompt, cached: "hit" };
-  return { row: await freshRow(input, context, prompt), prompt, cached: { key: kept.key } };
+  return { row: await freshRow(input, given, prompt), prompt, cached: { key: kept.key } };
 }
 
-async function freshRow(input: AttemptInput, context: TaskContext, prompt: string | null): Promise<Row> {
-  const { leaf, deps, toolLog, around } = input;
+async function freshRow(input: AttemptInput, given: Given, prompt: string | null): Promise<Row> {
+  const { leaf, toolLog, around, stop } = input;
   const { body, output, allowTools } = leaf;
-  const scope = { ...context, allowTools, toolLog };
+  const scope = {
+    ...given.bare,
+    allowTools,
+    toolLog,
+    get signal() {
+      return stop.signal;
+    },
+  };
   switch (body.mode) {
     case "static":
       return parseRow(output.schema, body.value);
     case "compute":
-      return parseRow(output.schema, await around(scope, async () => body.fn({ ...context, ...deps } as never)));
+      return parseRow(output.schema, await around(scope, async () => body.fn(withDeps(input, given) as never)));
     case "subflow":
-      return parseRow(output.schema, await subflowValue(body, input, context.signal));
+      return parseRow(output.schema, await subflowValue(body, input, stop.signal));
     case "sandbox":
-      return sandboxRow(body, input, context);
+      return sandboxRow(body, input, given);
     case "agent":
-      return around(scope, () => agentRow(input, context, prompt ?? ""));
+      return around(scope, () => agentRow(input, given, prompt ?? ""));
   }
 }
+
+/** What a function child is called with. */
+const withDeps = ({ deps, stop }: AttemptInput, { bare }: Given) => ({
+  ...bare,
+  get signal() {
+    return stop.signal;
+  },
+  ...deps,
+});
 
 /** How a body that is a run, or a sandbox, says that it has no row. */
 class NoRow extends Error {
@@ -184,20 +204,21 @@ async function subflowValue(body: SubflowBody, input: AttemptInput, signal: Abor
 }
 
 /** Q1. A row that does not fit is told before anybody is asked about the files. */
-async function sandboxRow({ spec }: SandboxBody, input: AttemptInput, context: TaskContext): Promise<Row> {
-  const { leaf, sandbox, onHeartbeat, onWords } = input;
+async function sandboxRow({ spec }: SandboxBody, input: AttemptInput, { bare, say }: Given): Promise<Row> {
+  const { leaf, sandbox, onHeartbeat, stop } = input;
   const bundle = await needed(sandbox.sandboxes, leaf).run({
-    ...context,
+    ...bare,
+    signal: stop.signal,
     spec,
     output: leaf.output.name,
     timeoutMs: leaf.timeoutMs,
     around: sandbox.around,
-    beat: context.heartbeat,
-    say: onWords,
+    beat: bare.heartbeat,
+    say,
     note: sandbox.note,
   });
   const row = await parseRow(leaf.output.schema, bundle.output);
-  context.signal.throwIfAborted();
+  stop.signal.throwIfAborted();
   if (bundle.files.length === 0) return row;
   onHeartbeat(recordable(row, bundle));
   throw new NoRow({ kind: "bundled", bundle, review: spec.review });
@@ -209,21 +230,23 @@ async function written({ row, files }: RecordedBundle, { leaf, sandbox, worktree
   return rowFromJson(row);
 }
 
-async function agentRow(input: AttemptInput, context: TaskContext, prompt: string): Promise<Row> {
-  const { leaf, agent, onUsage, onWords, clock, warning } = input;
+async function agentRow(input: AttemptInput, { bare, say }: Given, prompt: string): Promise<Row> {
+  const { leaf, agent, onUsage, clock, warning, stop } = input;
   if (!agent) throw new SmoothError("AGENT_CONFIG_INVALID", `no agent of task ${leaf.id} is usable any more`);
   const recalled = await input.recall(prompt);
   const { session, onSession: reportSession } = input;
   const asked = { ...recalled, prompt: warning + recalled.prompt, allowTools: leaf.allowTools, session, reportSession };
-  const ports = { onUsage, onWords, nowMs: () => clock.now() };
+  const ports = { onUsage, onWords: say, nowMs: () => clock.now() };
+  const context = { ...bare, signal: stop.signal };
   return (await runAgent({ agent, schema: leaf.output.schema, ...asked, ...ports }, context)) as Row;
 }
 
 /** null for tasks without an agent. */
-function promptOf({ leaf, deps }: AttemptInput, context: TaskContext): string | null {
+function promptOf(input: AttemptInput, given: Given): string | null {
+  const { leaf } = input;
   if (leaf.body.mode !== "agent") return null;
   const { prompt } = leaf.body;
-  const text: unknown = typeof prompt === "function" ? prompt({ ...context, ...deps } as never) : prompt;
+  const text: unknown = typeof prompt === "function" ? prompt(withDeps(input, given) as never) : prompt;
   if (typeof text === "string") return text;
   if (React.isValidElement(text)) return elementText(withSchema(text, leaf.output.schema));
   throw new SmoothError("INVALID_INPUT", `the function child of task ${leaf.id} must return the prompt as text`);
@@ -252,11 +275,8 @@ export function staticRow(leaf: TaskLeaf, value: unknown): Row | undefined {
   }
 }
 
-function contextOf(
-  { leaf, attempt, runId, worktree, lastHeartbeat, onHeartbeat, ask }: AttemptInput,
-  stop: AbortController,
-  pulse: { beats: number; asking: number },
-): TaskContext {
+function bareContext(input: AttemptInput, pulse: Pulse): Given["bare"] {
+  const { leaf, attempt, runId, worktree, lastHeartbeat, onHeartbeat, ask, stop } = input;
   const { nodeId, iteration } = leaf;
   return {
     runId,
@@ -265,10 +285,9 @@ function contextOf(
     attempt,
     idempotencyKey: `${runId}:${leaf.key}`,
     worktree,
-    signal: stop.signal,
     lastHeartbeat,
     heartbeat(payload = null) {
-      if (stop.signal.aborted) return;
+      if (stop.aborted) return;
       pulse.beats += 1;
       onHeartbeat(checkedHeartbeat(payload, nodeId));
     },
@@ -315,13 +334,10 @@ const sloMs = ({ aspects }: TaskLeaf): number | null =>
   aspects?.latency?.onExceeded === "fail" ? aspects.latency.perTask : null;
 
 /** T1. Promises that only ever reject. */
-function deadlines(
-  { leaf, clock }: AttemptInput,
-  stop: AbortController,
-  pulse: { beats: number; asking: number },
-): Promise<never>[] {
+function deadlines({ leaf, clock, stop }: AttemptInput, pulse: Pulse): Promise<never>[] {
   const { timeoutMs, heartbeatTimeoutMs, id } = leaf;
   const fail = (error: SmoothError): never => {
+    if (!stop.aborted) pulse.missed = error;
     stop.abort(error);
     throw error;
   };

@@ -36,7 +36,7 @@ export const COMMON_PROPS = [...PLACE_PROPS, "output", "outputSchema", "continue
 
 /** A leaf that records a row. */
 export function readCommon(element: HostElement, scope: LeafScope): LeafBase & { readonly output: OutputTable } {
-  const output = scope.registry.find(element.props["output"], `${elementName(element)} prop \`output\``);
+  const output = scope.registry.find(element.props["output"], () => `${elementName(element)} prop \`output\``);
   const own = element.props["outputSchema"];
   return {
     ...readPlace(element, scope),

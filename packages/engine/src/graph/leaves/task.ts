@@ -49,7 +49,7 @@ export function readTask(element: HostElement, scope: LeafScope): DraftLeaf {
   const needs = aliases(element);
   const deps = Object.entries(optional(element, "deps", aRecord) ?? {}).map(([name, ref]) => {
     const id = needs[name] ?? name;
-    return { name, key: id, output: scope.registry.find(ref, `${elementName(element)} prop \`deps.${name}\``) };
+    return { name, key: id, output: scope.registry.find(ref, () => `${elementName(element)} prop \`deps.${name}\``) };
   });
   const body = readBody(element);
   const leaf: TaskLeaf = {
@@ -70,9 +70,11 @@ export function readTask(element: HostElement, scope: LeafScope): DraftLeaf {
   return { ...leaf, edges: [...edgesOf(element, needs), ...deps.map((dep) => dep.key)] };
 }
 
+const RETRIES = atLeast(0);
+
 export function readRetry(element: HostElement, absent: RetryPolicy = DEFAULT_RETRY): RetryPolicy {
   const policy = readPolicy(element);
-  const given = optional(element, "retries", atLeast(0));
+  const given = optional(element, "retries", RETRIES);
   const retries = optional(element, "noRetry", aBoolean) === true ? 0 : given;
   // An explicit policy means its delays; jitter is then only what it asks for.
   return {
@@ -128,6 +130,8 @@ function readGate(element: HostElement): Pick<TaskLeaf, "needsApproval" | "async
   return { needsApproval, async };
 }
 
+const HIJACK_EXIT = oneOf("complete", "reopen");
+
 /** Before its first attempt a task is taken over to be completed; out of the middle of its work, to be helped. */
 function readHijack(element: HostElement, body: TaskBody): Pick<TaskLeaf, "hijack" | "onHijackExit"> {
   const hijack = optional(element, "hijack", aBoolean) ?? false;
@@ -138,7 +142,7 @@ function readHijack(element: HostElement, body: TaskBody): Pick<TaskLeaf, "hijac
       details: { nodeId },
     });
   }
-  const onHijackExit = optional(element, "onHijackExit", oneOf("complete", "reopen"));
+  const onHijackExit = optional(element, "onHijackExit", HIJACK_EXIT);
   return { hijack, onHijackExit: onHijackExit ?? (hijack ? "complete" : "reopen") };
 }
 
