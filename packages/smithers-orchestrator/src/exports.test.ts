@@ -18,7 +18,7 @@ defineTool edit errorToJson faithfulnessScorer getSmithersErrorDefinition getSmi
 isSmithersError knownSmithersErrorCodes latencyScorer listOperations llmJudge markdownComponents mdxPlugin namespaceToString
 parseNamespace read relevancyScorer renderFrame renderMdx runWorkflow schemaAdherenceScorer tools toxicityScorer useCtx write
 zodSchemaToJsonExample Aspects HumanTask Runbook Sandbox Subflow Worktree runJj getJjPointer revertToJjPointer isJjRepo workspaceAdd workspaceList
-workspaceClose revertToAttempt`
+workspaceClose revertToAttempt Gateway startServer`
   .trim()
   .split(/\s+/);
 

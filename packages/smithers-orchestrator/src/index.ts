@@ -123,6 +123,7 @@ export {
   type OpenApiSpec,
   type OpenApiToolsOptions,
 } from "./openapi.ts";
+export { Gateway, type GatewayAuthConfig, type GatewayOptions, type GatewayTokenGrant } from "./gateway.ts";
 export { startServer, type ServerOptions } from "./server.ts";
 export { mdxPlugin } from "./mdx-plugin.ts";
 export type { AgentLike } from "@smooth/engine/task";

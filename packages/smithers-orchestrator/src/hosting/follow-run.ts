@@ -45,3 +45,11 @@ export async function* followRun(
     await clock.sleep(POLL_MS, signal).catch(() => undefined);
   }
 }
+
+/** How many there are so far. Throws RUN_NOT_FOUND. */
+export async function countEvents(store: RunStore, runId: string): Promise<number> {
+  const names = new SmithersEvents();
+  const events = await store.events(runId, 0);
+  if (events.length === 0) throw new SmoothError("RUN_NOT_FOUND", `no run ${runId}`, { details: { runId } });
+  return events.reduce((count, event) => count + names.translate(event).length, 0);
+}

@@ -1,6 +1,7 @@
 /** What every HTTP face of runs shares: who may come in, how much they may send, and how a refusal looks.
  *  W1. Only /health is answered without the token; tokens are compared in constant time.
- *  W2. A refusal is `{ error: { code, message, details? } }` with a 4xx; only our own failures are 5xx, and they tell nothing more. */
+ *  W2. A refusal is `{ error: { code, message, details? } }` with a 4xx; only our own failures are 5xx, and they tell nothing more.
+ *  W3. Where no token is asked for, no web page is answered: a browser says on whose behalf it asks. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { ERRORS, toSmoothError } from "@smooth/protocol/errors";
 import { Hono, type Context, type MiddlewareHandler } from "hono";
@@ -44,7 +45,7 @@ function refusalOf(thrown: unknown, c: Context): Response {
 }
 
 export interface AppOptions {
-  /** Undefined: nobody is asked. */
+  /** Undefined: nobody is asked for one. */
   readonly authToken: string | undefined;
   readonly maxBodyBytes: number;
 }
@@ -59,7 +60,7 @@ export function createApp({ authToken, maxBodyBytes }: AppOptions): Hono {
     c.header("cache-control", "no-store");
   });
   app.get("/health", (c) => c.json({ ok: true }));
-  if (authToken !== undefined) app.use(tokenNeeded(authToken));
+  app.use(authToken === undefined ? noWebPage : tokenNeeded(authToken));
   app.use(
     bodyLimit({
       maxSize: maxBodyBytes,
@@ -79,7 +80,13 @@ const tokenNeeded =
     return next();
   };
 
-const credentialOf = (headers: Headers): string | undefined =>
+/** W3 */
+const noWebPage: MiddlewareHandler = async (c, next) =>
+  c.req.header("origin") === undefined
+    ? next()
+    : refuse(c, "UNAUTHORIZED", "a web page is answered only where an authToken is set");
+
+export const credentialOf = (headers: Headers): string | undefined =>
   /^Bearer (.+)$/i.exec(headers.get("authorization") ?? "")?.[1] ?? headers.get("x-smithers-key") ?? undefined;
 
 /** W1 */

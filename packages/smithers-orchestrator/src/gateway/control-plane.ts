@@ -1,0 +1,147 @@
+/** The Gateway at work: HTTP requests and sockets in, events out, crons fired.
+ *  P1. A cron that a workflow was registered with is one row, however often the process is started.
+ *  P2. What was told is in the store before anybody hears of it. */
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { Duplex } from "node:stream";
+import { createSchedule, deleteSchedule, fireSchedules } from "@smooth/engine/schedules";
+import { openSqliteSchedules } from "@smooth/engine/schedules/sqlite";
+import type { WorkflowDefinition } from "@smooth/engine/workflow";
+import type { Clock } from "@smooth/platform/ports";
+import { getRequestListener } from "@hono/node-server";
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { WebSocketServer } from "ws";
+import type { z } from "zod";
+import { credentialOf } from "../hosting/http.ts";
+import { RunHost } from "../hosting/run-host.ts";
+import { authenticate, type AuthConfig, type Caller } from "./auth.ts";
+import { Connection } from "./connection.ts";
+import { HTTP_STATUS, RequestFrame } from "./contract.ts";
+import { answer, failed } from "./dispatch.ts";
+import { authOf, handlersOf, type ControlPlane, type Handlers } from "./handlers.ts";
+
+export interface PlaneOptions {
+  readonly rootDir: string;
+  readonly auth: z.output<typeof AuthConfig> | undefined;
+  readonly protocol: number;
+  readonly heartbeatMs: number;
+  readonly maxBodyBytes: number;
+  readonly maxPayload: number;
+  readonly maxConnections: number;
+  readonly headersTimeout: number;
+  readonly requestTimeout: number;
+}
+
+export interface Registered {
+  readonly workflow: WorkflowDefinition;
+  readonly schedule: string | undefined;
+}
+
+export interface OpenPlane extends AsyncDisposable {
+  readonly server: Server;
+}
+
+const CRON: Caller = { userId: "cron:gateway", role: "system", scopes: ["*"] };
+
+export async function openControlPlane(
+  options: PlaneOptions,
+  registered: ReadonlyMap<string, Registered>,
+): Promise<OpenPlane> {
+  const workflows = new Map([...registered].map(([name, { workflow }]) => [name, workflow]));
+  const connections = new Set<Connection>();
+  const runs = new RunHost({
+    rootDir: options.rootDir,
+    find: async (name) => workflows.get(name) ?? null,
+    onEvent: (event) => connections.forEach((connection) => connection.hear(event)), // P2
+    alsoDo: (host) => fire(host),
+  });
+  const schedules = openSqliteSchedules(runs.workspace.sql);
+  const fire = ({ store, clock }: RunHost): Promise<void> =>
+    fireSchedules({
+      schedules,
+      store,
+      clock,
+      log: runs.workspace.deps.log,
+      launch: ({ workflow, input }, runId) => runs.launch({ workflow, input, runId, auth: authOf(CRON, clock.now()) }),
+    });
+  const plane: ControlPlane = { runs, schedules, workflows };
+  await keepCrons(plane, registered).catch(async (error: unknown) => {
+    await runs[Symbol.asyncDispose]();
+    throw error;
+  });
+  const handlers = handlersOf(plane);
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: options.maxPayload });
+  const server = httpServer(options, handlers);
+  let stateVersion = 0;
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (sockets.clients.size >= options.maxConnections)
+      return void socket.end("HTTP/1.1 503 Service Unavailable\r\n\r\n");
+    const headers = headersOf(request);
+    return sockets.handleUpgrade(request, socket, head, (ws) => {
+      const identify = (token: string | undefined): Promise<Caller | null> =>
+        authenticate(options.auth, { token: token ?? credentialOf(headers), headers });
+      const shared = { runs, handlers, clock: runs.clock, identify, nextStateVersion: () => (stateVersion += 1) };
+      const connection = new Connection(ws, {
+        ...shared,
+        heartbeatMs: options.heartbeatMs,
+        protocol: options.protocol,
+      });
+      connections.add(connection);
+      ws.once("close", () => connections.delete(connection));
+    });
+  });
+  return {
+    server,
+    async [Symbol.asyncDispose]() {
+      for (const ws of sockets.clients) ws.close(1001, "the gateway stops");
+      await new Promise<void>((done) => {
+        server.close(() => done());
+        server.closeAllConnections();
+      });
+      await runs[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** P1: an edited pattern takes the row's place. */
+async function keepCrons(
+  { runs, schedules }: ControlPlane,
+  registered: ReadonlyMap<string, Registered>,
+): Promise<void> {
+  const clock: Clock = runs.clock;
+  const there = new Map((await schedules.list()).map((one) => [one.scheduleId, one]));
+  for (const [name, { schedule: pattern }] of registered) {
+    const cronId = `gateway:${name}`;
+    const old = there.get(cronId);
+    if (old && old.pattern !== pattern) await deleteSchedule(schedules, cronId);
+    if (pattern !== undefined && old?.pattern !== pattern)
+      await createSchedule({ schedules, clock, ids: { next: () => cronId } }, { workflow: name, pattern });
+  }
+}
+
+const headersOf = ({ headers }: IncomingMessage): Headers =>
+  new Headers(Object.entries(headers).flatMap(([name, value]) => (typeof value === "string" ? [[name, value]] : [])));
+
+function httpServer(options: PlaneOptions, handlers: Handlers): Server {
+  const { headersTimeout, requestTimeout, maxBodyBytes } = options;
+  const app = new Hono();
+  app.get("/health", (c) => c.json({ ok: true }));
+  app.use(
+    bodyLimit({
+      maxSize: maxBodyBytes,
+      onError: (c) => c.json(failed("", { code: "PayloadTooLarge", message: `over ${maxBodyBytes} bytes` }), 413),
+    }),
+  );
+  app.post("/rpc", async (c) => {
+    const { headers } = c.req.raw;
+    const caller = await authenticate(options.auth, { token: credentialOf(headers), headers });
+    if (!caller) return c.json(failed("", { code: "Unauthorized", message: "no such token" }), 401);
+    const frame = RequestFrame.safeParse(await c.req.json().catch(() => undefined));
+    if (!frame.success)
+      return c.json(failed("", { code: "InvalidRequest", message: "send { id, method, params } as JSON" }), 400);
+    const reply = await answer(handlers, frame.data, caller);
+    return c.json(reply, reply.ok ? 200 : HTTP_STATUS[reply.error.code]);
+  });
+  const connectionsCheckingInterval = Math.min(1_000, headersTimeout, requestTimeout);
+  return createServer({ headersTimeout, requestTimeout, connectionsCheckingInterval }, getRequestListener(app.fetch));
+}
