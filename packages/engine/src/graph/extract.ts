@@ -6,7 +6,7 @@ import type { HostElement, HostNode } from "../render/renderer.ts";
 import { loopKey, resolveRef, stateKey } from "./identity.ts";
 import { readAspects } from "./aspects.ts";
 import { readApproval } from "./leaves/approval.ts";
-import type { DraftLeaf } from "./leaves/common.ts";
+import type { DraftLeaf, LeafScope } from "./leaves/common.ts";
 import { readHuman } from "./leaves/human.ts";
 import { readSandbox } from "./leaves/sandbox.ts";
 import { readSignal } from "./leaves/signal.ts";
@@ -48,10 +48,10 @@ export function extract(input: ExtractInput): Plan {
   const tree = sequence(
     children(root.children, { chain: [], within: null, worktree: null, aspects: null, path: "" }, walk),
   );
-  resolveEdges(walk);
+  const linked = resolveEdges(walk);
   return {
     name: optional(root, "name", aString) ?? "workflow",
-    root: swapLeaves(tree, walk.leaves),
+    root: linked ? swapLeaves(tree, walk.leaves) : tree,
     leaves: walk.leaves,
     chains: walk.chains,
     handles: walk.handles,
@@ -78,19 +78,19 @@ function children(nodes: readonly HostNode[], place: Place, walk: Walk): PlanNod
 function read(element: HostElement, place: Place, walk: Walk): PlanNode {
   switch (element.tag) {
     case HOST.task:
-      return leaf(readTask(element, { ...walk, ...place }), walk);
+      return leaf(readTask(element, scopeOf(place, walk)), walk);
     case HOST.subflow:
-      return leaf(readSubflow(element, { ...walk, ...place }), walk);
+      return leaf(readSubflow(element, scopeOf(place, walk)), walk);
     case HOST.sandbox:
-      return leaf(readSandbox(element, { ...walk, ...place }), walk);
+      return leaf(readSandbox(element, scopeOf(place, walk)), walk);
     case HOST.approval:
       return approval(element, place, walk);
     case HOST.humanTask:
-      return leaf(readHuman(element, { ...walk, ...place }), walk);
+      return leaf(readHuman(element, scopeOf(place, walk)), walk);
     case HOST.waitForEvent:
-      return leaf(readSignal(element, { ...walk, ...place }), walk);
+      return leaf(readSignal(element, scopeOf(place, walk)), walk);
     case HOST.timer:
-      return leaf(readTimer(element, { ...walk, ...place }), walk);
+      return leaf(readTimer(element, scopeOf(place, walk)), walk);
     case HOST.sequence:
     case HOST.branch:
       onlyKnown(element, []);
@@ -139,26 +139,35 @@ function cap(given: number | undefined): number {
 /** A queue is never unbounded: one lane unless asked for more. */
 const lanes = (given = 1): number => (given >= 1 ? Math.floor(given) : 1);
 
-function leaf(draft: DraftLeaf, walk: Walk): PlanNode {
-  unique(draft.id, draft.chain, walk);
+const scopeOf = ({ chain, within, worktree, aspects }: Place, { registry, loops }: Walk): LeafScope => ({
+  registry,
+  chain,
+  within,
+  worktree,
+  aspects,
+  loops,
+});
+
+function leaf(draft: DraftLeaf, walk: Walk): PlanLeaf {
+  const { id, chain, key } = draft.leaf;
+  unique(id, chain, walk);
   walk.drafts.push(draft);
-  walk.leaves.set(draft.key, draft);
-  return draft;
+  walk.leaves.set(key, draft.leaf);
+  return draft.leaf;
 }
 
 /** Children of an Approval come after it. */
 function approval(element: HostElement, place: Place, walk: Walk): PlanNode {
-  const gate = readApproval(element, { ...walk, ...place });
-  const node = leaf(gate, walk);
-  if (element.children.length === 0) return node;
+  const gate = leaf(readApproval(element, scopeOf(place, walk)), walk);
+  if (element.children.length === 0) return gate;
   const before = walk.drafts.length;
   const gated = children(element.children, place, walk);
   walk.drafts.splice(
     before,
     Infinity,
-    ...walk.drafts.slice(before).map((draft) => ({ ...draft, edges: [...draft.edges, gate.id] })),
+    ...walk.drafts.slice(before).map((draft) => ({ leaf: draft.leaf, edges: [...draft.edges, gate.id] })),
   );
-  return sequence([node, ...gated]);
+  return sequence([gate, ...gated]);
 }
 
 const PASSES = atLeast(1);
@@ -202,11 +211,12 @@ function worktree(element: HostElement, place: Place, walk: Walk): PlanGroup {
   return group("parallel", Infinity, members);
 }
 
-/** Local ids in edges and deps become state keys, at the iterations their loops have now. */
-function resolveEdges(walk: Walk): void {
+/** Local ids in edges and deps become state keys, at the iterations their loops have now. False: no leaf has any. */
+function resolveEdges(walk: Walk): boolean {
   const keyOf = (id: string): string =>
     stateKey(resolveRef(id, walk.chains.get(id) ?? walk.known.get(id) ?? [], walk.loops));
-  for (const { edges, ...draft } of walk.drafts) {
+  const dependent = walk.drafts.filter(({ edges }) => edges.length > 0); // a dep is an edge, too
+  for (const { leaf: draft, edges } of dependent) {
     const after = [...new Set(edges.map(keyOf))];
     const resolved: PlanLeaf =
       draft.type === "task"
@@ -214,6 +224,7 @@ function resolveEdges(walk: Walk): void {
         : { ...draft, after };
     walk.leaves.set(draft.key, resolved);
   }
+  return dependent.length > 0;
 }
 
 function swapLeaves(node: PlanGroup, leaves: ReadonlyMap<string, PlanLeaf>): PlanGroup {

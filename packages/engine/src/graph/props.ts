@@ -41,8 +41,8 @@ export function elementName(element: HostElement): string {
 
 /** Throws PROP_UNSUPPORTED for the first prop that is set and not in `known`. */
 export function onlyKnown(element: HostElement, known: readonly string[]): void {
-  for (const [name, value] of Object.entries(element.props)) {
-    if (value === undefined || name === "children" || known.includes(name)) continue;
+  for (const name of Object.keys(element.props)) {
+    if (element.props[name] === undefined || name === "children" || known.includes(name)) continue;
     throw new SmoothError(
       "PROP_UNSUPPORTED",
       `${elementName(element)} has prop \`${name}\`, which this engine does not implement; remove it`,

@@ -57,7 +57,7 @@ export function readApproval(element: HostElement, scope: LeafScope): DraftLeaf 
     retry: readRetry(element, ONCE),
     auto: readAuto(element, mode),
   };
-  return { ...leaf, edges: edgesOf(element, aliases(element)) };
+  return { leaf, edges: edgesOf(element, aliases(element)) };
 }
 
 /** `holds` is what the author's `condition` and `revertOn` said in this frame. */

@@ -27,8 +27,11 @@ export interface LeafScope {
   readonly loops: LoopIterations;
 }
 
-/** Edges are still local ids here; `extract` resolves them when the whole frame is known. */
-export type DraftLeaf = PlanLeaf & { readonly edges: readonly string[] };
+/** Edges, and the keys of deps, are still local ids here; `extract` resolves them when the whole frame is known. */
+export interface DraftLeaf {
+  readonly leaf: PlanLeaf;
+  readonly edges: readonly string[];
+}
 
 /** The props that `readPlace` (and `edgesOf`), or `readCommon`, read. */
 export const PLACE_PROPS = ["id", "dependsOn", "needs", "skipIf", "label", "meta"];

@@ -18,7 +18,7 @@ export function readHuman(element: HostElement, scope: LeafScope): DraftLeaf {
     timeoutMs: optional(element, "timeoutMs", aDuration) ?? null,
     async: optional(element, "async", aBoolean) ?? false,
   };
-  return { ...leaf, edges: edgesOf(element, aliases(element)) };
+  return { leaf, edges: edgesOf(element, aliases(element)) };
 }
 
 const aCount = {

@@ -65,7 +65,7 @@ export function readSandbox(element: HostElement, scope: LeafScope): DraftLeaf {
     hijack: false,
     onHijackExit: "reopen",
   };
-  return { ...leaf, edges: edgesOf(element, aliases(element)) };
+  return { leaf, edges: edgesOf(element, aliases(element)) };
 }
 
 function readSpec(element: HostElement): SandboxSpec {

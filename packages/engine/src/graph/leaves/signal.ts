@@ -31,5 +31,5 @@ export function readSignal(element: HostElement, scope: LeafScope): DraftLeaf {
     onTimeout: optional(element, "onTimeout", oneOf("fail", "skip", "continue")) ?? "fail",
     async: optional(element, "async", aBoolean) ?? false,
   };
-  return { ...leaf, edges: edgesOf(element, aliases(element)) };
+  return { leaf, edges: edgesOf(element, aliases(element)) };
 }

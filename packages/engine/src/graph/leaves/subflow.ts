@@ -36,5 +36,5 @@ export function readSubflow(element: HostElement, scope: LeafScope): DraftLeaf {
     hijack: false,
     onHijackExit: "reopen",
   };
-  return { ...leaf, edges: edgesOf(element, aliases(element)) };
+  return { leaf, edges: edgesOf(element, aliases(element)) };
 }

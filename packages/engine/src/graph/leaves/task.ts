@@ -67,7 +67,7 @@ export function readTask(element: HostElement, scope: LeafScope): DraftLeaf {
     ...readHijack(element, body),
     allowTools: optional(element, "allowTools", strings) ?? null,
   };
-  return { ...leaf, edges: [...edgesOf(element, needs), ...deps.map((dep) => dep.key)] };
+  return { leaf, edges: [...edgesOf(element, needs), ...deps.map((dep) => dep.key)] };
 }
 
 const RETRIES = atLeast(0);

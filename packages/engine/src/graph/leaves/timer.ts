@@ -8,7 +8,7 @@ import { aliases, edgesOf, PLACE_PROPS, readPlace, type DraftLeaf, type LeafScop
 export function readTimer(element: HostElement, scope: LeafScope): DraftLeaf {
   onlyKnown(element, [...PLACE_PROPS, "duration", "until", "every"]);
   const leaf: TimerLeaf = { ...readPlace(element, scope), type: "timer", when: readWhen(element) };
-  return { ...leaf, edges: edgesOf(element, aliases(element)) };
+  return { leaf, edges: edgesOf(element, aliases(element)) };
 }
 
 function readWhen(element: HostElement): TimerLeaf["when"] {
