@@ -1,8 +1,13 @@
 import { availableParallelism, loadavg } from "node:os";
+import { bubblewrapDriver } from "@smooth/vm/bubblewrap";
+import type { VmDriver } from "@smooth/vm/driver";
+import { processDriver } from "@smooth/vm/process";
 import { run } from "@smooth/vm/run";
 import { sharedQemu } from "@smooth/vm/testing/qemu";
+import { sharedKernelOptions } from "@smooth/vm/testing/shared-kernel";
 
-/** `node infra/bench/vm/bench.ts [rounds]`: cold and warm start to first output, exec round trip, kill, memory. */
+/** `node infra/bench/vm/bench.ts [rounds] [driver…]`: start to first output, exec round trip, kill, memory, per driver:
+ *  warm and cold (QEMU from a snapshot and from nothing), bubblewrap, process, checkpoint. All of them by default. */
 
 const rounds = Number(process.argv[2] ?? 9);
 const median = (values: readonly number[]): number =>
@@ -13,8 +18,7 @@ const timed = async (work: () => Promise<unknown>): Promise<number> => {
   return performance.now() - fromMs;
 };
 
-async function starts(warmStart: boolean, count: number): Promise<Record<string, number>> {
-  const driver = sharedQemu({ warmStart });
+async function starts(driver: VmDriver, count: number): Promise<Record<string, number>> {
   await driver.prepare();
   const seen = {
     answering: [] as number[],
@@ -55,7 +59,15 @@ async function checkpoint(): Promise<Record<string, number>> {
   };
 }
 
+const benches: Readonly<Record<string, () => Promise<Record<string, number>>>> = {
+  warm: () => starts(sharedQemu(), rounds),
+  cold: () => starts(sharedQemu({ warmStart: false }), 3),
+  bubblewrap: () => starts(bubblewrapDriver(sharedKernelOptions()), rounds),
+  process: () => starts(processDriver(sharedKernelOptions()), rounds),
+  checkpoint,
+};
+const wanted = process.argv.slice(3);
+
 console.log(`load ${loadavg()[0]?.toFixed(1)}, ${availableParallelism()} cpus, medians in ms`);
-console.log("warm", await starts(true, rounds));
-console.log("cold", await starts(false, 3));
-console.log("checkpoint", await checkpoint());
+for (const [name, bench] of Object.entries(benches))
+  if (wanted.length === 0 || wanted.includes(name)) console.log(name, await bench());

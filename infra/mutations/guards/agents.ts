@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
-export const AGENTS: readonly GuardedFile[] = [
+export const AGENTS_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/task/attempt.ts`,
     guards: [
@@ -65,7 +65,7 @@ export const AGENTS: readonly GuardedFile[] = [
       },
       {
         id: "attempt heartbeat limit",
-        text: "if (text.length > MAX_HEARTBEAT)",
+        text: "if (sizeBytes > MAX_HEARTBEAT_BYTES)",
         instead: "if (false)",
         test: [`${RULES}/task.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
       },

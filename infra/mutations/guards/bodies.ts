@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
-export const BODIES: readonly GuardedFile[] = [
+export const BODIES_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/cache/policy.ts`,
     guards: [
@@ -149,12 +149,10 @@ export const BODIES: readonly GuardedFile[] = [
       },
       {
         id: "agent chain B2 unusable",
-        text: "this.#unusable.add(agent);",
-        instead: "",
-        test: [
-          `${RULES}/agents.test.tsx`,
-          "an agent without use (its key, its configuration) is not asked again in this run, and costs no retry",
-        ],
+        text: `this.#unusable.add(agent);
+    return`,
+        instead: "return",
+        test: [`${RULES}/agents.test.tsx`, "B2: it does not ask an agent without use again"],
       },
       {
         id: "agent chain B2 unusable costs no retry",
@@ -229,7 +227,7 @@ export const BODIES: readonly GuardedFile[] = [
       },
       {
         id: "bodies session limit",
-        text: "if (size > MAX_SESSION)",
+        text: "if (sizeBytes > MAX_SESSION_BYTES)",
         instead: "if (false)",
         test: [`${RULES}/hijack.test.tsx`, "a session of more than 64 KB is refused where it is reported"],
       },

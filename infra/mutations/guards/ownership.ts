@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
-export const OWNERSHIP: readonly GuardedFile[] = [
+export const OWNERSHIP_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/run/patience.ts`,
     guards: [
@@ -62,7 +62,13 @@ export const OWNERSHIP: readonly GuardedFile[] = [
         id: "stop drain",
         text: "bell.after(DRAIN_MS, over, () => (this.#drained = true));",
         instead: "",
-        test: [`${RULES}/scheduling.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [`${RULES}/scheduling.test.tsx`, "a body that ignores its abort does not hold the end of the run"],
+      },
+      {
+        id: "aftermath of a cancelled run",
+        text: `if (why.status !== "failed") this.#givenUp.abort(reason);`,
+        instead: "",
+        test: [`${RULES}/aftermath.test.tsx`, "the results of a failed run are scored too; a cancelled run is not"],
       },
     ],
   },
@@ -154,6 +160,17 @@ export const OWNERSHIP: readonly GuardedFile[] = [
         ],
       },
       {
+        id: "start P2 claim",
+        text: `if (held === null)
+      throw`,
+        instead: `if (false)
+      throw`,
+        test: [
+          `${RULES}/ownership.test.tsx`,
+          "P2: of two processes that resume a run at the same time one has it, the other hears that it lost",
+        ],
+      },
+      {
         id: "start lets go",
         text: "if (held !== null) await letGo",
         instead: "if (held === -1) await letGo",
@@ -177,19 +194,28 @@ export const OWNERSHIP: readonly GuardedFile[] = [
         id: "resume M1 files",
         text: "const files = changes(then.source.files, now.source.files)",
         instead: "const files = changes({}, {})",
-        test: [`${WORKFLOW}/resume-check.test.ts`, "${event.stream} ${event.text}"],
+        test: [
+          `${WORKFLOW}/resume-check.test.ts`,
+          "M1: a changed file, however deep, a changed package and another input are named",
+        ],
       },
       {
         id: "resume M1 packages",
         text: "const packages = changes(then.source.packages, now.source.packages)",
         instead: "const packages = changes({}, {})",
-        test: [`${WORKFLOW}/resume-check.test.ts`, "${event.stream} ${event.text}"],
+        test: [
+          `${WORKFLOW}/resume-check.test.ts`,
+          "M1: a changed file, however deep, a changed package and another input are named",
+        ],
       },
       {
         id: "resume M1 input",
         text: "if (now.input !== undefined && canonical(now.input) !== canonical(recorded.input))",
         instead: "if (false)",
-        test: [`${WORKFLOW}/resume-check.test.ts`, "${event.stream} ${event.text}"],
+        test: [
+          `${WORKFLOW}/resume-check.test.ts`,
+          "M1: a changed file, however deep, a changed package and another input are named",
+        ],
       },
       {
         id: "resume M1 folder",

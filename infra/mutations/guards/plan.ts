@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
-export const PLAN: readonly GuardedFile[] = [
+export const PLAN_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/graph/identity.ts`,
     guards: [
@@ -143,17 +143,6 @@ export const PLAN: readonly GuardedFile[] = [
     ],
   },
   {
-    file: `${ENGINE}/graph/leaves/common.ts`,
-    guards: [
-      {
-        id: "identity I1 ids",
-        text: "if (/@@|::/.test(id))",
-        instead: "if (false)",
-        test: [`${RULES}/identity.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
-      },
-    ],
-  },
-  {
     file: `${ENGINE}/render/renderer.ts`,
     guards: [
       {
@@ -246,7 +235,7 @@ export const PLAN: readonly GuardedFile[] = [
       },
       {
         id: "input size",
-        text: "if (text.length > MAX_INPUT)",
+        text: "if (sizeBytes > MAX_INPUT_BYTES)",
         instead: "if (false)",
         test: [`${RULES}/ctx.test.tsx`, "input is parsed with defaults, bounded and frozen"],
       },

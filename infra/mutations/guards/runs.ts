@@ -1,71 +1,17 @@
-/** The loop, subflows, continuing, budgets and why a run waits. */
+/** The loop, and why a run waits. */
 import type { GuardedFile } from "../guard.ts";
 import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
-export const RUNS: readonly GuardedFile[] = [
-  {
-    file: `${ENGINE}/run/subflow.ts`,
-    guards: [
-      {
-        id: "subflow B3",
-        text: "derivedRunId(parent.runId, `${key} ${round}`); // B3",
-        instead: "derivedRunId(parent.runId, `${key} ${round} ${now()}`);",
-        test: [`${RULES}/subflows.test.tsx`, "a child that is decided while its parent lives goes on in it"],
-      },
-      {
-        id: "subflow B3 round",
-        text: "derivedRunId(parent.runId, `${key} ${round}`); // B3",
-        instead: "derivedRunId(parent.runId, key);",
-        test: [
-          `${RULES}/subflows.test.tsx`,
-          "a failing child fails its node with its own error; a retry is another run; a try around it catches",
-        ],
-      },
-      {
-        id: "subflow B5",
-        text: `if ("waiting" in result) return suspended(runId, result);`,
-        instead: "",
-        test: [
-          `${RULES}/subflows.test.tsx`,
-          "a child that waits suspends its parent; its decision makes the parent resumable, and the child goes on",
-        ],
-      },
-      {
-        id: "subflow B4",
-        text: "if (!OVER.has(row.status)) {",
-        instead: "if (!OVER.has(row.status) && (row.owner === null || row.owner.pid === owner.pid)) {",
-        test: [
-          `${WORKFLOW}/crash.machine.test.ts`,
-          "point %i: another process finishes it and repeats no recorded step",
-        ],
-      },
-      {
-        id: "subflow lineage",
-        text: `const last = (await lineage(store, runId)).at(-1);
-  if (last?.status === "finished")`,
-        instead: `const last = await store.run(runId);
-  if (last?.status === "finished")`,
-        test: [`${RULES}/subflows.test.tsx`, "a child that continues as new answers with its last run's row"],
-      },
-    ],
-  },
-  {
-    file: `${ENGINE}/run/continuation.ts`,
-    guards: [
-      {
-        id: "continue N2 rows",
-        text: "if (!last) continue;",
-        instead: "continue;",
-        test: [
-          `${RULES}/continue-as-new.test.tsx`,
-          '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}',
-        ],
-      },
-    ],
-  },
+export const RUNS_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/run/containment.ts`,
     guards: [
+      {
+        id: "loop L4 siblings",
+        text: "bodies.giveUp(given, () => new SmoothError",
+        instead: "void given, (() => new SmoothError",
+        test: [`${RULES}/failures.test.tsx`, "only what stands in the try is stopped; what stands beside it goes on"],
+      },
       {
         id: "loop L4 waits",
         text: `    this.withdraw(given);
@@ -84,40 +30,6 @@ export const RUNS: readonly GuardedFile[] = [
         text: "if (on) journal.draft.voided.push(askedRef(leaf, on)); // nobody is asked any more",
         instead: "",
         test: [`${RULES}/failures.test.tsx`, "what was asked in the try is asked no more, while the run goes on"],
-      },
-    ],
-  },
-  {
-    file: `${ENGINE}/run/budgets.ts`,
-    guards: [
-      {
-        id: "budgets A3",
-        text: `const error = this.#broken.get(leaf.key);
-    return error ?`,
-        instead: `const error = undefined;
-    return error ?`,
-        test: [`${RULES}/aspects.test.tsx`, "is enforced while a task reports what it uses"],
-      },
-      {
-        id: "budgets A4",
-        text: `if (worst.onExceeded === "skip-remaining")`,
-        instead: "if (false)",
-        test: [
-          `${RULES}/aspects.test.tsx`,
-          "with skip-remaining lets what runs end and skips the rest, and what depends on it",
-        ],
-      },
-      {
-        id: "budgets own excess",
-        text: `!perTask || onExceeded === "skip-remaining"`,
-        instead: "true",
-        test: [`${RULES}/aspects.test.tsx`, "that one task broke for itself does not stop the others"],
-      },
-      {
-        id: "budgets said once",
-        text: "if (this.#said.has(said)) return;",
-        instead: "",
-        test: [`${RULES}/aspects.test.tsx`, "with warn only says so, once"],
       },
     ],
   },
@@ -182,10 +94,42 @@ export const RUNS: readonly GuardedFile[] = [
         ],
       },
       {
+        id: "loop L2 stale",
+        text: `if (recorded === "stale") this.stop({ status: "lost" }); // L2`,
+        instead: `if (recorded === "stale") void 0;`,
+        test: [
+          `${RULES}/subflows.test.tsx`,
+          "a parent whose run is another's lets its child go and does not cancel it",
+        ],
+      },
+      {
+        id: "loop L2 epoch",
+        text: `if (row?.epoch !== epoch) return this.stop({ status: "lost" });`,
+        instead: "if (!row) return;",
+        test: [
+          `${RULES}/ownership.test.tsx`,
+          "L2: an idle owner learns at once that its run is another's, and its bodies are aborted",
+        ],
+      },
+      {
         id: "cancel reaches",
         text: `if (row.cancelRequestedBy !== null) this.stop({ status: "cancelled" });`,
         instead: "",
         test: [`${RULES}/ownership.test.tsx`, "cancelling from outside reaches the running body"],
+      },
+    ],
+  },
+  {
+    file: `${ENGINE}/run/journal.ts`,
+    guards: [
+      {
+        id: "loop L2 lost",
+        text: `if (stop?.status === "lost") return "stale"; // L2`,
+        instead: "",
+        test: [
+          `${RULES}/store-health.test.tsx`,
+          "L2: a run that was lost while its store refuses writes is let go at once",
+        ],
       },
     ],
   },
@@ -211,6 +155,12 @@ export const RUNS: readonly GuardedFile[] = [
           `${RULES}/continue-as-new.test.tsx`,
           "N1: the successor runs the same ids again, with the state, and nothing after the element runs",
         ],
+      },
+      {
+        id: "loop L6 lets end",
+        text: "stopping.why !== undefined || this.#continuing !== undefined",
+        instead: "stopping.why !== undefined",
+        test: [`${RULES}/continue-as-new.test.tsx`, "what runs beside it ends first, what waits is asked no more"],
       },
       {
         id: "store W3",
@@ -245,6 +195,12 @@ export const RUNS: readonly GuardedFile[] = [
     file: `${ENGINE}/run/ending.ts`,
     guards: [
       {
+        id: "loop L6 asks no more",
+        text: "containment.withdraw(() => true);",
+        instead: "",
+        test: [`${RULES}/continue-as-new.test.tsx`, "what runs beside it ends first, what waits is asked no more"],
+      },
+      {
         id: "store W3 parked",
         text: "if (health.isParked) return undefined;",
         instead: "",
@@ -267,6 +223,21 @@ export const RUNS: readonly GuardedFile[] = [
           "a decision while the run is alive is applied at once, and its event is delivered in order",
         ],
       },
+      {
+        id: "recorder R3",
+        text: "if (event.seq < own.from || event.seq > own.to) this.#onForeign(event); // R3",
+        instead: "this.#onForeign(event);",
+        test: [
+          `${RULES}/ownership.test.tsx`,
+          "R3: what somebody writes right before a commit is folded once, and the commit's own events are not folded again",
+        ],
+      },
+      {
+        id: "recorder R1",
+        text: `if (result.kind === "stale") return "stale";`,
+        instead: `if (result.kind === "stale") return "recorded";`,
+        test: [`${RULES}/ownership.test.tsx`, "R1, L2: after a commit that came too late nothing starts any more"],
+      },
     ],
   },
   {
@@ -283,10 +254,8 @@ export const RUNS: readonly GuardedFile[] = [
       },
       {
         id: "why V1 time",
-        text: `dueMs: on.dueMs,
-      problem`,
-        instead: `dueMs: null,
-      problem`,
+        text: "timesOf(log, key), dueMs: on.dueMs }",
+        instead: "timesOf(log, key), dueMs: null }",
         test: [
           `${RULES}/why.test.tsx`,
           "every reason at once, each with the command that ends it or the time when it ends",
@@ -301,7 +270,10 @@ export const RUNS: readonly GuardedFile[] = [
         id: "deadlock names both",
         text: "waits for ${nodeName(dependency)} (",
         instead: "waits (",
-        test: [`${RULES}/scheduling.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [
+          `${RULES}/scheduling.test.tsx`,
+          "a dependency that never mounts ends the run as a deadlock that names both",
+        ],
       },
     ],
   },

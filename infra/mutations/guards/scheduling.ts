@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, ENGINE } from "../rooms.ts";
 
-export const SCHEDULING: readonly GuardedFile[] = [
+export const SCHEDULING_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/schedule/schedule.ts`,
     guards: [
@@ -142,7 +142,7 @@ export const SCHEDULING: readonly GuardedFile[] = [
         id: "schedule skipIf",
         text: "if (node.skipIf) this.#give",
         instead: "if (false) this.#give",
-        test: [`${RULES}/scheduling.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [`${RULES}/scheduling.test.tsx`, "skipIf is terminal: nothing of it runs and what comes after goes on"],
       },
     ],
   },
@@ -154,6 +154,15 @@ export const SCHEDULING: readonly GuardedFile[] = [
         text: "while (from > 0 && (list[from - 1]?.order ?? 0) > cell.order) from -= 1;",
         instead: "",
         test: [`${ENGINE}/schedule/schedule.test.ts`, "D: keeping up to date gives what asking from scratch gives"],
+      },
+      {
+        id: "schedule D6 nested",
+        text: `if (node.kind === "loop" && node.iteration > 0) return true;`,
+        instead: "",
+        test: [
+          `${ENGINE}/schedule/schedule.test.ts`,
+          "D6: a pass has begun when a loop in it has advanced, though nothing of that loop's new pass has",
+        ],
       },
       {
         id: "saga completed steps",

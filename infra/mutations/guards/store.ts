@@ -1,8 +1,8 @@
-/** The stores, blobs and frames. */
+/** The stores. */
 import type { GuardedFile } from "../guard.ts";
 import { WORKFLOW, ENGINE, PLATFORM } from "../rooms.ts";
 
-export const STORE: readonly GuardedFile[] = [
+export const STORE_GUARDS: readonly GuardedFile[] = [
   {
     file: `${PLATFORM}/node/sqlite.node.ts`,
     guards: [
@@ -15,6 +15,24 @@ export const STORE: readonly GuardedFile[] = [
           "S1, S5: cut at any ${CUT_BYTES} bytes the log holds whole commits, and the run ends the same, no recorded step repeated",
         ],
       },
+      {
+        id: "store S5 full sync",
+        text: `synchronous = "FULL", busy`,
+        instead: `synchronous = "NORMAL", busy`,
+        test: [
+          `${PLATFORM}/node/sqlite.test.ts`,
+          "a commit is synced before it counts, unless its opener asks for less",
+        ],
+      },
+      {
+        id: "store S1 rollback",
+        text: `if (db.isTransaction) db.exec("ROLLBACK");`,
+        instead: "",
+        test: [
+          `${PLATFORM}/node/sqlite.test.ts`,
+          "a transaction whose body throws leaves nothing, and the next one is its own",
+        ],
+      },
     ],
   },
   {
@@ -22,14 +40,14 @@ export const STORE: readonly GuardedFile[] = [
     guards: [
       {
         id: "store S2 commit",
-        text: `WHERE run_id = ? AND epoch = ? AND owner IS NOT NULL RETURNING last_seq"`,
-        instead: `WHERE run_id = ? AND epoch >= ? RETURNING last_seq"`,
+        text: "AND epoch = ?2 AND owner IS NOT NULL`",
+        instead: "AND epoch >= ?2`",
         test: [`${ENGINE}/store/sqlite.test.ts`, "S2: after a claim the old owner's writes are refused whole"],
       },
       {
         id: "store S2 owner",
-        text: `AND owner IS NOT NULL RETURNING last_seq"`,
-        instead: `RETURNING last_seq"`,
+        text: "AND epoch = ?2 AND owner IS NOT NULL`",
+        instead: "AND epoch = ?2`",
         test: [`${ENGINE}/store/sqlite.test.ts`, "a released run has no owner and refuses its old owner"],
       },
       {
@@ -97,14 +115,14 @@ export const STORE: readonly GuardedFile[] = [
       },
       {
         id: "store Q2",
-        text: `if (!row) return { kind: "stale" }; // Q2`,
-        instead: `if (!row) throw new Error("stale");`,
+        text: `if (!owned) return { kind: "stale" }; // Q2`,
+        instead: `if (!owned) throw new Error("stale");`,
         test: [`${ENGINE}/store/sqlite.test.ts`, "S2: after a claim the old owner's writes are refused whole"],
       },
       {
         id: "cache K1",
-        text: `if (!row) return { kind: "stale" }; // Q2`,
-        instead: `if (!row) {
+        text: `if (!owned) return { kind: "stale" }; // Q2`,
+        instead: `if (!owned) {
     writeCache(sql, batch);
     return { kind: "stale" };
   }`,
@@ -143,8 +161,8 @@ export const STORE: readonly GuardedFile[] = [
       },
       {
         id: "store S6 outside",
-        text: "CASE WHEN owner IS NULL THEN ?1 ELSE wake_at_ms END",
-        instead: "wake_at_ms",
+        text: `sql.run("UPDATE _smithers_runs SET wake_at_ms = ? WHERE run_id = ? AND owner IS NULL", [atMs, runId]);`,
+        instead: "",
         test: [
           `${ENGINE}/store/sqlite.test.ts`,
           "S6: a decision makes a suspended run due, and one that its owner has not seen does too",
@@ -257,8 +275,8 @@ export const STORE: readonly GuardedFile[] = [
     guards: [
       {
         id: "travel Y1 epoch",
-        text: "WHERE run_id = ? AND epoch = ? RETURNING last_seq",
-        instead: "WHERE run_id = ? AND epoch >= ? - 99 RETURNING last_seq",
+        text: "wake_at_ms = NULL WHERE run_id = ? AND epoch = ?`",
+        instead: "wake_at_ms = NULL WHERE run_id = ? AND epoch >= ? - 99`",
         test: [`${ENGINE}/store/sqlite.test.ts`, "Y1: a reset decided on an older epoch changes nothing"],
       },
       {
@@ -281,84 +299,6 @@ export const STORE: readonly GuardedFile[] = [
         text: "runIds.filter((id) => sql.get(over, [id]))",
         instead: "runIds.filter(() => over)",
         test: [`${ENGINE}/store/sqlite.test.ts`, "a forgotten run leaves nothing; one that is not over is left alone"],
-      },
-    ],
-  },
-  {
-    file: `${ENGINE}/blobs/with-blobs.ts`,
-    guards: [
-      {
-        id: "blobs B2",
-        text: "blobOf(payload) !== null || ",
-        instead: "",
-        test: [
-          `${ENGINE}/blobs/with-blobs.test.ts`,
-          "B2: a large heartbeat, and one that looks like a reference, come back as they were",
-        ],
-      },
-      {
-        id: "blobs large cells",
-        text: `typeof cell === "string" && cell.length > LARGE`,
-        instead: "false",
-        test: [
-          `${ENGINE}/blobs/with-blobs.test.ts`,
-          "a large cell lies in the blob store, its row holds 32 bytes, and it comes back exactly",
-        ],
-      },
-      {
-        id: "blobs B1",
-        text: "putAway(blobs, batch).then((put) => store.commit(put))",
-        instead: "store.commit(batch)",
-        test: [
-          `${ENGINE}/blobs/with-blobs.test.ts`,
-          "B1: every reference is told, so that a sweep takes only what no row needs",
-        ],
-      },
-    ],
-  },
-  {
-    file: `${PLATFORM}/node/blobs.node.ts`,
-    guards: [
-      {
-        id: "blobs B1 young",
-        text: " || (await stat(path)).mtimeMs >= putBeforeMs",
-        instead: "",
-        test: [
-          `${PLATFORM}/node/blobs.test.ts`,
-          "a damaged blob is refused, and one that is put again counts as new for a sweep",
-        ],
-      },
-      {
-        id: "blobs damaged",
-        text: "if (hashOf(bytes) !== sha256)",
-        instead: "if (false)",
-        test: [
-          `${PLATFORM}/node/blobs.test.ts`,
-          "a damaged blob is refused, and one that is put again counts as new for a sweep",
-        ],
-      },
-    ],
-  },
-  {
-    file: `${ENGINE}/frames/frame-log.ts`,
-    guards: [
-      {
-        id: "frames V4 first",
-        text: "const offset = this.#firstRow ? events : Math.max(1, events);",
-        instead: "const offset = events;",
-        test: [
-          `${ENGINE}/frames/tree.test.ts`,
-          "V4: the first tree stands before the commit's events, a later one behind the events that led to it",
-        ],
-      },
-      {
-        id: "frames V4 place",
-        text: "this.#rendered.push({ offset, plan });",
-        instead: "this.#rendered.push({ offset: 1, plan });",
-        test: [
-          `${ENGINE}/frames/tree.test.ts`,
-          "V4: the first tree stands before the commit's events, a later one behind the events that led to it",
-        ],
       },
     ],
   },

@@ -2,7 +2,7 @@
 import type { GuardedFile } from "../guard.ts";
 import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
-export const WAITS: readonly GuardedFile[] = [
+export const WAITS_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/run/waits/wait.ts`,
     guards: [
@@ -24,6 +24,17 @@ export const WAITS: readonly GuardedFile[] = [
           "every reason at once, each with the command that ends it or the time when it ends",
         ],
       },
+      {
+        id: "waits changed kind",
+        text: `return on.kind === "human"
+        ?`,
+        instead: `return on.kind !== null
+        ?`,
+        test: [
+          `${RULES}/waits.test.tsx`,
+          "a node that waited for its %s and is another element now (%s) fails by name",
+        ],
+      },
     ],
   },
   {
@@ -36,6 +47,15 @@ export const WAITS: readonly GuardedFile[] = [
         test: [
           `${RULES}/timers.test.tsx`,
           "the time of a timer that has left the tree wakes nobody, and keeps no process busy when it is over",
+        ],
+      },
+      {
+        id: "approval N2 people",
+        text: "exceptBy: BY_AUTO_APPROVE",
+        instead: `exceptBy: ""`,
+        test: [
+          `${RULES}/approvals.test.tsx`,
+          "N2: after so many approvals by people in a row nobody is asked; a denial starts the count anew",
         ],
       },
       {
@@ -68,6 +88,15 @@ export const WAITS: readonly GuardedFile[] = [
         test: [
           `${RULES}/gates.test.tsx`,
           "G1: denied, it fails without having run; with continueOnFail what comes after goes on",
+        ],
+      },
+      {
+        id: "gates G2 goes on by itself",
+        text: `if (on.kind === "quota") return on.dueMs <= nowMs ? { kind: "go" }`,
+        instead: `if (on.kind === "quota") return on.dueMs <= nowMs ? { kind: "done" }`,
+        test: [
+          `${RULES}/gates.test.tsx`,
+          "G2: %s parks the run in waiting-quota until that time; it wakes by itself and no retry is used up",
         ],
       },
       {
@@ -114,6 +143,15 @@ export const WAITS: readonly GuardedFile[] = [
         test: [
           `${RULES}/signals.test.tsx`,
           "G1: a duplicate waits for the next pass, and every waiter of its own name gets it",
+        ],
+      },
+      {
+        id: "signals G1 all iterations",
+        text: "`${localId(nodeId)} ${signal}`",
+        instead: "`${nodeId} ${signal}`",
+        test: [
+          `${RULES}/signals.test.tsx`,
+          "G1: a signal that was used in one pass of an outer loop is not taken again in the next",
         ],
       },
       {
@@ -176,6 +214,12 @@ export const WAITS: readonly GuardedFile[] = [
         ],
       },
       {
+        id: "ask K1 two questions",
+        text: "times.set(prompt, nth + 1);",
+        instead: "",
+        test: [`${RULES}/ask.test.tsx`, "K1: the same question asked twice in one attempt is two questions"],
+      },
+      {
         id: "ask timeout",
         text: "if (row && clock.now() >= dueMs)",
         instead: "if (false)",
@@ -210,6 +254,21 @@ export const WAITS: readonly GuardedFile[] = [
     file: `${ENGINE}/run/waits/approval.ts`,
     guards: [
       {
+        id: "approval N1 asked again",
+        text: `(on.kind === "approval" && on.again === 0)`,
+        instead: `on.kind === "approval"`,
+        test: [`${RULES}/approvals.test.tsx`, "retries ask again, each time for timeoutMs"],
+      },
+      {
+        id: "approval N2 denial",
+        text: "return denial === -1 ? past.length : denial;",
+        instead: "return past.length;",
+        test: [
+          `${RULES}/approvals.test.tsx`,
+          "N2: after so many approvals by people in a row nobody is asked; a denial starts the count anew",
+        ],
+      },
+      {
         id: "approval asked again",
         text: "again: on.again - 1 })",
         instead: "again: on.again })",
@@ -239,6 +298,21 @@ export const WAITS: readonly GuardedFile[] = [
         ],
       },
       {
+        id: "control allowedScopes",
+        text: "if (allowedScopes && !allowedScopes",
+        instead: "if (false && !allowedScopes",
+        test: [`${RULES}/approvals.test.tsx`, "allowedScopes: who has none of them is refused, who has one decides"],
+      },
+      {
+        id: "control empty rank",
+        text: "chosen.length === 0 || !allKnown",
+        instead: "!allKnown",
+        test: [
+          `${RULES}/approvals.test.tsx`,
+          "mode rank: an order of some options is its row; none, an unknown one, or one twice is refused",
+        ],
+      },
+      {
         id: "control unknown option",
         text: "|| !allKnown ||",
         instead: "||",
@@ -248,8 +322,23 @@ export const WAITS: readonly GuardedFile[] = [
         ],
       },
       {
+        id: "control twice ranked",
+        text: " || new Set(chosen).size < chosen.length",
+        instead: "",
+        test: [
+          `${RULES}/approvals.test.tsx`,
+          "mode rank: an order of some options is its row; none, an unknown one, or one twice is refused",
+        ],
+      },
+      {
+        id: "control answer",
+        text: `if ((mode === "answer") !== (decision.verdict === "answer") && decision.verdict !== "deny")`,
+        instead: "if (false)",
+        test: [`${RULES}/human.test.tsx`, "a question is not approved, and an approval takes no answer"],
+      },
+      {
         id: "control signal size",
-        text: "if (size > MAX_PAYLOAD)",
+        text: "if (sizeBytes > MAX_PAYLOAD_BYTES)",
         instead: "if (false)",
         test: [`${RULES}/signals.test.tsx`, "too much is refused, and so is a run that is over or unknown"],
       },

@@ -2,6 +2,7 @@ import type { GatewayClient } from "@smooth/gateway/client";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { RunId } from "@smooth/protocol/ids";
 import type { RunEvent, RunStatus } from "@smooth/protocol/run-events";
+import { retryText } from "@smooth/protocol/retry-text";
 import { clean, clockTime, oneLine, paint, say, writeData } from "./output.ts";
 import { EXIT, ExitCode, stopSignal } from "./program.ts";
 
@@ -64,6 +65,11 @@ export function describe(event: RunEvent): string | null {
   return text === null ? null : `${paint("dim", clockTime(event.atMs))}  ${text}`;
 }
 
+function failureText({ attempt, error, willRetryAtMs, atMs }: Extract<RunEvent, { type: "node.failed" }>): string {
+  const said = oneLine(error, 200);
+  return willRetryAtMs === null ? said : retryText({ attempt, error: said, delayMs: willRetryAtMs - atMs });
+}
+
 function words(event: RunEvent): string | null {
   switch (event.type) {
     case "run.started":
@@ -73,7 +79,7 @@ function words(event: RunEvent): string | null {
     case "node.started":
       return `▸ ${oneLine(event.label)}${event.attempt > 1 ? ` (attempt ${event.attempt})` : ""}`;
     case "node.failed":
-      return `${paint("red", "✕")} ${event.nodeId}: ${oneLine(event.error, 200)}`;
+      return `${paint("red", "✕")} ${event.nodeId}: ${failureText(event)}`;
     case "node.waiting":
       return `${paint("yellow", "◐")} ${event.nodeId}: ${oneLine(event.reason, 200)}`;
     case "vm.started":

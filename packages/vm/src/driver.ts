@@ -26,12 +26,27 @@ export type Probe =
       readonly level: IsolationLevel;
       readonly accel: string;
       readonly reasons: readonly string[];
+      /** What this driver cannot give here, each with why. Whoever asks for it gets SANDBOX_UNAVAILABLE. */
+      readonly lacks: readonly Lack[];
     }
   | {
       readonly kind: "unusable";
       readonly reasons: readonly string[];
       /** What to do, one command or sentence each. */ readonly fixes: readonly string[];
     };
+
+export interface Lack {
+  readonly capability: Capability;
+  readonly reason: string;
+}
+
+export type Capability =
+  /** `snapshot`, and `create` from one. */
+  | "snapshot"
+  /** `memoryMb` holds for the whole VM, not only for each of its processes. */
+  | "memory-sum"
+  /** The guest has its own files, network and processes. Without it, it is the host's user under another name. */
+  | "walls";
 
 export interface PrepareProgress {
   readonly phase: "waiting" | "kernel" | "rootfs" | "agent" | "snapshot" | "ready";
@@ -81,6 +96,8 @@ export interface Vm extends AsyncDisposable {
   readonly level: IsolationLevel;
   /** True when it came from a snapshot. */
   readonly restored: boolean;
+  /** Where commands start: `WORKSPACE`, or a folder of the host where there are no walls. */
+  readonly workspace: string;
   /** Resolves once, when the VM is gone for whatever reason. Never rejects. */
   readonly stopped: Promise<VmStop>;
 
@@ -162,9 +179,9 @@ export type TreeStamp = ReadonlyMap<string, string>;
 export interface ExecRequest {
   /** A program and its arguments, never a shell string. */
   readonly argv: readonly string[];
-  /** Default /workspace. */
+  /** Default `Vm.workspace`. */
   readonly cwd?: string;
-  /** On top of `GUEST_ENV`. */
+  /** On top of `GUEST_ENV`, which a driver may correct where its guest differs. */
   readonly env?: Readonly<Record<string, string>>;
   /** SIGKILL to the process group after this long; the outcome is then `timed-out`. */
   readonly timeoutMs?: number;
@@ -209,7 +226,7 @@ export interface VmStats {
   readonly hostRssBytes: number;
 }
 
-const PROXY = "http://127.0.0.1:3128";
+export const PROXY = "http://127.0.0.1:3128";
 
 /** Every exec sees these; the request's own come on top. */
 export const GUEST_ENV: Readonly<Record<string, string>> = {

@@ -17,24 +17,54 @@ const newFolder = (): string => {
 };
 
 function run(file: string, options: object, rootDir = newFolder()): unknown {
-  const script = `
-    import { loadWorkflow } from "@smooth/workflow/load-workflow";
-    import { runWorkflow } from "@smooth/workflow/run-workflow";
-    try {
-      const result = await runWorkflow(await loadWorkflow(${JSON.stringify(file)}), ${JSON.stringify({ input: {}, rootDir, ...options })});
-      console.log(JSON.stringify(result));
-    } catch (error) {
-      console.log(JSON.stringify({ code: error.code, message: error.message }));
-    }`;
-  const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", script], {
-    cwd: import.meta.dirname,
-    encoding: "utf8",
-  });
+  const { stdout, stderr } = runIn(rootDir, file, { input: {}, ...options });
   if (!stdout) throw new Error(stderr);
   return JSON.parse(stdout);
 }
 
+function runIn(rootDir: string, file: string, options: object): { readonly stdout: string; readonly stderr: string } {
+  const script = `
+    import { loadWorkflow } from "@smooth/workflow/load-workflow";
+    import { runWorkflow } from "@smooth/workflow/run-workflow";
+    try {
+      const result = await runWorkflow(await loadWorkflow(${JSON.stringify(file)}), ${JSON.stringify({ rootDir, ...options })});
+      console.log(JSON.stringify(result));
+    } catch (error) {
+      console.log(JSON.stringify({ code: error.code, message: error.message }));
+    }`;
+  return spawnSync(process.execPath, ["--input-type=module", "--eval", script], {
+    cwd: import.meta.dirname,
+    encoding: "utf8",
+  });
+}
+
 const example = (name: string): string => join(import.meta.dirname, "../../../examples", name);
+
+test("a task that is tried again says so on standard error", () => {
+  const file = join(newFolder(), "again.tsx");
+  writeFileSync(
+    file,
+    `import { createSmithers } from "smithers-orchestrator";
+     import { z } from "zod";
+     const { Workflow, Task, smithers, outputs } = createSmithers({ output: z.object({ n: z.number() }) });
+     const body = ({ attempt }) => {
+       if (attempt < 2) throw new Error("no luck");
+       return { n: attempt };
+     };
+     export default smithers(() => (
+       <Workflow name="again">
+         <Task id="t" output={outputs.output} retryPolicy={{ initialDelayMs: 1 }}>{body}</Task>
+       </Workflow>
+     ));`,
+  );
+
+  const { stdout, stderr } = runIn(newFolder(), file, { input: {} });
+
+  expect(JSON.parse(stdout)).toMatchObject({ status: "finished", output: { n: 2 } });
+  expect(stderr).toMatch(
+    /SmithersWarning: task t: attempt 1 failed: no luck; next try in \d ms; retries=\{0\} to stop/,
+  );
+});
 
 test("an example workflow runs under Node, with its default input", () => {
   expect(run(example("hello.tsx"), {})).toMatchObject({ status: "finished", output: { characters: 12 } });

@@ -237,6 +237,32 @@ test("T3: a tool's idempotency key is the same in every attempt, and another for
   expect(calls[1]).toMatchObject({ output: '{"sku":"milk","count":1,"attempt":1}' });
 });
 
+test("T2, T3: the log shows arguments redacted; the key of a call is made of what it was really asked", async () => {
+  const keys: string[] = [];
+  const send = defineTool({
+    name: "send",
+    schema: z.object({ token: z.string() }),
+    execute: ({ token }, { idempotencyKey }) => (keys.push(idempotencyKey), `sent ${token}`),
+  });
+  const { calls } = await asTask(
+    async () => {
+      await send.execute({ token: "hush-1" });
+      await send.execute({ token: "hush-2" });
+      return "x";
+    },
+    { redact: (text) => text.replaceAll(/hush-\d/g, "***") },
+  );
+
+  expect(calls.map((event) => (event.type === "tool.started" ? event.input : event.output))).toEqual([
+    '{"token":"***"}',
+    "sent ***",
+    '{"token":"***"}',
+    "sent ***",
+  ]);
+  const digests = keys.map((key) => key.split(":").at(-2));
+  expect(new Set(digests).size).toBe(2);
+});
+
 test("a tool whose effects must not be repeated and that takes no ctx is warned about when it is defined", async () => {
   const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
 
@@ -256,9 +282,11 @@ test("a tool whose effects must not be repeated and that takes no ctx is warned 
 
 test("calls of tasks that run side by side stay with their own task", async () => {
   const events: StoredEvent[] = [];
+  const written = Promise.withResolvers<void>();
   const worker = (id: string) => async (): Promise<unknown> => {
-    await new Promise((resolve) => setTimeout(resolve, id === "a" ? 20 : 5));
+    if (id === "a") await written.promise;
     await write.execute({ path: `${id}.txt`, content: id });
+    written.resolve(); // b first, though a was there before it
     return said(id);
   };
   const workflow = smithers(() => (

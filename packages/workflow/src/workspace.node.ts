@@ -1,5 +1,6 @@
 /** What the runs of one folder are run with: its smithers.db, its version control, the tools that cannot leave it, and this process. */
 import { join } from "node:path";
+import process from "node:process";
 import type { DeliverAlert } from "@smooth/engine/alerts/deliver";
 import type { MemoryStore } from "@smooth/engine/memory";
 import { sqliteMemoryBackend } from "@smooth/engine/memory/sqlite";
@@ -46,14 +47,14 @@ export function openWorkspace(options: WorkspaceOptions): Workspace {
   return {
     sql,
     deps: {
-      memory: memory ?? memoryStore(sqliteMemoryBackend(sql), { clock: systemClock, log: quiet }),
+      memory: memory ?? memoryStore(sqliteMemoryBackend(sql), { clock: systemClock, log: warnings }),
       judges,
       deliverAlert,
       store: openSqliteStore(sql),
       clock: systemClock,
       ids: systemIds,
       random: systemRandom,
-      log: quiet,
+      log: warnings,
       owner: processOwner(),
       vcs: pointers,
       vcsRoot,
@@ -71,7 +72,7 @@ function whenAsked(rootDir: string, given: HostSandboxes): Sandboxes {
   let opened: Promise<Sandboxes> | undefined;
   const open = (): Promise<Sandboxes> =>
     (opened ??= import("./sandbox/host-sandboxes.node.ts").then(({ hostSandboxes }) =>
-      hostSandboxes(rootDir, given, quiet),
+      hostSandboxes(rootDir, given, warnings),
     ));
   return {
     run: async (call) => (await open()).run(call),
@@ -80,4 +81,7 @@ function whenAsked(rootDir: string, given: HostSandboxes): Sandboxes {
 }
 
 const nothing = (): void => {};
-const quiet: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+/** Warnings as Node shows them: on standard error, and silent with `--no-warnings`. */
+const warn: Log["warn"] = (event, { message, warning, ...fields } = {}) =>
+  process.emitWarning(String(message ?? warning ?? `${event} ${JSON.stringify(fields)}`), "SmithersWarning");
+const warnings: Log = { debug: nothing, info: nothing, warn, error: warn };

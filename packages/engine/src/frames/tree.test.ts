@@ -91,6 +91,15 @@ test("V6: a chain that grows step by step is stored in linear space, and any fra
   }
 });
 
+test("V6: a small tree that changes for ever is read in the size of the tree, not of its past", () => {
+  const plans = Array.from({ length: 500 }, (_, at) => (at % 2 === 0 ? planOf("a", "b") : planOf("b", "a")));
+
+  const rows = recorded(plans);
+
+  for (const seq of [3, 100, 499, 500])
+    expect(upTo(rows, seq).reduce((sum, { delta }) => sum + Object.keys(delta.set).length, 0)).toBeLessThanOrEqual(6);
+});
+
 test("V5: frames with the same tree write no row", () => {
   const plan = planOf("a", ["par", "b", "c"]);
 

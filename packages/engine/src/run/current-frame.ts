@@ -39,10 +39,6 @@ export class CurrentFrame {
     return this.#plan?.name ?? this.#in.workflow.name;
   }
 
-  get isStale(): boolean {
-    return this.#stale;
-  }
-
   /** Whatever comes next is decided on a new frame. */
   outdate(): void {
     this.#stale = true;

@@ -1,5 +1,6 @@
 /** What comes of bodies that ended: a row, a wait, a retry, a failure, or nothing, because nobody wants it any more. */
 import { SmoothError } from "@smooth/protocol/errors";
+import { retryText, type Retry } from "@smooth/protocol/retry-text";
 import { refOf } from "../graph/identity.ts";
 import type { TaskLeaf } from "../graph/plan.ts";
 import { rowToJson } from "../outputs/table.ts";
@@ -103,6 +104,14 @@ export class Outcomes {
     const unusable = failure.agentUnusable && agent ? { unusableAgent: agents.leaveOut(leaf, agent) } : {};
     const retryAtMs = agents.retryAtMs(leaf, failure);
     journal.emit({ type: "node.failed", ...refOf(leaf), attempt, error, retryAtMs, ...unusable });
+    if (retryAtMs !== null)
+      this.#tellRetry(body, { attempt, error: error.message, delayMs: retryAtMs - this.#in.clock.now() });
     if (retryAtMs === null && !leaf.continueOnFail) containment.fail(leaf.within, error);
+  }
+
+  /** A task that throws is tried again without end: who looks on must not take that for a run that hangs. */
+  #tellRetry({ leaf: { nodeId, iteration } }: Body, retry: Retry): void {
+    const message = `task ${nodeId}: ${retryText(retry)}`;
+    this.#in.log.warn("task.retried", { runId: this.#in.runId, nodeId, iteration, message });
   }
 }

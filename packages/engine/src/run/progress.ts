@@ -96,8 +96,7 @@ export class Progress {
         const steps = schedule.next(this.#in.clock.now());
         performed += steps.length;
         this.hasMore = performed > PART_STEPS && steps.length > 0;
-        if (this.#continuing || (steps.length === 0 && !frame.isStale))
-          return starts.filter(({ leaf }) => this.#isRunning(leaf));
+        if (this.#continuing || steps.length === 0) return starts.filter(({ leaf }) => this.#isRunning(leaf));
         for (const step of steps) this.#perform(step, starts);
         if (stopping.why) return this.undo(starts);
         if (this.hasMore) return starts.filter(({ leaf }) => this.#isRunning(leaf));

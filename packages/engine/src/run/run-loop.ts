@@ -108,8 +108,7 @@ export class RunLoop {
     const unwatch = this.#in.store.watch(this.#in.runId, () => this.#look());
     await this.#health.look();
     const onPoll = (): Promise<void> => this.#health.look().then(() => this.#look());
-    const heard = { onPoll, onLost: () => this.stop({ status: "lost" }) };
-    void tend(this.#in, heard, this.#over.signal);
+    void tend(this.#in, onPoll, this.#over.signal);
     this.#alerts?.resume();
     try {
       for (;;) {

@@ -14,10 +14,10 @@ const POLL_MS = 1_000;
 /** Counted in polls, not on the wall clock: a clock that is set back must not let the lease run out. */
 const POLLS_PER_RENEWAL = 5;
 
-/** Until `over` aborts. `onLost`: the run belongs to somebody else now. Never rejects. */
+/** Until `over` aborts. That the run belongs to somebody else now is seen by who looks at its row. Never rejects. */
 export async function tend(
   { store, clock, log, runId, epoch }: TendInput,
-  { onPoll, onLost }: { readonly onPoll: () => Promise<void>; readonly onLost: () => void },
+  onPoll: () => Promise<void>,
   over: AbortSignal,
 ): Promise<void> {
   for (let polls = 1; ; polls += 1) {
@@ -25,7 +25,7 @@ export async function tend(
       await clock.sleep(POLL_MS, over);
       await onPoll();
       if (polls % POLLS_PER_RENEWAL !== 0) continue;
-      if (!(await store.beat({ runId, epoch, atMs: clock.now() }))) onLost();
+      await store.beat({ runId, epoch, atMs: clock.now() });
     } catch (error) {
       if (over.aborted) return;
       log.warn("run.tend.failed", { runId, error: String(error) }); // the next beat may succeed

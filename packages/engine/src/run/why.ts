@@ -1,6 +1,7 @@
 /** Why a run does not go on: every reason at once, each with the command that ends it. Pure, over rows and the log.
  *  V1. A reason that a person can end names the exact command; one that ends by itself says when. */
 import { SmoothError } from "@smooth/protocol/errors";
+import { HOW_TO_STOP } from "@smooth/protocol/retry-text";
 import { parseStateKey, stateKey, type NodeRef } from "../graph/identity.ts";
 import type { ApprovalRow, RunRow, RunStore } from "../store/port.ts";
 import type { RunStatus, WaitOn } from "./events.ts";
@@ -82,7 +83,7 @@ function wholeRun(runId: string, { pause, parked }: RunState): Reason[] {
 const backoffs = (log: FoldedLog): Reason[] =>
   [...log.state.nodes].flatMap(([key, node]): Reason[] => {
     if (node.kind !== "backing-off") return [];
-    const text = `attempt ${node.attempt} failed; the next one follows by itself`;
+    const text = `attempt ${node.attempt} failed; the next one follows by itself; ${HOW_TO_STOP}`;
     return [
       { kind: "backoff", node: parseStateKey(key), text, command: null, ...timesOf(log, key), dueMs: node.dueMs },
     ];

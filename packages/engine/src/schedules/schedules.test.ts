@@ -156,6 +156,31 @@ test("F1: a supervisor that died between row and launch is made up for, and a la
   expect(launched).toHaveLength(1);
 });
 
+test("F1: a run that was started, though nobody wrote that down, is not started again", async () => {
+  const { deps, clock, round, launched, schedules } = bench();
+  const { scheduleId } = await createSchedule(deps, every);
+  await clock.advance(MINUTE);
+  const dying = { ...schedules, settle: async () => Promise.reject(new Error("killed")) };
+  await fireSchedules({ ...deps, schedules: dying });
+
+  await round();
+
+  expect([(await schedules.slots(scheduleId)).map(({ state }) => state), launched.length]).toEqual([["launched"], 1]);
+});
+
+test("C3: the slots of one schedule start in the order of their times", async () => {
+  const { deps, clock, end, round, launched, schedules } = bench();
+  const { scheduleId } = await createSchedule(deps, { ...every, catchUp: "all", overlap: "queue" });
+  await clock.advance(3 * MINUTE);
+  for (let slot = 0; slot < 3; slot += 1) {
+    await round();
+    await end(launched[slot]!);
+  }
+
+  const slots = await schedules.slots(scheduleId); // newest first
+  expect(launched).toEqual(slots.map(({ runId }) => runId).toReversed());
+});
+
 test("a paused schedule lets its slots go; a deleted one is gone; an unknown one is named", async () => {
   const { deps, clock, round, launched, schedules } = bench();
   const { scheduleId } = await createSchedule(deps, { ...every, catchUp: "all" });

@@ -14,14 +14,28 @@ export function writeMetadata(sql: Sql, runId: string, { source, vcsRoot }: RunM
   sql.run(text, [runId, source && JSON.stringify(source), vcsRoot]);
 }
 
-/** One event that is not part of an owner's batch (S6). */
-export function appendOutside(sql: Sql, { runId, atMs }: { runId: string; atMs: number }, event: RunEventBody): void {
-  const row = sql.get(
-    `UPDATE _smithers_runs SET last_seq = last_seq + 1, updated_at_ms = ?1,
-       wake_at_ms = CASE WHEN owner IS NULL THEN ?1 ELSE wake_at_ms END WHERE run_id = ?2 RETURNING last_seq`,
-    [atMs, runId],
-  );
-  insertEvent(sql, [runId, Number(row?.["last_seq"]), atMs], event);
+/** Events that are not part of an owner's batch (S6). */
+export function appendOutside(
+  sql: Sql,
+  { runId, atMs }: { readonly runId: string; readonly atMs: number },
+  ...events: readonly RunEventBody[]
+): void {
+  appendEvents(sql, { runId, atMs, afterSeq: lastSeq(sql, runId) }, events);
+  sql.run("UPDATE _smithers_runs SET wake_at_ms = ? WHERE run_id = ? AND owner IS NULL", [atMs, runId]);
+}
+
+/** Of the run ?1, as the log has it; the log is keyed by it. */
+export const LAST_SEQ = "(SELECT coalesce(max(seq), 0) FROM _smithers_events WHERE run_id = ?1)";
+
+export const lastSeq = (sql: Sql, runId: string): number =>
+  Number(sql.get(`SELECT ${LAST_SEQ} AS seq`, [runId])?.["seq"]);
+
+export function appendEvents(
+  sql: Sql,
+  { runId, atMs, afterSeq }: { readonly runId: string; readonly atMs: number; readonly afterSeq: number },
+  events: readonly RunEventBody[],
+): void {
+  for (const [at, event] of events.entries()) insertEvent(sql, [runId, afterSeq + 1 + at, atMs], event);
 }
 
 export const insertEvent = (sql: Sql, key: readonly SqlValue[], event: RunEventBody): void =>

@@ -4,12 +4,11 @@ import { SmoothError } from "@smooth/protocol/errors";
 import { CACHE_TABLE } from "../cache/sqlite.ts";
 import type { Column, OutputTable } from "../outputs/table.ts";
 
-/** Input and metadata stand apart from the run's row: the row is rewritten with every commit, they hardly ever. */
+/** The log of events says how far a run has come and when: a commit that only goes on leaves the run's row alone. */
 const ENGINE_TABLES = `
 CREATE TABLE IF NOT EXISTS _smithers_runs (
   run_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, status TEXT NOT NULL, error TEXT, owner TEXT, epoch INTEGER NOT NULL,
-  heartbeat_at_ms INTEGER NOT NULL, last_seq INTEGER NOT NULL, cancel_requested_by TEXT, wake_at_ms INTEGER,
-  created_at_ms INTEGER NOT NULL, updated_at_ms INTEGER NOT NULL) WITHOUT ROWID;
+  heartbeat_at_ms INTEGER NOT NULL, cancel_requested_by TEXT, wake_at_ms INTEGER, created_at_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS _smithers_runs_by_status ON _smithers_runs (status);
 CREATE INDEX IF NOT EXISTS _smithers_runs_due ON _smithers_runs (wake_at_ms) WHERE wake_at_ms IS NOT NULL;
 CREATE TABLE IF NOT EXISTS _smithers_inputs (run_id TEXT PRIMARY KEY, input TEXT NOT NULL, auth TEXT NOT NULL);
@@ -57,16 +56,27 @@ const LATER_COLUMNS = [
   { table: "_smithers_approvals", column: "workflow", type: "TEXT NOT NULL DEFAULT ''", fill: "" },
 ];
 
+/** Columns of older versions. */
+const GONE_COLUMNS = [
+  { table: "_smithers_runs", column: "last_seq" },
+  { table: "_smithers_runs", column: "updated_at_ms" },
+];
+
+const columnsOf = (sql: Sql, table: string): readonly unknown[] =>
+  sql.all("SELECT name FROM pragma_table_info(?)", [table]).map((row) => row["name"]);
+
 /** Makes the engine's tables, or brings those of an older version up to this one: in one transaction, and in none when they
  *  are as they should be, so that opening a file that another process writes to waits for nobody. */
 export function defineEngineTables(sql: Sql): void {
   if (sql.get("PRAGMA user_version")?.["user_version"] === VERSION) return;
   sql.transaction(() => {
     for (const { table, column, type, fill } of LATER_COLUMNS) {
-      const there = sql.all("SELECT name FROM pragma_table_info(?)", [table]).map((row) => row["name"]);
+      const there = columnsOf(sql, table);
       if (there.length > 0 && !there.includes(column))
         sql.exec(`ALTER TABLE ${table} ADD COLUMN ${column} ${type}; ${fill}`);
     }
+    for (const { table, column } of GONE_COLUMNS)
+      if (columnsOf(sql, table).includes(column)) sql.exec(`ALTER TABLE ${table} DROP COLUMN ${column}`);
     sql.exec(ENGINE_TABLES + CACHE_TABLE + TOOL_CALLS_VIEW + `PRAGMA user_version = ${VERSION}`);
   });
 }

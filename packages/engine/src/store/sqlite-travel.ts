@@ -2,7 +2,7 @@
 import type { Sql, SqlValue } from "@smooth/platform/ports";
 import type { OutputCells } from "./port.ts";
 import { archivedOutput, travelRow } from "./rows.ts";
-import { insertEvent, insertFrame, insertOutput, writeMetadata } from "./sqlite-rows.ts";
+import { appendEvents, insertEvent, insertFrame, insertOutput, lastSeq, writeMetadata } from "./sqlite-rows.ts";
 import { quoted } from "./sqlite-schema.ts";
 import type { NewFork, NewNote, ResetRun, TravelRow, TravelStore } from "./travel-port.ts";
 
@@ -34,29 +34,27 @@ const PER_NODE = ["_smithers_approvals", "_smithers_heartbeats"];
 
 /** Y1 */
 function resetRun(sql: Sql, { runId, epoch, atMs, events, nodes, archive, status }: ResetRun): boolean {
-  const row = sql.get(
+  const { changes } = sql.run(
     `UPDATE _smithers_runs SET epoch = epoch + 1, owner = NULL, status = ?, error = NULL, cancel_requested_by = NULL,
-     wake_at_ms = NULL, last_seq = last_seq + ?, updated_at_ms = ? WHERE run_id = ? AND epoch = ? RETURNING last_seq`,
-    [status, events.length, atMs, runId, epoch],
+     wake_at_ms = NULL WHERE run_id = ? AND epoch = ?`,
+    [status, runId, epoch],
   );
-  if (!row) return false;
-  const firstSeq = Number(row["last_seq"]) - events.length + 1;
-  for (const output of archive) archiveOutput(sql, [runId, firstSeq], output);
+  if (changes === 0) return false;
+  const afterSeq = lastSeq(sql, runId);
+  for (const output of archive) archiveOutput(sql, [runId, afterSeq + 1], output);
   for (const node of nodes) for (const table of PER_NODE) deleteNode(sql, table, [runId, node.nodeId, node.iteration]);
-  for (const [at, event] of events.entries()) insertEvent(sql, [runId, firstSeq + at, atMs], event);
+  appendEvents(sql, { runId, atMs, afterSeq }, events);
   return true;
 }
 
 function insertNote(sql: Sql, { runId, atMs, events, at }: NewNote): boolean {
   const error = at?.error ? JSON.stringify(at.error) : null;
-  const row = sql.get(
-    `UPDATE _smithers_runs SET last_seq = last_seq + ?1, updated_at_ms = ?2, error = CASE WHEN ?4 IS NULL THEN error ELSE ?5 END
-     WHERE run_id = ?3 AND (?4 IS NULL OR epoch = ?4) RETURNING last_seq`,
-    [events.length, atMs, runId, at?.epoch ?? null, error],
+  const { changes } = sql.run(
+    `UPDATE _smithers_runs SET error = CASE WHEN ?2 IS NULL THEN error ELSE ?3 END WHERE run_id = ?1 AND (?2 IS NULL OR epoch = ?2)`,
+    [runId, at?.epoch ?? null, error],
   );
-  if (!row) return false;
-  const firstSeq = Number(row["last_seq"]) - events.length + 1;
-  for (const [offset, event] of events.entries()) insertEvent(sql, [runId, firstSeq + offset, atMs], event);
+  if (changes === 0) return false;
+  appendEvents(sql, { runId, atMs, afterSeq: lastSeq(sql, runId) }, events);
   return true;
 }
 
@@ -88,9 +86,9 @@ const deleteNode = (sql: Sql, table: string, key: readonly SqlValue[]): void =>
 function insertFork(sql: Sql, fork: NewFork): "created" | "exists" {
   const { runId, workflow, input, auth, metadata, from, atMs, copied, events, outputs, frames } = fork;
   const { changes } = sql.run(
-    `INSERT INTO _smithers_runs (run_id, workflow, status, owner, epoch, heartbeat_at_ms, last_seq, created_at_ms, updated_at_ms)
-     VALUES (?, ?, 'paused', NULL, 1, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-    [runId, workflow, atMs, copied.length + events.length, atMs, atMs],
+    `INSERT INTO _smithers_runs (run_id, workflow, status, owner, epoch, heartbeat_at_ms, created_at_ms)
+     VALUES (?, ?, 'paused', NULL, 1, ?, ?) ON CONFLICT DO NOTHING`,
+    [runId, workflow, atMs, atMs],
   );
   if (changes === 0) return "exists";
   sql.run("INSERT INTO _smithers_inputs VALUES (?, ?, ?)", [runId, JSON.stringify(input), JSON.stringify(auth)]);
@@ -99,7 +97,7 @@ function insertFork(sql: Sql, fork: NewFork): "created" | "exists" {
   for (const { runId: _source, seq, atMs: thenMs, ...event } of copied) insertEvent(sql, [runId, seq, thenMs], event);
   for (const output of outputs) insertOutput(sql, runId, output);
   for (const frame of frames) insertFrame(sql, [runId, frame.seq], frame);
-  for (const [at, event] of events.entries()) insertEvent(sql, [runId, copied.length + at + 1, atMs], event);
+  appendEvents(sql, { runId, atMs, afterSeq: copied.length }, events);
   return "created";
 }
 

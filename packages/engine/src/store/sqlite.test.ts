@@ -42,18 +42,23 @@ test("Q1: batches of one tick share one transaction", async () => {
   expect(transactions).toBe(1);
 });
 
-test("a file of an older version gains the later columns, and what waited in it is due once", async () => {
+test("a file of an older version gains the later columns and loses the gone ones, and what waited in it is due once", async () => {
   const sql = openSqlite(":memory:");
   sql.exec(`CREATE TABLE _smithers_runs (run_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, status TEXT NOT NULL, error TEXT, owner TEXT,
     epoch INTEGER NOT NULL, heartbeat_at_ms INTEGER NOT NULL, last_seq INTEGER NOT NULL, cancel_requested_by TEXT,
     created_at_ms INTEGER NOT NULL, updated_at_ms INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE _smithers_inputs (run_id TEXT PRIMARY KEY, input TEXT NOT NULL, auth TEXT NOT NULL);
     INSERT INTO _smithers_runs VALUES ('old', 'w', 'waiting-approval', NULL, NULL, 1, 5, 3, NULL, 5, 6);
-    INSERT INTO _smithers_inputs VALUES ('old', '{}', 'null');`);
+    INSERT INTO _smithers_inputs VALUES ('old', '{}', 'null');
+    CREATE TABLE _smithers_events (run_id TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (run_id, seq)) WITHOUT ROWID;
+    INSERT INTO _smithers_events VALUES ('old', 3, 6, '{}');`);
 
   const store = openSqliteStore(sql);
 
-  expect(await store.runs({ dueAtMs: 6 })).toMatchObject([{ runId: "old", wakeAtMs: 6 }]);
+  expect(await store.runs({ dueAtMs: 6 })).toMatchObject([{ runId: "old", wakeAtMs: 6, lastSeq: 3, updatedAtMs: 6 }]);
+  const owner = { host: "h", boot: "b", pid: 1, pidStartedAt: "1" };
+  expect(await store.create({ runId: "new", workflow: "w", input: {}, auth: null, owner, atMs: 7 })).toBe("created");
 });
 
 test("tables that are as they should be are left alone: a file is opened while another process writes to it", () => {

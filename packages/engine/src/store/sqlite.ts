@@ -30,7 +30,15 @@ import { claimEvents, pauseEvents } from "./port.ts";
 import { approvalRow, frameRow, json, nodeRef, outputCells, pastDecision, runRow, storedEvent } from "./rows.ts";
 import { defineEngineTables, defineOutputTable, quoted } from "./sqlite-schema.ts";
 import { blobRefs } from "./sqlite-blobs.ts";
-import { allOf, appendOutside, insertEvent, insertFrame, insertOutput, writeMetadata } from "./sqlite-rows.ts";
+import {
+  allOf,
+  appendEvents,
+  appendOutside,
+  insertFrame,
+  insertOutput,
+  LAST_SEQ,
+  writeMetadata,
+} from "./sqlite-rows.ts";
 import { sqliteTravel } from "./sqlite-travel.ts";
 import type { TravelStore } from "./travel-port.ts";
 import { watchers, type Watchers } from "./watchers.ts";
@@ -39,8 +47,11 @@ import { watchers, type Watchers } from "./watchers.ts";
 const GATHER_HOPS = { alone: 4, inCompany: 100 };
 const OVER = "('finished', 'failed', 'cancelled', 'continued')";
 
-const RUN_ROWS = `SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) LEFT JOIN _smithers_metadata USING (run_id)
-  LEFT JOIN _smithers_forks USING (run_id) LEFT JOIN _smithers_parents USING (run_id)`;
+const RUN_ROWS = `SELECT runs.*, input, auth, source, vcs_root, from_run, at_seq, fork_label, parent_run_id, parent_as, parent_key,
+    last.seq AS last_seq, last.at_ms AS updated_at_ms
+  FROM _smithers_runs runs JOIN _smithers_inputs USING (run_id) LEFT JOIN _smithers_metadata USING (run_id)
+  LEFT JOIN _smithers_forks USING (run_id) LEFT JOIN _smithers_parents USING (run_id) LEFT JOIN _smithers_events last
+    ON last.run_id = runs.run_id AND last.seq = (SELECT max(seq) FROM _smithers_events WHERE run_id = runs.run_id)`;
 
 type Claim = Parameters<RunStore["claim"]>[0];
 
@@ -138,7 +149,7 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
   }
 
   async run(runId: string): Promise<RunRow | null> {
-    const row = this.#sql.get(`${RUN_ROWS} WHERE run_id = ?`, [runId]);
+    const row = this.#sql.get(`${RUN_ROWS} WHERE runs.run_id = ?`, [runId]);
     return row ? runRow(row) : null;
   }
 
@@ -149,7 +160,7 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
       forkedFrom !== undefined && ["from_run = ?", forkedFrom],
       parentRunId !== undefined && ["parent_run_id = ?", parentRunId],
     ]);
-    const text = `${RUN_ROWS} ${where} ORDER BY created_at_ms DESC, run_id DESC LIMIT ?`;
+    const text = `${RUN_ROWS} ${where} ORDER BY created_at_ms DESC, runs.run_id DESC LIMIT ?`;
     return this.#sql.all(text, [...params, limit]).map(runRow);
   }
 
@@ -268,7 +279,7 @@ function pauseRow(
   if (row["is_over"] === 1) return "over";
   const owned = row["owner"] !== null;
   if (!owned && wanted === (row["status"] === "paused")) return "done";
-  for (const event of pauseEvents({ wanted, by, owned })) appendOutside(sql, { runId, atMs }, event);
+  appendOutside(sql, { runId, atMs }, ...pauseEvents({ wanted, by, owned }));
   if (owned) return "requested";
   const status = wanted ? "paused" : "running";
   sql.run("UPDATE _smithers_runs SET status = ?, wake_at_ms = NULL WHERE run_id = ?", [status, runId]);
@@ -316,9 +327,9 @@ function create(
   { runId, workflow, input, auth, metadata = NO_METADATA, parent, owner, atMs }: NewRun,
 ): "created" | "exists" {
   const { changes } = sql.run(
-    `INSERT INTO _smithers_runs (run_id, workflow, status, owner, epoch, heartbeat_at_ms, last_seq, created_at_ms, updated_at_ms)
-     VALUES (?, ?, 'running', ?, 1, ?, 0, ?, ?) ON CONFLICT DO NOTHING`,
-    [runId, workflow, JSON.stringify(owner), atMs, atMs, atMs],
+    `INSERT INTO _smithers_runs (run_id, workflow, status, owner, epoch, heartbeat_at_ms, created_at_ms)
+     VALUES (?, ?, 'running', ?, 1, ?, ?) ON CONFLICT DO NOTHING`,
+    [runId, workflow, JSON.stringify(owner), atMs, atMs],
   );
   if (changes === 0) return "exists";
   sql.run("INSERT INTO _smithers_inputs VALUES (?, ?, ?)", [runId, JSON.stringify(input), JSON.stringify(auth)]);
@@ -330,7 +341,7 @@ function create(
       parent.as,
       parent.key,
     ]);
-  appendOutside(sql, { runId, atMs }, { type: "run.started", workflow });
+  appendEvents(sql, { runId, atMs, afterSeq: 0 }, [{ type: "run.started", workflow }]);
   return "created";
 }
 
@@ -341,26 +352,27 @@ function takeOver(sql: Sql, { runId, epoch, owner, atMs, accepted }: Claim): boo
   );
   if (changes === 0) return false;
   if (accepted) writeMetadata(sql, runId, accepted.metadata);
-  for (const event of claimEvents(epoch + 1, accepted)) appendOutside(sql, { runId, atMs }, event);
+  appendOutside(sql, { runId, atMs }, ...claimEvents(epoch + 1, accepted));
   return true;
 }
 
 /** S8 */
 function createSuccessor(sql: Sql, { run, events, outputs }: Successor): void {
   create(sql, run);
-  for (const event of events) appendOutside(sql, run, event);
+  appendEvents(sql, { ...run, afterSeq: 1 }, events);
   for (const output of outputs) insertOutput(sql, run.runId, output);
 }
 
+/** Q2, and how far the run has come. */
+const OWNED = `SELECT ${LAST_SEQ} AS seq FROM _smithers_runs WHERE run_id = ?1 AND epoch = ?2 AND owner IS NOT NULL`;
+
 function write(sql: Sql, batch: Batch): CommitResult {
   const { runId, epoch, atMs, events, status } = batch;
-  const row = sql.get(
-    "UPDATE _smithers_runs SET last_seq = last_seq + ?, heartbeat_at_ms = ?, updated_at_ms = ? WHERE run_id = ? AND epoch = ? AND owner IS NOT NULL RETURNING last_seq",
-    [events.length, atMs, atMs, runId, epoch],
-  );
-  if (!row) return { kind: "stale" }; // Q2
-  const firstSeq = Number(row["last_seq"]) - events.length + 1;
-  for (const [at, event] of events.entries()) insertEvent(sql, [runId, firstSeq + at, atMs], event);
+  const owned = sql.get(OWNED, [runId, epoch]);
+  if (!owned) return { kind: "stale" }; // Q2
+  const afterSeq = Number(owned["seq"]);
+  const firstSeq = afterSeq + 1;
+  appendEvents(sql, { runId, atMs, afterSeq }, events);
   for (const output of batch.outputs) insertOutput(sql, runId, output);
   if (batch.successor) createSuccessor(sql, batch.successor);
   for (const approval of batch.approvals) insertApproval(sql, { runId, atMs }, approval);

@@ -78,6 +78,12 @@ test.each([
   ["a wait is a wait", "waiting-timer", { status: "waiting-timer", owner: null, wakeAtMs: NOW + 1 }, false],
   ["a paused run is paused", "paused", { status: "paused", owner: null }, false],
   [
+    "V1: given up and then cancelled, it is cancelled",
+    "cancelled",
+    { status: "cancelled", owner: null, error: { code: "AUTO_RESUME_GAVE_UP", message: "" } },
+    false,
+  ],
+  [
     "given up is orphaned",
     "orphaned",
     { status: "running", owner: null, error: { code: "AUTO_RESUME_GAVE_UP", message: "" } },

@@ -21,35 +21,65 @@ function twoFolders(): { readonly root: string; readonly outside: string } {
 
 const open = (root: string) => openNodeWorkspace(root, { env: {}, marker: `beneath-${process.pid}` });
 
-/** Puts a link to the outside in the place of `d`, and the folder back, as fast as it can. */
+/** Puts a link to the outside in the place of a folder or a file, and back, as fast as it can. */
 const SWAP = `
   const { renameSync, rmSync } = require("node:fs");
-  const { workerData: root, parentPort } = require("node:worker_threads");
+  const { workerData: { root, name }, parentPort } = require("node:worker_threads");
   let stop = false;
   parentPort.on("message", () => (stop = true));
   const tried = (act) => {
     try { return act(), true } catch { return false }
   };
   const move = (from, to) => {
-    // a write may make a folder there meanwhile
+    // a write may make something there meanwhile
     while (!tried(() => renameSync(root + from, root + to))) tried(() => rmSync(root + to, { recursive: true, force: true }));
   };
   const turn = () => {
     for (let at = 0; at < 20; at += 1) {
-      move("/d", "/d.folder");
-      move("/d.link", "/d");
-      move("/d", "/d.link");
-      move("/d.folder", "/d");
+      move("/" + name, "/" + name + ".own");
+      move("/" + name + ".link", "/" + name);
+      move("/" + name, "/" + name + ".link");
+      move("/" + name + ".own", "/" + name);
     }
     if (stop) parentPort.postMessage("stopped");
     else setImmediate(turn);
   };
   turn();`;
 
+/** Answers with the function that stops it. */
+function swapping(root: string, name: string): () => Promise<void> {
+  const swapper = new Worker(SWAP, { eval: true, workerData: { root, name } });
+  return async () => {
+    const stopped = new Promise((resolve) => swapper.once("message", resolve));
+    swapper.postMessage("stop");
+    await stopped;
+    await swapper.terminate();
+  };
+}
+
+test("B2: while a file is swapped with a link that leads out, nothing outside is read or written", async () => {
+  const { root, outside } = twoFolders();
+  writeFileSync(join(root, "g.txt"), "inside");
+  symlinkSync(join(outside, "f.txt"), join(root, "g.txt.link"));
+  const stop = swapping(root, "g.txt");
+  const workspace = open(root);
+  const seen = new Set<string>();
+
+  for (let round = 0; round < 2_000; round += 1) {
+    const read = await workspace.read("g.txt", 100);
+    seen.add(read.kind === "ok" ? new TextDecoder().decode(read.value) : "refused");
+    if (round % 10 === 0) await workspace.write("g.txt", new TextEncoder().encode("inside"));
+  }
+  await stop();
+
+  expect(seen).not.toContain("outside");
+  expect(readFileSync(join(outside, "f.txt"), "utf8")).toBe("outside");
+});
+
 test("B2: while a folder is swapped with a link that leads out, nothing outside is read or written", async () => {
   const { root, outside } = twoFolders();
   symlinkSync(outside, join(root, "d.link"));
-  const swapper = new Worker(SWAP, { eval: true, workerData: root });
+  const stop = swapping(root, "d");
   const workspace = open(root);
   const seen = new Map<string, number>();
   const count = (what: string) => seen.set(what, (seen.get(what) ?? 0) + 1);
@@ -60,10 +90,7 @@ test("B2: while a folder is swapped with a link that leads out, nothing outside 
     await workspace.write("d/f.txt", new TextEncoder().encode("inside"));
     await workspace.write(`d/new-${round}/x.txt`, new TextEncoder().encode("x"));
   }
-  const stopped = new Promise((resolve) => swapper.once("message", resolve));
-  swapper.postMessage("stop");
-  await stopped;
-  await swapper.terminate();
+  await stop();
 
   expect([...seen.keys()].toSorted()).toEqual(["inside", "refused"]); // both happened: there was a race to win
   expect(readFileSync(join(outside, "f.txt"), "utf8")).toBe("outside");

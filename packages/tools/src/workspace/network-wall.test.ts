@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -86,6 +87,13 @@ describe.skipIf(!wall)("behind the wall of this machine", () => {
     expect(heard).toBe(1);
   });
 
+  test("W1: no process outside is visible", async () => {
+    const line = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '";
+
+    expect(await workspace("open").run(sh(line))).toMatchObject({ output: expect.stringContaining("vitest") });
+    expect(await workspace("none").run(sh(line))).not.toMatchObject({ output: expect.stringContaining("vitest") });
+  });
+
   test("everything else works as before: files, working folder, exit code, timeout", async () => {
     const behind = workspace("none");
 
@@ -104,10 +112,47 @@ describe.skipIf(!wall)("behind the wall of this machine", () => {
 
 test.each(WALLS)("the wall of $name alone holds too", async (wall) => {
   if (!(await firstWorking([wall]))) return;
-  const { argv, ...rest } = sh(`${connect()}; nsenter --net=/proc/1/ns/net bash -c '${connect()}'; echo tried`);
+  const marked = `/run/wall-test-${process.pid}.pid`;
+  if (process.getuid?.() === 0) writeFileSync(marked, "");
+  const line = `${connect()}; nsenter --net=/proc/1/ns/net bash -c '${connect()}'; ls -A /run | wc -l; echo tried`;
+  const { argv, ...rest } = sh(line);
 
   const exit = await runCommand({ ...rest, argv: wall.around(argv, folder) }, { cwd: folder, env, marker: "wall" });
 
-  expect(exit).toMatchObject({ kind: "exited", output: expect.stringContaining("tried") });
+  expect(exit).toMatchObject({ kind: "exited", output: expect.stringMatching(/(?:^|\n)0\ntried/) });
+  rmSync(marked, { force: true });
   expect(heard).toBe(0);
+});
+
+/** What a script says on a machine that has no wall. */
+function withoutWall(script: string): unknown {
+  const at = (name: string) => JSON.stringify(join(import.meta.dirname, name));
+  const imports = `import { openNodeWorkspace } from ${at("node-workspace.node.ts")};
+    import { bash } from ${at("../task/built-in.node.ts")};
+    import { bindTools } from ${at("../task/scope.node.ts")};
+    const folder = ${JSON.stringify(folder)};`;
+  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", imports + script], {
+    encoding: "utf8",
+    env: { PATH: "/nonexistent" },
+  });
+  return JSON.parse(stdout);
+}
+
+test("W3: a workspace without network on a machine that has no wall starts nothing, and says what is missing", () => {
+  const said = withoutWall(`
+    const workspace = openNodeWorkspace(folder, { env: {}, marker: "no-wall", network: "none" });
+    console.log(JSON.stringify(await workspace.run({ argv: [process.execPath, "-e", ""], timeoutMs: 5000, maxOutputBytes: 100 })));`);
+
+  expect(said).toMatchObject({ kind: "not-started", message: expect.stringContaining("bubblewrap") });
+});
+
+test("B2: a task's command there is SANDBOX_UNAVAILABLE, unless the run allows the network", () => {
+  const said = withoutWall(`
+    const scope = { runId: "r", nodeId: "n", iteration: 0, attempt: 1, idempotencyKey: "k", allowTools: null,
+      signal: new AbortController().signal, toolLog: { begin: async () => () => {} } };
+    const tried = (allowNetwork) => bindTools({ rootDir: folder, allowNetwork })(scope, () =>
+      bash.execute({ cmd: process.execPath, args: ["-e", "console.log(7)"] }).catch((error) => error.code));
+    console.log(JSON.stringify([await tried(false), await tried(true)]));`);
+
+  expect(said).toEqual(["SANDBOX_UNAVAILABLE", "7\n"]);
 });

@@ -130,6 +130,14 @@ describe("run", () => {
     expect(alive("6[12].5")).toBe(0);
   });
 
+  test("N2: a timeout kills the group, also those in it who have thrown their environment away", async () => {
+    await using workspace = open(folder());
+
+    await workspace.run(sh("env -i sleep 66.5 & sleep 67.5 & wait", { timeoutMs: 300 }));
+
+    expect(alive("6[67].5")).toBe(0);
+  });
+
   test("R2: an abort kills the tree; a run that was aborted before does not start", async () => {
     const root = folder();
     await using workspace = open(root);

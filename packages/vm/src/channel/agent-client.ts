@@ -4,7 +4,7 @@ import { Readable, Writable } from "node:stream";
 import type { Clock } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { z } from "zod";
-import { type Exec, type ExecOutcome, type ExecRequest, GUEST_ENV, type Signal, WORKSPACE } from "../driver.ts";
+import type { Exec, ExecOutcome, ExecRequest, Signal } from "../driver.ts";
 import { type AgentRequest, DoneResult, ExecResult, parseGuest, StatsResult } from "./messages.ts";
 import type { Channel, Mux, MuxStream, StreamEvents } from "./mux.ts";
 
@@ -13,14 +13,21 @@ import type { Channel, Mux, MuxStream, StreamEvents } from "./mux.ts";
 export interface AgentDeps {
   readonly mux: Mux;
   readonly clock: Clock;
+  readonly guest: Guest;
   /** The guest said something that no agent of ours says. */
   readonly onFault: (reason: string) => void;
+}
+
+/** Where commands start, and what they see besides their own environment. */
+export interface Guest {
+  readonly workspace: string;
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** After SIGKILL by the deadline the guest gets this long to say that the process is gone. */
 const REAP_GRACE_MS = 2_000;
 
-export function execOverMux(request: ExecRequest, { mux, clock, onFault }: AgentDeps): Exec {
+export function execOverMux(request: ExecRequest, { mux, clock, guest, onFault }: AgentDeps): Exec {
   const outcome = Promise.withResolvers<ExecOutcome>();
   const settled = new AbortController();
   const outputs: Record<Channel, Readable> = { data: output(consumed), errData: output(consumed) };
@@ -44,8 +51,8 @@ export function execOverMux(request: ExecRequest, { mux, clock, onFault }: Agent
       else finish(result.kind === "failed" ? { kind: "not-started", reason: result.message } : result);
     },
   };
-  const { argv, cwd = WORKSPACE, env = {} } = request;
-  const stream = mux.open(json({ op: "exec", argv, cwd, env: { ...GUEST_ENV, ...env } }), events);
+  const { argv, cwd = guest.workspace, env = {} } = request;
+  const stream = mux.open(json({ op: "exec", argv, cwd, env: { ...guest.env, ...env } }), events);
   const stdin = input(stream);
   const signal = (name: Signal): void => stream.control(json({ signal: name }));
   if (request.timeoutMs !== undefined) {

@@ -13,7 +13,7 @@ function hostAlone(onOpen?: (stream: MuxStream) => StreamEvents) {
   const faults: string[] = [];
   const mux = new Mux({
     port,
-    firstId: 1,
+    peer: "guest",
     nowMs: () => clock.now(),
     after: (ms, wake) => void clock.sleep(ms).then(wake),
     onFault: (reason) => faults.push(reason),
@@ -32,8 +32,8 @@ function pair(onOpen: (stream: MuxStream, payload: Buffer) => StreamEvents) {
   const [left, right] = duplexPair();
   const shared = { nowMs: () => clock.now(), after: () => {}, onFault: (reason: string) => expect.unreachable(reason) };
   return {
-    host: new Mux({ ...shared, port: left, firstId: 1 }),
-    guest: new Mux({ ...shared, port: right, firstId: 2, onOpen }),
+    host: new Mux({ ...shared, port: left, peer: "guest" }),
+    guest: new Mux({ ...shared, port: right, peer: "host", onOpen }),
   };
 }
 
@@ -141,6 +141,23 @@ function randomBytesOrFrame(random: () => number): Buffer {
   const type = (1 + Math.floor(random() * 9)) as Frame["type"];
   return encodeFrame({ type, stream: Math.floor(random() * 9), payload: bytes(Math.floor(random() * 30)) });
 }
+
+test("M2: both sides sending at once never wait for each other, however little the line holds", async () => {
+  const mib = Buffer.alloc(1024 * 1024, 7);
+  let echoed = 0;
+  const { host } = pair((stream) => ({
+    data: (chunk) => void stream.send(Buffer.from(chunk)).then(() => stream.consumed(chunk.length)),
+    closed: () => {},
+  }));
+  const streams = Array.from({ length: 4 }, () =>
+    host.open(Buffer.alloc(0), { data: (chunk) => void (echoed += chunk.length), closed: () => {} }),
+  );
+  // Nothing is taken back, so each direction fills its whole window.
+  for (const stream of streams) void stream.send(mib).catch(() => {});
+  for (let turn = 0; turn < 200; turn += 1) await turns();
+
+  expect(echoed).toBe(streams.length * WINDOW_BYTES);
+});
 
 test("M2: a reader that does not read stops the sender at the window", async () => {
   const { host } = pair(() => ({ data: () => {}, closed: () => {} }));

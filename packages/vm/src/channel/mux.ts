@@ -4,7 +4,8 @@ import { encodeFrame, FRAME, FrameReader, type Frame, type FrameType, MAX_PAYLOA
 /** Many streams over one port, each with its own credit, so that a slow reader holds up nobody else.
  *  M1. A peer that sends past its credit, opens too many streams, or breaks the order of frames is faulted; the owner of
  *      the port then ends the peer. Nothing it sends can throw here.
- *  M2. What waits in memory per stream is at most WINDOW_BYTES in each direction; while our own writes pile up, nothing is read.
+ *  M2. What waits in memory per stream is at most WINDOW_BYTES in each direction; while our own writes pile up, nothing is
+ *      read from a guest. A host is always read: two that wait for each other's reading would wait for ever.
  *  M3. Frames for a stream that is already closed are ignored: they were under way when it closed.
  *  M4. A flood of frames is slowed to FRAMES_PER_SECOND by not reading, never by dropping. */
 
@@ -44,8 +45,8 @@ export interface MuxStream {
 
 export interface MuxOptions {
   readonly port: Duplex;
-  /** Odd for the side that dials first (the host), even for the other: ids never meet. */
-  readonly firstId: 1 | 2;
+  /** Who is at the other end. The host's own streams have odd ids, the guest's even ones, so they never meet. */
+  readonly peer: "guest" | "host";
   readonly onHello?: (payload: Buffer) => void;
   readonly onOpen?: (stream: MuxStream, payload: Buffer) => StreamEvents;
   readonly onFault: (reason: string) => void;
@@ -65,6 +66,7 @@ export class Mux {
   readonly #options: MuxOptions;
   readonly #reader = new FrameReader();
   readonly #streams = new Map<number, Stream>();
+  readonly #firstId: 1 | 2;
   #nextId: number;
   #highestPeerId = 0;
   #tokens = FRAMES_PER_SECOND;
@@ -74,7 +76,8 @@ export class Mux {
 
   constructor(options: MuxOptions) {
     this.#options = options;
-    this.#nextId = options.firstId;
+    this.#firstId = options.peer === "guest" ? 1 : 2;
+    this.#nextId = this.#firstId;
     this.#refilledMs = options.nowMs();
     options.port.on("data", (chunk: Buffer) => this.#receive(chunk));
     options.port.on("drain", () => this.#flow());
@@ -116,7 +119,8 @@ export class Mux {
 
   write(type: FrameType, stream: number, payload: Buffer): void {
     if (this.#ended || !this.#options.port.writable) return;
-    if (!this.#options.port.write(encodeFrame({ type, stream, payload }))) this.#options.port.pause(); // M2
+    const room = this.#options.port.write(encodeFrame({ type, stream, payload }));
+    if (!room && this.#options.peer === "guest") this.#options.port.pause(); // M2
   }
 
   release(id: number): void {
@@ -166,14 +170,14 @@ export class Mux {
     if (frame.type === FRAME.open) return this.#acceptOpen(frame);
     const stream = this.#streams.get(frame.stream);
     if (stream) return stream.receive(frame);
-    const ours = frame.stream % 2 === this.#options.firstId % 2;
+    const ours = frame.stream % 2 === this.#firstId % 2;
     const known = ours ? frame.stream < this.#nextId : frame.stream <= this.#highestPeerId;
     return known ? null : `frame for stream ${frame.stream}, which was never opened`; // M3
   }
 
   #acceptOpen(frame: Frame): string | null {
     if (!this.#options.onOpen) return "this port opens no streams";
-    if (frame.stream % 2 === this.#options.firstId % 2) return `stream ${frame.stream} is not the peer's to open`;
+    if (frame.stream % 2 === this.#firstId % 2) return `stream ${frame.stream} is not the peer's to open`;
     if (frame.stream <= this.#highestPeerId) return `stream ${frame.stream} opened twice`;
     this.#highestPeerId = frame.stream;
     if (this.#streams.size >= MAX_STREAMS) {

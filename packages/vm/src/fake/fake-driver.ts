@@ -61,7 +61,13 @@ export function fakeDriver(options: FakeDriverOptions): VmDriver & { readonly ru
   return {
     name: "fake",
     running,
-    probe: async () => ({ kind: "usable", level: "process", accel: "none", reasons: ["a fake: nothing is isolated"] }),
+    probe: async () => ({
+      kind: "usable",
+      level: "process",
+      accel: "none",
+      reasons: ["a fake: nothing is executed"],
+      lacks: [],
+    }),
     async prepare(onProgress = () => {}) {
       onProgress({ phase: "ready", percent: 100, message: "nothing to prepare" });
     },
@@ -91,6 +97,7 @@ interface FakeVmParts extends FakeDriverOptions {
 class FakeVm implements Vm {
   readonly driver = "fake";
   readonly level = "process";
+  readonly workspace = WORKSPACE;
   readonly id: string;
   readonly restored: boolean;
   readonly stopped: Promise<VmStop>;

@@ -1,22 +1,21 @@
-import { createServer, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { muxDuplex } from "../channel/duplex.ts";
 import type { Mux } from "../channel/mux.ts";
 
-/** Forwards every TCP connection to 127.0.0.1:3128 as one stream to the host. Policy never lives in the guest.
+/** Forwards every TCP connection to its port on 127.0.0.1, 3128 where it can choose, as one stream to the host. Policy never lives in the guest.
  *  R1. Bytes pass raw and half-closes pass as half-closes. */
-
-const RELAY_PORT = 3128;
 
 export interface Relay {
   listening(): Promise<void>;
+  port(): number;
   /** Ends every connection and refuses new ones until `wake`: nothing may be under way in a snapshot. */
   settle(): void;
   wake(): void;
 }
 
-export function relay(mux: Mux): Relay {
+export function relay(mux: Mux, port: number): Relay {
   const connections = new Set<Socket>();
   let settled = false;
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -28,7 +27,8 @@ export function relay(mux: Mux): Relay {
     void join(socket, duplex);
   });
   return {
-    listening: () => new Promise((resolve) => server.listen(RELAY_PORT, "127.0.0.1", resolve)),
+    listening: () => new Promise((resolve) => server.listen(port, "127.0.0.1", resolve)),
+    port: () => (server.address() as AddressInfo).port,
     settle() {
       settled = true;
       for (const socket of connections) socket.destroy();

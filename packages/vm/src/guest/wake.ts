@@ -1,5 +1,4 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
 import type { Writable } from "node:stream";
 import type { AgentRequest, AgentResult } from "../channel/messages.ts";
 
@@ -45,19 +44,5 @@ export function prepareWaker(): Waker {
       if ((await code) !== 0) return { kind: "failed", code: "WAKE", message: "the wake helper failed" };
       return { kind: "done" };
     },
-  };
-}
-
-export function stats(): AgentResult {
-  const memory = readFileSync("/proc/meminfo", "utf8");
-  const kib = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(memory)?.[1] ?? 0);
-  const [load1, , , tasks = "0/0"] = readFileSync("/proc/loadavg", "utf8").split(" ");
-  return {
-    kind: "stats",
-    uptimeMs: Math.round(Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]) * 1000),
-    memTotalBytes: kib("MemTotal") * 1024,
-    memAvailableBytes: kib("MemAvailable") * 1024,
-    load1: Number(load1),
-    processes: Number(tasks.split("/")[1]),
   };
 }

@@ -7,7 +7,7 @@ import { withLock } from "../image/lock.ts";
 import { qemuArgv, type Machine } from "./argv.ts";
 import { jailPrefix } from "./jail.ts";
 import { chooseAccel, chooseJail, type HostFacts, tscKhz } from "./probe.ts";
-import { makeRunFolder, reapRunFolders } from "./run-folder.ts";
+import { makeRunFolder, reapRunFolders } from "../run-folder.ts";
 
 const facts: HostFacts = {
   platform: "linux",
@@ -93,7 +93,7 @@ test("D1: reaping takes folders of dead owners only", async () => {
   const root = await mkdtemp(join(tmpdir(), "vm-reap-"));
   await makeRunFolder(root, "mine");
   await mkdir(join(root, "dead"));
-  await writeFile(join(root, "dead/owner.json"), JSON.stringify({ owner: `${process.pid}@1`, qemu: null }));
+  await writeFile(join(root, "dead/owner.json"), JSON.stringify({ owner: `${process.pid}@1`, guest: null }));
   await mkdir(join(root, "starting"));
 
   expect(await reapRunFolders(root)).toBe(1);

@@ -5,16 +5,27 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Clock, Ids, Log } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
-import type { PrepareProgress, Probe, Vm, VmDriver, VmSnapshot, VmSpec } from "../driver.ts";
+import { AgentVm } from "../agent-vm.ts";
+import { bootDeadline, untilReady } from "../boot.ts";
+import {
+  GUEST_ENV,
+  type PrepareProgress,
+  type Probe,
+  type Vm,
+  type VmDriver,
+  type VmSnapshot,
+  type VmSpec,
+  WORKSPACE,
+} from "../driver.ts";
 import { runTool } from "../image/commands.ts";
 import { digest, type Image, ImageStore, replaceFile } from "../image/image-store.ts";
 import { withLock } from "../image/lock.ts";
+import { makeRunFolder, noteOwner, reapRunFolders, rssBytes } from "../run-folder.ts";
 import { JAIL_IMAGE, JAIL_RUN, type Machine, qemuArgv } from "./argv.ts";
+import { rehearse, saveQuietly, wakeAs } from "./clone.ts";
 import { type Jail, jailPrefix, jailView } from "./jail.ts";
 import { chooseAccel, chooseJail, type HostFacts, lookAtHost, tscKhz } from "./probe.ts";
 import { launchQemu, type QemuProcess } from "./process.ts";
-import { QemuVm } from "./qemu-vm.ts";
-import { makeRunFolder, noteOwner, reapRunFolders, rssBytes } from "./run-folder.ts";
 
 /** Virtual machines by QEMU, jailed.
  *  S1. A fresh VM is a clone of one booted and paused before: the base snapshot, made once per kind of machine.
@@ -43,6 +54,7 @@ interface Host {
 }
 
 const DEFAULT_MEMORY_MB = 768;
+const BASE_NAME = "base";
 const KEPT_BASE_SNAPSHOTS = 4;
 const STATE = "state.bin";
 const KEY = "key";
@@ -78,7 +90,7 @@ class QemuDriver implements VmDriver {
       return { kind: "unusable", reasons, fixes: missing.map(({ fix }) => asRoot(fix)) };
     }
     const level = accel === "tcg" ? "emulated-vm" : "hardware-vm";
-    return { kind: "usable", level, accel, reasons: [reason, `jailed by ${jail.kind}`] };
+    return { kind: "usable", level, accel, reasons: [reason, `jailed by ${jail.kind}`], lacks: [] };
   }
 
   async prepare(onProgress: (progress: PrepareProgress) => void = () => {}): Promise<void> {
@@ -169,28 +181,23 @@ class QemuDriver implements VmDriver {
     onProgress({ phase: "snapshot", percent: 90, message: "booting once, to start from there" });
     return withLock(`${path}.lock`, this.#options.clock, async () => {
       if (await isThere()) return { path };
-      await using vm = await this.#start(machine, { name: "base" }, undefined);
-      await vm.rehearse();
+      await using vm = await this.#start(machine, { name: BASE_NAME }, undefined);
+      await rehearse(vm, BASE_NAME);
       const snapshot = await this.#save(vm, machine, path);
       await keepNewest(root);
       return snapshot;
     });
   }
 
-  async #start(machine: Machine, spec: VmSpec, from: VmSnapshot | undefined): Promise<QemuVm> {
+  async #start(machine: Machine, spec: VmSpec, from: VmSnapshot | undefined): Promise<AgentVm> {
     const { clock, ids, log } = this.#options;
     const host = await this.#hostOnce();
     const id = ids.next("vm");
     const runDir = await makeRunFolder(this.#options.runDir, id);
     const cleanUp = (): Promise<void> => rm(runDir, { recursive: true, force: true });
     const bootMs = spec.limits?.bootMs ?? (machine.accel === "tcg" ? 30_000 : 10_000);
-    const deadline = new AbortController();
-    const timer = new AbortController();
-    const late = new SmoothError("TIMED_OUT", `the VM did not answer within ${bootMs} ms`);
-    clock.sleep(bootMs, timer.signal).then(
-      () => deadline.abort(late),
-      () => {},
-    );
+    const deadline = bootDeadline(bootMs, clock);
+    const hostname = spec.name ?? "operator";
     const startedMs = clock.now();
     let running: QemuProcess | null = null;
     try {
@@ -201,22 +208,24 @@ class QemuDriver implements VmDriver {
         ...(from && { stateFile: join(from.path, STATE) }),
       });
       running = process;
-      const vm = new QemuVm({
+      const vm = new AgentVm({
         id,
         process,
         clock,
         cleanUp,
-        hostname: spec.name ?? "operator",
+        driver: this.name,
+        guest: { workspace: WORKSPACE, env: GUEST_ENV },
         level: machine.accel === "tcg" ? "emulated-vm" : "hardware-vm",
         restored: from !== undefined,
         limits: spec.limits ?? {},
         onEgress: spec.onEgress,
         hostRssBytes: () => rssBytes(process.pid),
-        save: (saved, folder) => this.#save(saved, machine, folder),
+        save: (saved, folder) => saveQuietly(saved, hostname, () => this.#save(saved, machine, folder)),
       });
       this.#processes.set(vm, process);
       await noteOwner(runDir, process.pid);
-      await ready(vm, { process, restored: from !== undefined, deadline: deadline.signal, clock });
+      // Booted: the agent has spoken. Restored: it runs, and woke up as its own machine (S3).
+      await untilReady(vm, from ? resume(process, clock).then(() => wakeAs(hostname, vm)) : vm.hello, deadline);
       vm.enforceLimits();
       log.info("vm.started", { id, restored: from !== undefined, tookMs: clock.now() - startedMs });
       return vm;
@@ -224,15 +233,15 @@ class QemuDriver implements VmDriver {
       const said = running?.lastWords() ?? "";
       await running?.kill();
       await cleanUp();
-      if (error === late && machine.accel !== "tcg") await this.#refuseAccel();
+      if (error === deadline.signal.reason && machine.accel !== "tcg") await this.#refuseAccel();
       log.warn("vm.not-started", { id, said: said.slice(-500) });
       throw error;
     } finally {
-      timer.abort();
+      deadline.lift();
     }
   }
 
-  readonly #processes = new WeakMap<QemuVm, QemuProcess>();
+  readonly #processes = new WeakMap<AgentVm, QemuProcess>();
 
   #command({ qemu, jail, accel }: Host, machine: Machine, runDir: string): string[] {
     const folders = { runDir, imageDir: this.#images.partsDir, devices: accel === "kvm" ? ["/dev/kvm"] : [] };
@@ -240,7 +249,7 @@ class QemuDriver implements VmDriver {
   }
 
   /** Paused, saved to a folder that is complete or absent, and running again. */
-  async #save(vm: QemuVm, machine: Machine, path: string): Promise<VmSnapshot> {
+  async #save(vm: AgentVm, machine: Machine, path: string): Promise<VmSnapshot> {
     const process = this.#processes.get(vm);
     if (!process) throw new SmoothError("CONFLICT", "this VM is gone");
     const draft = `${path}.draft-${vm.id}`;
@@ -299,27 +308,6 @@ async function keepNewest(root: string): Promise<void> {
 
 function bootId(): Promise<string> {
   return readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => "unknown");
-}
-
-interface Readiness {
-  readonly process: QemuProcess;
-  readonly restored: boolean;
-  readonly deadline: AbortSignal;
-  readonly clock: Clock;
-}
-
-/** Booted: the agent has spoken. Restored: it runs, and woke up as its own machine (S3). */
-async function ready(vm: QemuVm, { process, restored, deadline, clock }: Readiness): Promise<void> {
-  const late = new Promise<never>((_, reject) =>
-    deadline.addEventListener("abort", () => reject(deadline.reason as Error), { once: true }),
-  );
-  const gone = vm.stopped.then((stop) => {
-    throw new SmoothError("SANDBOX_FAILED", `the VM ended while it started: ${JSON.stringify(stop).slice(0, 600)}`);
-  });
-  const up = restored ? resume(process, clock).then(() => vm.wake()) : vm.hello;
-  await Promise.race([up, late, gone]).finally(() =>
-    [late, gone, up].forEach((promise) => void promise.catch(() => {})),
-  );
 }
 
 /** A state saved while paused arrives paused. */

@@ -2,7 +2,6 @@
 /** The rules of ENGINE §6 about runs that go on as new ones. */
 import { lineage } from "@smooth/engine/lineage";
 import { lastResult } from "@smooth/engine/run";
-import { settle } from "@smooth/platform/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { createSmithers } from "../create-smithers.ts";
@@ -15,7 +14,9 @@ import {
   Parallel,
   Sequence,
   smithers,
+  Subflow,
   Task,
+  Timer,
   Workflow,
 } from "../testing/rules.ts";
 import { testEngine } from "../testing/run-in-memory.ts";
@@ -78,6 +79,11 @@ test("N1: the successor runs the same ids again, with the state, and nothing aft
 test("what runs beside it ends first, what waits is asked no more", async () => {
   const engine = testEngine();
   const gate = Promise.withResolvers<{ n: number }>();
+  const asksToo = smithers(() => (
+    <Workflow name="asks">
+      <Approval id="too" output={outputs.decision} request={{ title: "?" }} />
+    </Workflow>
+  ));
   const workflow = smithers((ctx) => (
     <Workflow name="beside">
       {ctx.input.__smithersContinuation ? null : (
@@ -86,17 +92,29 @@ test("what runs beside it ends first, what waits is asked no more", async () => 
             {() => gate.promise}
           </Task>
           <Approval id="ask" output={outputs.decision} request={{ title: "?" }} />
+          <Timer id="soon" duration="5s" />
+          <Subflow id="child" workflow={asksToo} input={{}} output={outputs.n} />
           <ContinueAsNew />
         </Parallel>
       )}
     </Workflow>
   ));
   const handle = await engine.start(workflow);
-  await settle();
+  await engine.clock.advance(10_000);
   expect((await engine.store.run(handle.runId))?.status).toBe("running");
   gate.resolve({ n: 1 });
 
   expect((await lastResult(handle)).status).toBe("finished");
+  expect(engine.trace().filter((line) => /ask|soon|child/.test(line) && !line.includes("opened"))).toEqual([
+    "node.started child#0",
+    "node.cancelled ask#0",
+    "node.cancelled soon#0",
+    "node.cancelled child#0",
+  ]);
+  const [child] = (await engine.store.runs({ parentRunId: handle.runId })).filter(
+    ({ parent }) => parent?.as === "subflow",
+  );
+  expect(child?.status).toBe("cancelled");
   expect(engine.trace()).toContain("node.finished slow#0");
   expect(await engine.store.approvals({ only: "open" })).toEqual([]);
 });

@@ -53,6 +53,22 @@ test("H3: what is recorded stays, what runs goes on with its old code, what come
   expect(engine.events.filter(({ type }) => type === "run.reloaded")).toHaveLength(1);
 });
 
+test("H4: reloads come one after the other: the one that was asked for last is used, however slow the first is", async () => {
+  const { engine, calls, gate, handle } = await running();
+  const slowly = Promise.withResolvers<void>();
+
+  const first = handle.reload(() => slowly.promise.then(() => flow("first", () => gate.promise, calls)));
+  const second = handle.reload(async () => flow("second", () => gate.promise, calls));
+  await settle();
+  slowly.resolve();
+  await Promise.all([first, second]);
+  gate.resolve();
+  await handle.result;
+
+  expect(calls.at(-1)).toBe("last second");
+  expect(engine.events.filter(({ type }) => type === "run.reloaded")).toHaveLength(2);
+});
+
 test("a node that is new in the edited workflow runs; one that left keeps its row and is not waited for", async () => {
   const { engine, gate, handle } = await running();
 

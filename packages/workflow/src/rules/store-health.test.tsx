@@ -4,7 +4,7 @@ import type { Batch } from "@smooth/engine/store";
 import { openMemoryStore } from "@smooth/engine/store/memory";
 import { expect, test } from "vitest";
 import { outputs, Sequence, smithers, Task, Workflow } from "../testing/rules.ts";
-import { testEngine } from "../testing/run-in-memory.ts";
+import { OWNER, testEngine } from "../testing/run-in-memory.ts";
 
 const MB = 2 ** 20;
 
@@ -154,4 +154,18 @@ test("whoever lets a run go does not wait for its store", async () => {
   handle.release();
 
   await expect(handle.result).rejects.toThrow("disk is full");
+});
+
+test("L2: a run that was lost while its store refuses writes is let go at once", async () => {
+  const engine = testEngine();
+  const { workflow, end } = twoSteps();
+  const { store, state } = refusingStore();
+  const handle = await engine.start(workflow, { store });
+  await engine.clock.advance(0);
+  state.failure = full;
+  await store.claim({ runId: handle.runId, epoch: 1, owner: { ...OWNER, pid: 2 }, atMs: 1 });
+  end("a");
+
+  expect((await handle.result).status).toBe("lost");
+  expect(state.refused).toBe(0);
 });

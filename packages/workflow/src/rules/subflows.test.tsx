@@ -2,6 +2,7 @@
 /** The rules of ENGINE §6 about workflows inside workflows. */
 import { cancelRun, decideApproval, findResumable } from "@smooth/engine/control";
 import type { TaskContext } from "@smooth/engine/task";
+import { openMemoryStore } from "@smooth/engine/store/memory";
 import { settle } from "@smooth/platform/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
@@ -188,6 +189,52 @@ test("cancelling the parent cancels the child: one that runs, and one that is su
   expect(await cancelRun(engine.store, { runId: suspended.runId, by: "ann", atMs: 1 })).toBe("cancelled");
   expect(await children(engine, suspended.runId)).toMatchObject([{ status: "cancelled" }]);
   expect(await engine.store.approvals({ only: "open" })).toEqual([]);
+});
+
+test("a parent whose run is another's lets its child go and does not cancel it", async () => {
+  const engine = testEngine();
+  const store = openMemoryStore();
+  const commit = store.commit.bind(store);
+  let parent = "";
+  let before: (() => Promise<unknown>) | undefined;
+  store.commit = async (batch) => {
+    if (batch.runId === parent) await before?.();
+    return commit(batch);
+  };
+  const slow = inner.smithers(() => (
+    <Workflow name="slow">
+      <Task id="wait" output={inner.outputs.output}>
+        {({ signal }: TaskContext) =>
+          new Promise<{ n: number }>((_, reject) =>
+            signal.addEventListener("abort", () => reject(signal.reason as Error)),
+          )
+        }
+      </Task>
+    </Workflow>
+  ));
+  const gate = Promise.withResolvers<{ n: number }>();
+  const handle = await engine.start(
+    smithers(() => (
+      <Workflow name="parent">
+        <Parallel>
+          <Subflow id="child" workflow={slow} input={{}} output={outputs.n} />
+          <Task id="beside" output={outputs.n}>
+            {() => gate.promise}
+          </Task>
+        </Parallel>
+      </Workflow>
+    )),
+    { store },
+  );
+  parent = handle.runId;
+  await settle();
+  before = () => store.claim({ runId: parent, epoch: 1, owner: { ...OWNER, pid: 2 }, atMs: 1 });
+  gate.resolve({ n: 1 });
+
+  expect((await handle.result).status).toBe("lost");
+  await settle();
+  const [child] = await store.runs({ parentRunId: parent });
+  expect(child).toMatchObject({ status: "running", cancelRequestedBy: null });
 });
 
 test("a parent that fails cancels the child that is suspended with it", async () => {

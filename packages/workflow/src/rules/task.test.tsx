@@ -30,6 +30,10 @@ test("retries wait with exponential backoff, and the wake time is recorded", asy
   expect(engine.events.flatMap((event) => (event.type === "node.failed" ? [event.retryAtMs! - startMs] : []))).toEqual([
     100, 300, 700,
   ]);
+  // Nobody must take it for a run that hangs: each attempt says so once.
+  const said = engine.log.lines.filter(({ level }) => level === "warn").map(({ fields }) => fields["message"]);
+  expect(said).toHaveLength(3);
+  expect(said[2]).toBe("task a: attempt 3 failed: not yet; next try in 400 ms; retries={0} to stop");
 });
 
 test("a resumed run keeps the backoff that was recorded", async () => {

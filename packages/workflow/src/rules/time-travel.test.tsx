@@ -13,10 +13,24 @@ import { fitting, nodeDiffs } from "@smooth/engine/time-travel/node-diff";
 import { rewind, type Rewind } from "@smooth/engine/time-travel/rewind";
 import { timeline } from "@smooth/engine/time-travel/timeline";
 import { retryTask, revert, timetravel } from "@smooth/engine/time-travel/verbs";
+import type { RunStore } from "@smooth/engine/store";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { pointers } from "@smooth/vcs/pointers";
 import { afterEach, describe, expect, test } from "vitest";
-import { Approval, Loop, outputs, Parallel, Sequence, smithers, Task, Workflow } from "../testing/rules.ts";
+import { z } from "zod";
+import { createSmithers } from "../create-smithers.ts";
+import {
+  Approval,
+  ContinueAsNew,
+  Loop,
+  outputs,
+  Parallel,
+  Sequence,
+  smithers,
+  Task,
+  Timer,
+  Workflow,
+} from "../testing/rules.ts";
 import { OWNER, testEngine } from "../testing/run-in-memory.ts";
 
 const folders: string[] = [];
@@ -269,6 +283,37 @@ describe("files", () => {
       sideEffects: [{ tool: "place_order" }],
     });
   });
+
+  test("E1: what was called before a reset is not in the way of the next one", async () => {
+    const { files, edit, deps, go, resume } = editing();
+    const order: ToolCall = { tool: "place_order", sideEffect: true, idempotent: false, input: "{}" };
+    const workflow = (call?: ToolCall) => smithers(() => <Workflow name="w">{edit("a", call)}</Workflow>);
+    const { runId } = await go(workflow(order), files);
+    const request = { runId, nodeId: "a", iteration: 0, by: "ann" };
+    await retryTask(deps(workflow()), { ...request, force: true });
+    await resume(workflow(), runId, files);
+
+    expect(await retryTask(deps(workflow()), request)).toMatchObject({ sideEffects: [] });
+  });
+
+  test("a run that went on as another one is not sent back", async () => {
+    const { deps, go } = bench();
+    const workflow = smithers((ctx) => (
+      <Workflow name="w">
+        <Task id="a" output={outputs.n}>
+          {{ n: 1 }}
+        </Task>
+        {ctx.input.__smithersContinuation ? null : <ContinueAsNew />}
+      </Workflow>
+    ));
+    const { runId, result } = await go(workflow);
+    expect(result.status).toBe("continued");
+
+    await expect(retryTask(deps(workflow), { runId, nodeId: "a", iteration: 0, by: "ann" })).rejects.toMatchObject({
+      code: "RUN_NOT_RESUMABLE",
+      message: expect.stringContaining("go back in that one"),
+    });
+  });
 });
 
 describe("fork and replay", () => {
@@ -371,6 +416,50 @@ describe("fork and replay", () => {
     expect(await engine.store.approvals({ runId: fork.runId })).toEqual([]);
     expect((await resume(workflow, fork.runId)).status).toBe("waiting-approval");
     expect((await engine.store.approvals({ runId: fork.runId })).map(({ nodeId }) => nodeId)).toEqual(["ask"]);
+  });
+
+  test("K2: a timer that was running at the frame counts from the fork's own start", async () => {
+    const { engine, deps, go, resume } = bench();
+    const workflow = smithers(() => (
+      <Workflow name="w">
+        <Timer id="later" duration="1h" />
+      </Workflow>
+    ));
+    const { runId } = await go(workflow);
+    await engine.clock.advance(45 * 60_000);
+
+    const fork = await forkRun(deps(workflow), { runId, by: "ann" });
+
+    expect(await resume(workflow, fork.runId)).toMatchObject({
+      status: "waiting-timer",
+      wakeAtMs: engine.clock.now() + 60 * 60_000,
+    });
+  });
+
+  test("a fork with an input that the workflow does not take is refused, and there is no fork", async () => {
+    const { engine, deps, go } = bench();
+    const own = createSmithers({ input: z.object({ n: z.number().default(1) }), n: z.object({ n: z.number() }) });
+    const workflow = own.smithers(() => <own.Workflow name="w" />);
+    const { runId } = await go(workflow);
+
+    await expect(forkRun(deps(workflow), { runId, input: { n: "x" }, by: "ann" })).rejects.toMatchObject({
+      code: "INVALID_INPUT",
+    });
+    expect(await engine.store.runs({})).toHaveLength(1);
+  });
+
+  test("K3: a fork belongs to the files it is made with, and is no mismatch when it starts", async () => {
+    const { engine, deps, go, resume } = bench();
+    const at = (hash: string) => {
+      const source = { entry: "w.tsx", files: { "w.tsx": hash }, packages: {} };
+      return { ...smithers(() => <Workflow name="w" />), source };
+    };
+    const { runId } = await go(at("old"));
+
+    const fork = await forkRun(deps(at("new")), { runId, by: "ann" });
+
+    expect((await engine.store.run(fork.runId))?.metadata.source?.files).toEqual({ "w.tsx": "new" });
+    expect((await resume(at("new"), fork.runId)).status).toBe("finished");
   });
 
   test("the timeline shows attempts, resets and forks in order, and the forks' own with the tree", async () => {
@@ -497,19 +586,20 @@ describe("rewind", () => {
   test("a process that died in the middle blocks nobody: its files are put back by whoever comes next", async () => {
     const { deps, request, there, audit, root } = await rewindable();
     const crash = Promise.withResolvers<never>();
+    const moved = Promise.withResolvers<void>();
     const dying = {
       ...deps,
       vcs: {
         ...pointers,
         restore: async (...args: Parameters<typeof pointers.restore>) => (
           await pointers.restore(...args),
+          moved.resolve(),
           crash.promise
         ),
       },
     };
     void rewind(dying, request).catch(() => undefined);
-    for (let tries = 0; there().length > 1 && tries < 200; tries += 1)
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    await moved.promise;
     expect(there()).toEqual(["a"]);
 
     await expect(rewind(deps, { ...request, toSeq: 999 })).rejects.toMatchObject({ code: "SNAPSHOT_NOT_FOUND" });
@@ -519,6 +609,33 @@ describe("rewind", () => {
     expect(await audit()).toEqual([
       ["ann", "refused"],
       ["ann", "failed"],
+    ]);
+  });
+
+  test("R4: a process that died after its reset was recorded has rewound: the audit says so, and the files stay", async () => {
+    const { deps, request, there, audit, engine } = await rewindable();
+    const { store } = engine;
+    const recorded = Promise.withResolvers<void>();
+    const proxy: RunStore = new Proxy(store, {
+      get(target, name: keyof RunStore) {
+        const member = target[name];
+        if (name === "updateTravel")
+          return (...args: Parameters<RunStore["updateTravel"]>) =>
+            args[1].result ? (recorded.resolve(), new Promise(() => {})) : target.updateTravel(...args);
+        return typeof member === "function" ? member.bind(target) : member;
+      },
+    });
+    void rewind({ ...deps, store: proxy }, request);
+    await recorded.promise;
+
+    await expect(rewind(deps, { ...request, toSeq: 999 })).rejects.toMatchObject({ code: "SNAPSHOT_NOT_FOUND" });
+
+    expect([there(), await audit()]).toEqual([
+      ["a"],
+      [
+        ["ann", "refused"],
+        ["ann", "success"],
+      ],
     ]);
   });
 });

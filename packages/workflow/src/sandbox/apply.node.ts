@@ -7,7 +7,8 @@ import { chmod, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { BundleFile } from "@smooth/engine/sandboxes";
 import { SmoothError } from "@smooth/protocol/errors";
-import { lstatOrNull, sameVersion, versionOf } from "./collect.node.ts";
+import { sameVersion, versionOf } from "./collect.node.ts";
+import { lstatOrNull } from "./workspace.node.ts";
 
 /** Throws MERGE_CONFLICT. */
 export async function applyFiles(root: string, files: readonly BundleFile[]): Promise<void> {

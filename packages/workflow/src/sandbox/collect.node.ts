@@ -1,25 +1,20 @@
 /** What came out of a sandbox, judged whole before anything of it is used.
  *  B1. At most 1,000 changed paths and 100 MB.
- *  B2. A path that leaves the folder, a link that leads out of it, anything that is no file or link: the bundle is refused, and the
- *      path is named. Nothing is picked out of a bundle that has such a thing.
+ *  B2. A path that leaves the folder, a link that leads out of it, anything that is no file or link, what the host lets nobody write:
+ *      the bundle is refused, and the path is named. Nothing is picked out of a bundle that has such a thing.
  *  B3. What the host's file was when the sandbox got it is kept with each change, so that an edit made meanwhile is never written over. */
 import { createHash } from "node:crypto";
-import { lstat, mkdtemp, readFile, readlink, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BundleFile, FileVersion } from "@smooth/engine/sandboxes";
 import { SmoothError } from "@smooth/protocol/errors";
 import { type TreeStamp, type Vm, WORKSPACE } from "@smooth/vm/driver";
+import { LEFT_OUT, lstatOrNull, stampOf, type HostStamp } from "./workspace.node.ts";
 import { patchOf, type PatchedFile } from "./patch.ts";
 
 const MAX_BYTES = 100 * 1024 * 1024;
 const MAX_PATCHES = 1_000;
-
-/** Not copied into a sandbox, and not taken out of one: dependencies, version control, this engine's own files, secrets. */
-export const LEFT_OUT: readonly string[] = (
-  "node_modules .git .jj .smithers smithers.db smithers.db-wal smithers.db-shm " +
-  ".env .env.local .env.development .env.production .env.test .npmrc .netrc .ssh .aws"
-).split(" ");
 
 export interface Collecting {
   readonly id: string;
@@ -29,16 +24,22 @@ export interface Collecting {
   readonly since: TreeStamp;
   /** Of `root`, right before that. */
   readonly seen: HostStamp;
+  /** Why a path of the host may not be written; null: it may. */
+  readonly refusal: (path: string) => string | null;
 }
 
 /** Throws SANDBOX_BUNDLE_INVALID, SANDBOX_BUNDLE_TOO_LARGE, MERGE_CONFLICT. */
 export async function collect(
   vm: Vm,
-  { id, root, since, seen }: Collecting,
+  { id, root, since, seen, refusal }: Collecting,
 ): Promise<{ readonly files: readonly BundleFile[]; readonly patch: string }> {
   const { changed, deleted } = await vm.changes(WORKSPACE, { since, exclude: LEFT_OUT });
   const count = changed.length + deleted.length;
   if (count > MAX_PATCHES) throw tooLarge(id, `${count} changed paths, the limit is ${MAX_PATCHES}`); // B1
+  for (const path of [...changed, ...deleted]) {
+    const why = refusal(join(root, path));
+    if (why !== null) throw invalid(id, `${path}: ${why}`); // B2
+  }
   if (count === 0) return { files: [], patch: "" };
   const into = await mkdtemp(join(tmpdir(), "smooth-bundle-"));
   try {
@@ -126,20 +127,6 @@ const version = (kind: FileVersion["kind"], bytes: Buffer, executable: boolean):
   executable,
   hash: createHash("sha256").update(bytes).digest("hex"),
 });
-
-export const lstatOrNull = (path: string) =>
-  lstat(path, { bigint: false }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
-    throw error;
-  });
-
-/** Path → what tells that a file was touched since. */
-export type HostStamp = ReadonlyMap<string, string>;
-
-export async function stampOf(root: string, path: string): Promise<string | null> {
-  const info = await lstatOrNull(join(root, path));
-  return info && !info.isDirectory() ? `${info.ino} ${info.size} ${info.mtimeMs}` : null;
-}
 
 const invalid = (id: string, what: string): SmoothError =>
   new SmoothError("SANDBOX_BUNDLE_INVALID", `the bundle of sandbox ${id} is refused: ${what}`, {

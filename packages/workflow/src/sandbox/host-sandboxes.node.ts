@@ -9,7 +9,7 @@ import { guestNodeBinary } from "@smooth/vm/node-binary";
 import { qemuDriver } from "@smooth/vm/qemu";
 import { openSandboxes, type SandboxesOptions } from "./sandboxes.node.ts";
 
-export type HostSandboxes = Pick<SandboxesOptions, "minIsolation" | "maxConcurrent" | "onEgress">;
+export type HostSandboxes = Pick<SandboxesOptions, "minIsolation" | "maxConcurrent" | "egress">;
 
 export function hostSandboxes(rootDir: string, { maxConcurrent, ...given }: HostSandboxes, log: Log): Sandboxes {
   const microvm = qemuDriver({

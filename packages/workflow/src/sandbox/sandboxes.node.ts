@@ -3,24 +3,24 @@
  *  N2. Whatever happens — a result, a failure, an abort — the sandbox is killed before `run` settles.
  *  N3. Only what the author names gets in: the folder without `LEFT_OUT`, read-only volumes, `env`, and the child itself. */
 import type { Duplex } from "node:stream";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { hash } from "node:crypto";
-import { readdir } from "node:fs/promises";
 import type { BundleFile, SandboxBundle, SandboxCall, Sandboxes, SandboxRuntime } from "@smooth/engine/sandboxes";
 import { rowFromJson } from "@smooth/engine/table";
 import type { Clock } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { IsolationLevel } from "@smooth/protocol/policy";
-import { type TreeStamp, type Vm, type VmDriver, WORKSPACE } from "@smooth/vm/driver";
+import { type TreeStamp, type Vm, type VmDriver, type VmSpec, WORKSPACE } from "@smooth/vm/driver";
 import { applyFiles } from "./apply.node.ts";
 import { choose, type Candidate } from "./choose.ts";
-import { collect, type HostStamp, LEFT_OUT, stampOf } from "./collect.node.ts";
+import { collect } from "./collect.node.ts";
 import { enclose } from "./enclose.node.ts";
 import { execute } from "./execute.node.ts";
 import { answerOf } from "./manifest.ts";
 import { IN_SANDBOX, type SandboxRequest } from "./request.ts";
 import { Slots } from "./slots.ts";
 import { putVolumes } from "./volumes.node.ts";
+import { type HostStamp, LEFT_OUT, stampsOf } from "./workspace.node.ts";
 
 export interface SandboxesOptions {
   /** Copied into each sandbox, and changed by what is accepted of it; a step in a <Worktree> uses that instead. */
@@ -31,8 +31,18 @@ export interface SandboxesOptions {
   readonly minIsolation?: IsolationLevel | undefined;
   /** At once; default 10. */
   readonly maxConcurrent?: number | undefined;
-  /** The guarded way out of a sandbox with `allowNetwork`: one Duplex per connection it makes. */
-  readonly onEgress?: ((connection: Duplex, from: EgressFrom) => void) | undefined;
+  /** Opens the guarded way out of one sandbox with `allowNetwork`; without it there is none. */
+  readonly egress?: ((from: EgressFrom) => EgressDoor) | undefined;
+  /** Whether a file of the host may be seen in a sandbox; default: yes. */
+  readonly mayRead?: ((path: string) => boolean) | undefined;
+  /** Why a file of the host may not be changed, whoever agrees to it; default: all may. */
+  readonly writeRefusal?: ((path: string) => string | null) | undefined;
+}
+
+/** Decides about each connection that a sandbox makes; closed with it. */
+export interface EgressDoor {
+  accept(connection: Duplex): void;
+  [Symbol.asyncDispose](): PromiseLike<void>;
 }
 
 export interface EgressFrom {
@@ -61,7 +71,7 @@ export function openSandboxes(options: SandboxesOptions): Sandboxes {
     async run(call) {
       const endBeats = beating(call, options.clock);
       try {
-        if (call.spec.allowNetwork && !options.onEgress) throw unguarded(call); // N1
+        if (call.spec.allowNetwork && !options.egress) throw unguarded(call); // N1
         await slots.enter(call.signal);
         try {
           const { driver, runtime } = await driverFor(call, { drivers, minIsolation });
@@ -91,7 +101,7 @@ function beating({ beat, signal }: SandboxCall, clock: Clock): () => void {
 
 async function driverFor(
   { spec, nodeId }: SandboxCall,
-  { drivers, minIsolation }: Required<Pick<SandboxesOptions, "drivers" | "minIsolation">>,
+  { drivers, minIsolation }: Pick<SandboxesOptions, "drivers"> & { readonly minIsolation: IsolationLevel },
 ): Promise<{ readonly driver: VmDriver; readonly runtime: SandboxRuntime }> {
   const known = Object.entries(drivers) as [SandboxRuntime, VmDriver][];
   const candidates = await Promise.all(
@@ -101,7 +111,7 @@ async function driverFor(
       return { runtime, level, reasons: probe.reasons, fixes: probe.kind === "unusable" ? probe.fixes : [] };
     }),
   );
-  const choice = choose(spec.runtime, candidates, minIsolation ?? "emulated-vm");
+  const choice = choose(spec.runtime, candidates, minIsolation);
   const driver = choice.kind === "chosen" ? drivers[choice.runtime] : undefined;
   if (choice.kind === "chosen" && driver) return { driver, runtime: choice.runtime };
   throw unavailable(nodeId, choice.kind === "refused" ? choice.why : "no driver");
@@ -116,11 +126,13 @@ interface Running {
 }
 
 async function runIn(running: Running, options: SandboxesOptions): Promise<SandboxBundle> {
-  const { driver, runtime, call, endBeats } = running;
+  const { driver, runtime, call, root, endBeats } = running;
+  const { writeRefusal: refusal = () => null } = options;
   const { spec, nodeId, iteration, attempt, signal, note } = call;
   const startedMs = options.clock.now();
-  const code = spec.child ? await programOf(call) : null;
-  const vm = await driver.create(specOf(call, options));
+  const program = spec.child ? await programOf(call) : null;
+  await using door = spec.allowNetwork ? options.egress?.({ runId: call.runId, nodeId }) : undefined;
+  const vm = await driver.create(specOf(call, door));
   const kill = (): void => void vm.kill();
   signal.addEventListener("abort", kill, { once: true });
   const about = { nodeId, iteration, attempt, sandboxId: vm.id, runtime } as const;
@@ -129,13 +141,13 @@ async function runIn(running: Running, options: SandboxesOptions): Promise<Sandb
   try {
     signal.throwIfAborted();
     note({ type: "sandbox.created", ...about, level: vm.level, config: configOf(call) });
-    const given = await fill(vm, running, code);
+    const given = await fill(vm, running, { program, mayRead: options.mayRead ?? (() => true) });
     note({ type: "sandbox.shipped", ...about, bundleSizeBytes: given.sizeBytes });
     endBeats();
     const manifest = await execute(vm, call, options.clock);
     childRunId = manifest.runId;
     const output = answerOf(nodeId, manifest);
-    const { files, patch } = await collect(vm, { id: nodeId, root: running.root, ...given });
+    const { files, patch } = await collect(vm, { id: nodeId, root, ...given, refusal });
     status = "finished";
     return { output: rowFromJson(JSON.stringify(output ?? null)), files, patch, runtime, level: vm.level };
   } catch (error) {
@@ -151,15 +163,13 @@ async function runIn(running: Running, options: SandboxesOptions): Promise<Sandb
   }
 }
 
-function specOf({ spec, runId, nodeId, timeoutMs }: SandboxCall, { onEgress }: SandboxesOptions) {
+function specOf({ spec, runId, nodeId, timeoutMs }: SandboxCall, door: EgressDoor | undefined): VmSpec {
   return {
     name: `sbx-${hash("sha256", `${runId} ${nodeId}`).slice(0, 12)}`,
     ...(spec.memoryMb === null ? {} : { memoryMb: spec.memoryMb }),
     ...(spec.cpus === null ? {} : { cpus: Math.ceil(spec.cpus) }),
     ...(timeoutMs === null ? {} : { limits: { wallMs: timeoutMs } }),
-    ...(spec.allowNetwork && onEgress
-      ? { onEgress: (connection: Duplex) => onEgress(connection, { runId, nodeId }) }
-      : {}),
+    ...(door ? { onEgress: (connection: Duplex) => door.accept(connection) } : {}),
   };
 }
 
@@ -184,6 +194,11 @@ async function programOf(call: SandboxCall): Promise<Program> {
 
 const localIdOf = (nodeId: string): string => nodeId.split("@@")[0] ?? nodeId;
 
+interface Filling {
+  readonly program: Program | null;
+  readonly mayRead: (path: string) => boolean;
+}
+
 interface Given {
   readonly sizeBytes: number;
   readonly since: TreeStamp;
@@ -191,30 +206,15 @@ interface Given {
 }
 
 /** N3 */
-async function fill(vm: Vm, { call, root }: Running, program: Program | null): Promise<Given> {
-  const seen = await stampsOf(root);
-  const { bytes } = await vm.putTree({ from: root, to: WORKSPACE, exclude: LEFT_OUT });
+async function fill(vm: Vm, { call, root }: Running, { program, mayRead }: Filling): Promise<Given> {
+  const seen = await stampsOf(root, mayRead);
+  const { bytes } = await vm.putTree({ from: root, to: WORKSPACE, include: [...seen.keys()] });
   const volumes = await putVolumes(vm, call.spec.volumes, root);
   const request = Buffer.from(JSON.stringify(program?.request ?? null));
   if (program) await vm.writeFile(IN_SANDBOX.program, program.code);
   await vm.writeFile(IN_SANDBOX.request, request);
   const { stamp } = await vm.changes(WORKSPACE, { exclude: LEFT_OUT });
   return { sizeBytes: bytes + volumes + (program?.code.length ?? 0) + request.length, since: stamp, seen };
-}
-
-async function stampsOf(root: string): Promise<HostStamp> {
-  const stamps = new Map<string, string>();
-  const left = new Set(LEFT_OUT);
-  const walk = async (folder: string): Promise<void> => {
-    for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
-      if (left.has(entry.name)) continue;
-      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
-      const stamp = entry.isDirectory() ? await walk(path) : await stampOf(root, path);
-      if (stamp) stamps.set(path, stamp);
-    }
-  };
-  await walk("");
-  return stamps;
 }
 
 const configOf = ({ spec, timeoutMs }: SandboxCall) => ({
@@ -231,7 +231,7 @@ const configOf = ({ spec, timeoutMs }: SandboxCall) => ({
 const unguarded = ({ nodeId }: SandboxCall): SmoothError =>
   unavailable(
     nodeId,
-    "it has allowNetwork, and this host guards no way out for sandboxes; run the workflow on an agent-host, or give the run's sandboxes an `onEgress` that decides about each connection",
+    "it has allowNetwork, and this host guards no way out for sandboxes; start the run on an agent-host with --allow-network, or give its sandboxes an `egress` that decides about each connection",
   );
 
 const unavailable = (id: string, why: string): SmoothError =>

@@ -1,7 +1,10 @@
 /** A test's engine with sandboxes that isolate nothing: programs are functions, files of the sandbox a map; the host's folder is real. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import process from "node:process";
 import type { StartRun } from "@smooth/engine/run";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { fakeDriver, type FakeProgram } from "@smooth/vm/fake";
@@ -46,3 +49,32 @@ export const leaves =
     });
     return 0;
   };
+
+/** Runs what was put in by a real Node, in a folder of this machine: it isolates nothing. */
+export const node: FakeProgram = async ({ files, env, stdout, stderr, signal }) => {
+  const folder = mkdtempSync(join(tmpdir(), "sandbox-inside-"));
+  const placed = (path: string): string => join(folder, path);
+  for (const [path, { content }] of files) {
+    mkdirSync(dirname(placed(path)), { recursive: true });
+    writeFileSync(placed(path), content);
+  }
+  mkdirSync(placed("/workspace"), { recursive: true });
+  const { SMOOTH_REQUEST = "", SMOOTH_BUNDLE = "" } = env;
+  const own = { ...env, SMOOTH_REQUEST: placed(SMOOTH_REQUEST), SMOOTH_BUNDLE: placed(SMOOTH_BUNDLE) };
+  const child = spawn(process.execPath, ["--no-warnings", placed(IN_SANDBOX.program)], {
+    cwd: placed("/workspace"),
+    env: own,
+    signal,
+  });
+  child.on("error", () => {});
+  child.stdout.pipe(stdout, { end: false });
+  child.stderr.pipe(stderr, { end: false });
+  await once(child, "close");
+  for (const path of readdirSync(folder, { recursive: true, withFileTypes: true }))
+    if (path.isFile()) {
+      const at = join(path.parentPath, path.name);
+      files.set(at.slice(folder.length), { content: readFileSync(at), mode: 0o644 });
+    }
+  rmSync(folder, { recursive: true });
+  return child.exitCode ?? 1;
+};

@@ -7,7 +7,7 @@ import { createSmithers } from "../../create-smithers.ts";
 
 const { Workflow, Task, smithers, outputs } = createSmithers({
   input: z.object({ n: z.number().default(1) }),
-  seen: z.object({ text: z.string(), env: z.array(z.string()), secret: z.boolean() }),
+  seen: z.object({ text: z.string() }),
   output: z.object({ n: z.number() }),
 });
 
@@ -15,11 +15,11 @@ export const child = smithers(
   (ctx) => (
     <Workflow name="child">
       <Task id="look" output={outputs.seen}>
-        {() => ({
-          text: readFileSync("given.txt", "utf8"),
-          env: Object.keys(process.env),
-          secret: existsSync(".env"),
-        })}
+        {() => {
+          const { GREETING: greeting, PATH, HOME: home } = process.env;
+          writeFileSync("seen.json", JSON.stringify({ secret: existsSync(".env"), greeting, home, path: PATH !== "" }));
+          return { text: readFileSync("given.txt", "utf8") };
+        }}
       </Task>
       <Task id="write" output={outputs.output}>
         {() => {

@@ -2,10 +2,11 @@ import type { Duplex } from "node:stream";
 import type { Clock } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { IsolationLevel } from "@smooth/protocol/policy";
-import * as agent from "../channel/agent-client.ts";
-import { muxDuplex } from "../channel/duplex.ts";
-import { Hello, parseGuest } from "../channel/messages.ts";
-import { Mux } from "../channel/mux.ts";
+import * as agent from "./channel/agent-client.ts";
+import type { Guest } from "./channel/agent-client.ts";
+import { muxDuplex } from "./channel/duplex.ts";
+import { Hello, parseGuest } from "./channel/messages.ts";
+import { Mux } from "./channel/mux.ts";
 import type {
   Changes,
   ChangesOptions,
@@ -20,49 +21,61 @@ import type {
   VmSnapshot,
   VmStats,
   VmStop,
-} from "../driver.ts";
-import { changes, getTree, putTree } from "../tree/trees.ts";
-import { run } from "../run.ts";
-import type { QemuProcess } from "./process.ts";
+} from "./driver.ts";
+import { changes, getTree, putTree } from "./tree/trees.ts";
 
-/** A running QEMU machine. Ends for one reason, told once in `stopped`; then its run folder is removed. */
+/** A guest that our agent answers for, whatever holds it: a machine, a namespace, a process. Ends for one reason, told once in
+ *  `stopped`; then `cleanUp` removes what it left. */
 
-export interface QemuVmParts {
+/** What runs the agent, and the two lines to it. */
+export interface GuestProcess {
+  readonly agent: Duplex;
+  readonly goalie: Duplex;
+  /** Never rejects. */
+  readonly exited: Promise<void>;
+  /** The last of what it said outside its lines. */
+  lastWords(): string;
+  kill(): Promise<void>;
+}
+
+export interface AgentVmParts {
   readonly id: string;
-  readonly hostname: string;
+  readonly driver: string;
   readonly level: IsolationLevel;
   readonly restored: boolean;
-  readonly process: QemuProcess;
+  readonly guest: Guest;
+  readonly process: GuestProcess;
   readonly limits: VmLimits;
   readonly clock: Clock;
   readonly onEgress: ((connection: Duplex) => void) | undefined;
   readonly cleanUp: () => Promise<void>;
-  readonly save: (vm: QemuVm, folder: string) => Promise<VmSnapshot>;
+  /** What `snapshot` does once no stream is open. */
+  readonly save: (vm: AgentVm, folder: string) => Promise<VmSnapshot>;
   readonly hostRssBytes: () => Promise<number>;
 }
 
 const IDLE_STEPS = 10;
 const MAX_READ_BYTES = 16 * 1024 * 1024;
 
-export class QemuVm implements Vm {
-  readonly driver = "qemu";
+export class AgentVm implements Vm {
   readonly stopped: Promise<VmStop>;
-  /** Resolves when a freshly booted agent has spoken. */
+  /** Resolves when a fresh agent has spoken. */
   readonly hello: Promise<void>;
-  readonly #parts: QemuVmParts;
-  readonly #agent: agent.AgentDeps;
+  /** The line to the agent, for what only one driver asks of it. */
+  readonly line: agent.AgentDeps;
+  readonly #parts: AgentVmParts;
   readonly #goalie: Mux;
   readonly #over = new AbortController();
   #reason: VmStop | null = null;
 
-  constructor(parts: QemuVmParts) {
+  constructor(parts: AgentVmParts) {
     this.#parts = parts;
-    const { process, clock } = parts;
+    const { process, clock, guest } = parts;
     const hello = Promise.withResolvers<void>();
     const onFault = (reason: string): void => void this.#end({ kind: "faulted", reason });
     const shared = {
       onFault,
-      firstId: 1 as const,
+      peer: "guest" as const,
       nowMs: () => clock.now(),
       after: (ms: number, wake: () => void) => void clock.sleep(ms, this.#over.signal).then(wake, agent.ignoreAbort),
     };
@@ -71,13 +84,19 @@ export class QemuVm implements Vm {
       else hello.resolve();
     };
     this.hello = hello.promise;
-    this.#agent = { mux: new Mux({ ...shared, port: process.agent, onHello }), clock, onFault };
+    this.line = { mux: new Mux({ ...shared, port: process.agent, onHello }), clock, onFault, guest };
     this.#goalie = new Mux({ ...shared, port: process.goalie, onOpen: (stream) => this.#egress(stream) });
     this.stopped = process.exited.then(() => this.#gone());
   }
 
   get id(): string {
     return this.#parts.id;
+  }
+  get driver(): string {
+    return this.#parts.driver;
+  }
+  get workspace(): string {
+    return this.#parts.guest.workspace;
   }
   get level(): IsolationLevel {
     return this.#parts.level;
@@ -86,51 +105,32 @@ export class QemuVm implements Vm {
     return this.#parts.restored;
   }
 
-  exec = (request: ExecRequest): Exec => agent.execOverMux(request, this.#agent);
+  exec = (request: ExecRequest): Exec => agent.execOverMux(request, this.line);
   putTree = (request: PutTree): Promise<PutReport> => putTree(this.exec, request);
   getTree = (request: GetTree): Promise<GetReport> => getTree(this.exec, request);
   changes = (root: string, options: ChangesOptions = {}): Promise<Changes> => changes(this.exec, root, options);
   readFile = (path: string, maxBytes = MAX_READ_BYTES): Promise<Buffer> =>
-    agent.readGuestFile(path, maxBytes, this.#agent);
+    agent.readGuestFile(path, maxBytes, this.line);
   writeFile = (path: string, content: Uint8Array, mode = 0o644): Promise<void> =>
-    agent.writeGuestFile({ path, mode, content }, this.#agent);
+    agent.writeGuestFile({ path, mode, content }, this.line);
 
   async stats(): Promise<VmStats> {
-    const [guest, hostRssBytes] = await Promise.all([agent.guestStats(this.#agent), this.#parts.hostRssBytes()]);
+    const [guest, hostRssBytes] = await Promise.all([agent.guestStats(this.line), this.#parts.hostRssBytes()]);
     const { kind: _, ...numbers } = guest;
     return { ...numbers, hostRssBytes };
   }
 
   async snapshot(folder: string): Promise<VmSnapshot> {
-    const open = this.#agent.mux.streamCount;
+    const open = this.line.mux.streamCount;
     if (open > 0) throw new SmoothError("CONFLICT", `${open} streams of this VM are still open`);
-    await agent.settle(this.#agent);
-    try {
-      return await this.#parts.save(this, folder);
-    } finally {
-      await this.wake();
-    }
-  }
-
-  /** K1: a clone is not used before this succeeded. */
-  wake = (): Promise<void> => agent.wake(this.#parts.hostname, this.#agent);
-
-  /** Everything once, so that a clone finds the agent's code compiled and its pages in memory; then quiet for the snapshot. */
-  async rehearse(): Promise<void> {
-    await this.wake();
-    await this.writeFile("/run/th/rehearsal", Buffer.from("rehearsal"));
-    await this.readFile("/run/th/rehearsal");
-    await this.stats();
-    for (let round = 0; round < 5; round += 1) await run(this, { argv: ["cat"], stdin: "rehearsal" });
-    await run(this, { argv: ["curl", "-sS", "http://rehearsal.test/"] });
-    await agent.settle(this.#agent);
+    return this.#parts.save(this, folder);
   }
 
   lastWords = (): string => this.#parts.process.lastWords();
 
   async stop(graceMs = 2_000): Promise<void> {
     this.#reason ??= { kind: "stopped" };
-    const asked = agent.powerOff(this.#agent).catch(() => {}); // It may go before it answers.
+    const asked = agent.powerOff(this.line).catch(() => {}); // It may go before it answers.
     await Promise.race([
       this.stopped,
       asked.then(() => this.#parts.clock.sleep(graceMs, this.#over.signal)),
@@ -150,7 +150,7 @@ export class QemuVm implements Vm {
 
   async #gone(): Promise<VmStop> {
     this.#over.abort();
-    this.#agent.mux.close();
+    this.line.mux.close();
     this.#goalie.close();
     await this.#parts.process.kill();
     await this.#parts.cleanUp();
@@ -178,7 +178,7 @@ export class QemuVm implements Vm {
     const idle = async (idleMs: number): Promise<void> => {
       for (let quiet = 0; quiet < IDLE_STEPS;) {
         await clock.sleep(idleMs / IDLE_STEPS, signal);
-        quiet = this.#agent.mux.streamCount + this.#goalie.streamCount > 0 ? 0 : quiet + 1;
+        quiet = this.line.mux.streamCount + this.#goalie.streamCount > 0 ? 0 : quiet + 1;
       }
       await this.#end({ kind: "limit", limit: "idleMs" });
     };

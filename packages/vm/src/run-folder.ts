@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
 
-/** One folder per running VM: three sockets and a note about who owns it.
- *  D1. A folder whose owner is no longer running is a crash's leftover; its QEMU is killed and the folder removed. A process
+/** One folder per running VM: its sockets or files, and a note about who owns it.
+ *  D1. A folder whose owner is no longer running is a crash's leftover; its guest is killed and the folder removed. A process
  *      is recognised by id and start time, so a reused id is never taken for the old one. */
 
-const Note = z.object({ owner: z.string(), qemu: z.string().nullable() });
+const Note = z.object({ owner: z.string(), guest: z.string().nullable() });
 const NOTE = "owner.json";
 /** Room for `/agent.sock` and friends under the 107 bytes a Unix socket path may have. */
 const MAX_FOLDER_BYTES = 107 - "/goalie.sock".length;
@@ -24,9 +24,9 @@ export async function makeRunFolder(root: string, id: string): Promise<string> {
   return folder;
 }
 
-export async function noteOwner(folder: string, qemuPid: number | null): Promise<void> {
-  const qemu = qemuPid === null ? null : await identityOf(qemuPid);
-  await writeFile(join(folder, NOTE), JSON.stringify({ owner: await identityOf(process.pid), qemu }));
+export async function noteOwner(folder: string, guestPid: number | null): Promise<void> {
+  const guest = guestPid === null ? null : await identityOf(guestPid);
+  await writeFile(join(folder, NOTE), JSON.stringify({ owner: await identityOf(process.pid), guest }));
 }
 
 export async function reapRunFolders(root: string): Promise<number> {
@@ -36,7 +36,7 @@ export async function reapRunFolders(root: string): Promise<number> {
     const folder = join(root, name);
     const note = await readNote(folder);
     if (note === null || (await isAlive(note.owner))) continue;
-    if (note.qemu !== null && (await isAlive(note.qemu))) process.kill(Number(note.qemu.split("@")[0]), "SIGKILL");
+    if (note.guest !== null && (await isAlive(note.guest))) process.kill(Number(note.guest.split("@")[0]), "SIGKILL");
     await rm(folder, { recursive: true, force: true });
     reaped += 1;
   }
