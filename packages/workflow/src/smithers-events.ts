@@ -152,6 +152,7 @@ const NAMES: Named = {
   "node.skipped": (event) => [{ type: "NodeSkipped", ...nodeOf(event) }],
   "node.output": (event) => [{ type: "NodeOutput", ...attemptOf(event), text: event.text, stream: event.stream }],
   "node.usage": (event) => {
+    if (event.ofRun !== undefined) return []; // that run reports it itself
     const { inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, reasoningTokens } = event;
     const tokens = { inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, reasoningTokens };
     const whose = { model: event.model ?? "unknown", agent: event.agent ?? "unknown" };

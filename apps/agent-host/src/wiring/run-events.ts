@@ -22,7 +22,7 @@ export function peopleSee(event: StoredEvent, redact: (text: string) => string):
     case "wait.opened":
       return [waiting(event)];
     case "node.usage":
-      return [used(event)];
+      return event.ofRun === undefined ? [used(event)] : []; // that run tells it itself
     case "node.output":
       return event.stream === "stdout" ? [said(event, redact)] : [];
     case "run.resume-failed":

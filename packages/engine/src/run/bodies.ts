@@ -160,7 +160,9 @@ export class Bodies {
       onHeartbeat: (payload) => this.#beats.keep(leaf.key, payload),
       ask: askFrom(this.#asking, leaf),
       onWords: (stream, text) => (words ??= this.#words(body)).say(stream, text),
-      onUsage: (usage) => this.#notes.tell(usageEvent(body, usage)),
+      onUsage: (usage, ofRun) => this.#notes.tell(usageEvent(body, usage, ofRun)),
+      resets: state.resets.get(leaf.key) ?? 0,
+      toldOfRun: (childRunId) => state.usageOfRuns.get(childRunId),
       recall: (prompt) => this.#recall(body, prompt, workflow),
       around,
       toolLog: this.#toolLog(body),
@@ -280,11 +282,12 @@ export class Bodies {
   }
 }
 
-const usageEvent = ({ leaf, attempt, agent }: Body, usage: TokenUsage): RunEventBody => ({
+const usageEvent = ({ leaf, attempt, agent }: Body, usage: TokenUsage, ofRun?: string): RunEventBody => ({
   type: "node.usage",
   nodeId: leaf.nodeId,
   iteration: leaf.iteration,
   attempt,
   agent: peekText(agent, "id")?.slice(0, 200) ?? null,
   ...usage,
+  ...(ofRun === undefined ? {} : { ofRun }),
 });

@@ -1,9 +1,17 @@
 /** What people and supervisors do to runs from outside. Works on rows alone: no run needs to be loaded. */
 import { SmoothError } from "@smooth/protocol/errors";
 import type { NodeRef } from "../graph/identity.ts";
-import type { ApprovalDecision, ApprovalRow, Owner, RunRow, RunStore } from "../store/port.ts";
+import {
+  NOTHING,
+  type ApprovalDecision,
+  type ApprovalRow,
+  type Owner,
+  type RunRow,
+  type RunStore,
+} from "../store/port.ts";
 import { sizeOf, type JsonValue } from "../outputs/json.ts";
 import { foldedLog } from "./folded-log.ts";
+import { liveBelow } from "./lineage.ts";
 import { misfit } from "../outputs/fit.ts";
 import { ENGINE } from "./waits/approval.ts";
 import { waitersOf } from "./waits/signal.ts";
@@ -126,7 +134,7 @@ export async function signalRun(store: RunStore, { runId, atMs, ...sent }: SendS
     throw new SmoothError("RUN_NOT_RESUMABLE", `run ${runId} is over and takes no signals`, { details });
 }
 
-/** Asks the run's owner to stop its bodies; a suspended run is cancelled on the spot, and its suspended subflows with it. */
+/** Asks the run's owner to stop its bodies; a run without an owner is cancelled on the spot, and its subflows with it. */
 export async function cancelRun(
   store: RunStore,
   cancel: { readonly runId: string; readonly by: string; readonly atMs: number },
@@ -137,9 +145,30 @@ export async function cancelRun(
       details: { runId: cancel.runId },
     });
   if (result === "cancelled")
-    for (const child of await store.runs({ parentRunId: cancel.runId, status: SUSPENDED }))
-      await cancelRun(store, { ...cancel, runId: child.runId });
+    for (const { runId } of await liveBelow(store, cancel.runId)) await store.requestCancel({ ...cancel, runId });
   return result;
+}
+
+/** Ends the subflows of runs that are over, when their process died before it could: nobody else ever will. Answers their ids. */
+export async function cancelOrphans(store: RunStore, check: OwnerCheck): Promise<readonly string[]> {
+  const orphans = await store.runs({ status: LIVE, orphaned: true });
+  const free = orphans.filter((run) => mayClaim(run, check) === "yes");
+  for (const run of free) {
+    if (run.owner) await letGo(store, run, run.owner);
+    await store.requestCancel({ runId: run.runId, by: "its parent run", atMs: check.nowMs });
+  }
+  return free.map(({ runId }) => runId);
+}
+
+/** In the name of its dead owner, so that whoever dies in between leaves it as it was. */
+async function letGo(
+  store: RunStore,
+  { runId, epoch, lastSeq, updatedAtMs: atMs }: RunRow,
+  owner: Owner,
+): Promise<void> {
+  const held = await store.claim({ runId, epoch, owner, atMs });
+  const status = { status: "running", error: null, wakeAtMs: null, seenSeq: lastSeq + 1 } as const;
+  if (held !== null) await store.commit({ runId, epoch: held, atMs, ...NOTHING, status });
 }
 
 interface ByWhom {
@@ -149,6 +178,7 @@ interface ByWhom {
 }
 
 /** Starts nothing new; what runs ends and is recorded, and then the run stays as it is, also across restarts, until `unpauseRun`.
+ *  Its subflows are paused with it, and go on with it.
  *  Throws RUN_NOT_FOUND, RUN_NOT_RESUMABLE (the run is over). */
 export const pauseRun = async (store: RunStore, whom: ByWhom): Promise<"requested" | "done"> =>
   setPaused(store, { ...whom, wanted: true });
@@ -162,6 +192,7 @@ async function setPaused(store: RunStore, pause: ByWhom & { readonly wanted: boo
   const result = await store.pause(pause);
   if (result === "not-found") throw new SmoothError("RUN_NOT_FOUND", `no run ${runId}`, { details: { runId } });
   if (result === "over") throw new SmoothError("RUN_NOT_RESUMABLE", `run ${runId} is over`, { details: { runId } });
+  for (const child of await liveBelow(store, runId)) await store.pause({ ...pause, runId: child.runId });
   return result;
 }
 
@@ -218,6 +249,7 @@ export async function rootRun(store: RunStore, run: RunRow): Promise<RunRow> {
 }
 
 const SUSPENDED = ["waiting-approval", "waiting-event", "waiting-timer", "waiting-quota"] as const;
+const LIVE = ["running", "paused", ...SUSPENDED] as const;
 
 function reason({ status, cancelRequestedBy }: RunRow): Resumable["because"] {
   if (cancelRequestedBy !== null) return "cancel-requested";

@@ -149,7 +149,13 @@ const FIELDS = {
     unusableAgent: z.int().nonnegative().optional(),
   }),
   /** Tokens of one model call or one answer; the sum of an attempt's is what it cost. Written while the attempt is at work. */
-  "node.usage": () => ({ ...attempt, agent: z.string().nullable(), ...TokenUsage.shape }),
+  "node.usage": () => ({
+    ...attempt,
+    agent: z.string().nullable(),
+    ...TokenUsage.shape,
+    /** Told by the log of this run too: it is the node's body. */
+    ofRun: z.string().optional(),
+  }),
   /** What an agent said while at work, gathered. */
   "node.output": () => ({ ...attempt, stream: z.enum(["stdout", "stderr"]), text: z.string() }),
   /** Written before a call that must not simply be repeated. `input` and `output` are cut. */

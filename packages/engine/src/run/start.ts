@@ -224,8 +224,10 @@ const childrenOf = (options: Taking, { runId, auth }: Pick<RunOrigin, "runId" | 
     owner: options.owner,
     now: () => options.clock.now(),
     parent: { runId, auth },
-    async drive(workflow, row, signal) {
-      const own: Taking = { ...options, workflow, signal: undefined, eventsAfterSeq: row.epoch > 2 ? undefined : 0 };
+    async drive({ workflow, row, signal, onEvent }) {
+      const heard = (event: StoredEvent): void => (onEvent(event), options.onEvent?.(event));
+      const eventsAfterSeq = row.epoch > 2 ? undefined : 0;
+      const own: Taking = { ...options, workflow, signal: undefined, onEvent: heard, eventsAfterSeq };
       const handle = drive(row.runId, await takenUp(own, row), own);
       const stop = (): void => (isLetGo(signal.reason) ? handle.release() : handle.cancel());
       signal.addEventListener("abort", stop, { once: true });

@@ -48,6 +48,10 @@ export interface RunState {
   readonly loops: Map<string, number>;
   /** Tokens per state key, over all attempts. */
   readonly usage: Map<string, UsageTotals>;
+  /** Of those, what was told of runs that are the body of a node, by run. */
+  readonly usageOfRuns: Map<string, UsageTotals>;
+  /** How often a node was sent back to before its first attempt: what it began then is not its own any more. */
+  readonly resets: Map<string, number>;
   /** Only scopes that failed: the others run their body, then their `finally`. */
   readonly scopes: Map<string, ScopeState>;
   /** Calls of tools with side effects per state key, over all attempts. */
@@ -76,6 +80,8 @@ export const emptyState = (): RunState => ({
   running: new Set(),
   loops: new Map(),
   usage: new Map(),
+  usageOfRuns: new Map(),
+  resets: new Map(),
   scopes: new Map(),
   tools: new Map(),
   aftermath: new Map(),
@@ -118,7 +124,7 @@ export function applyEvent(state: RunState, event: RunEventBody): void {
     case "sandbox.bundled":
       return bundle(state, stateKey(event), event.review);
     case "node.usage":
-      return void state.usage.set(stateKey(event), addUsage(event, state.usage.get(stateKey(event))));
+      return countUsage(state, event);
     case "tool.started":
       return noteCall(state.tools, event);
     case "loop.advanced":
@@ -256,6 +262,13 @@ function bundle(state: RunState, key: string, review: boolean): void {
   if (!review) put(state, key, { kind: "cleared", of: null, ...triesOf(state.nodes.get(key)) });
 }
 
+function countUsage({ usage, usageOfRuns }: RunState, event: Extract<RunEventBody, { type: "node.usage" }>): void {
+  const key = stateKey(event);
+  usage.set(key, addUsage(event, usage.get(key)));
+  const { ofRun } = event;
+  if (ofRun !== undefined) usageOfRuns.set(ofRun, addUsage(event, usageOfRuns.get(ofRun)));
+}
+
 const countRejected = (rejected: RunState["rejected"], key: string): void =>
   void rejected.set(key, (rejected.get(key) ?? 0) + 1);
 
@@ -286,6 +299,7 @@ function reset(state: RunState, { nodes, loops, scopes }: Extract<RunEventBody, 
     state.aftermath.delete(key);
     state.waiting.delete(key);
     state.rejected.delete(key);
+    state.resets.set(key, (state.resets.get(key) ?? 0) + 1);
     state.bundled.delete(key);
     state.running.delete(key);
     state.timers.delete(node.nodeId);

@@ -113,15 +113,28 @@ class MemoryStore implements Omit<RunStore, keyof TravelStore> {
     return run ? { ...run.row } : null;
   }
 
-  async runs({ status, dueAtMs, forkedFrom, parentRunId, limit = Infinity }: RunFilter): Promise<readonly RunRow[]> {
+  async runs({
+    status,
+    dueAtMs,
+    forkedFrom,
+    parentRunId,
+    orphaned,
+    limit = Infinity,
+  }: RunFilter): Promise<readonly RunRow[]> {
     const rows = [...this.#runs.values()].map(({ row }) => ({ ...row }));
     return rows
       .filter((row) => !status || status.includes(row.status))
       .filter((row) => parentRunId === undefined || row.parent?.runId === parentRunId)
+      .filter((row) => !orphaned || this.#isOrphan(row))
       .filter(({ wakeAtMs }) => dueAtMs === undefined || (wakeAtMs !== null && wakeAtMs <= dueAtMs))
       .filter((row) => forkedFrom === undefined || row.forkedFrom?.runId === forkedFrom)
       .toReversed()
       .slice(0, limit);
+  }
+
+  #isOrphan({ parent }: RunRow): boolean {
+    const of = parent?.as === "subflow" ? this.#runs.get(parent.runId) : undefined;
+    return of !== undefined && OVER.has(of.row.status);
   }
 
   async events(runId: string, afterSeq: number, limit = Infinity): Promise<readonly StoredEvent[]> {

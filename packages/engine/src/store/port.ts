@@ -185,6 +185,8 @@ export interface RunFilter {
   readonly forkedFrom?: string | undefined;
   /** Only runs that come from this one. */
   readonly parentRunId?: string | undefined;
+  /** Only subflows of runs that are over. */
+  readonly orphaned?: true | undefined;
   readonly limit?: number | undefined;
 }
 

@@ -38,6 +38,9 @@ import { watchers, type Watchers } from "./watchers.ts";
 const CHANNEL = "smithers_runs";
 const RUNS = `SELECT * FROM _smithers_runs JOIN _smithers_inputs USING (run_id) LEFT JOIN _smithers_metadata USING (run_id)
   LEFT JOIN _smithers_forks USING (run_id) LEFT JOIN _smithers_parents USING (run_id)`;
+const OVER_LIST = [...OVER].map((status) => `'${status}'`).join(", ");
+const ORPHANED = `AND parent_as = 'subflow'
+  AND EXISTS (SELECT 1 FROM _smithers_runs p WHERE p.run_id = parent_run_id AND p.status IN (${OVER_LIST}))`;
 /** Two workers touched the same runs in different order; this one was rolled back. */
 const DEADLOCK = "40P01";
 
@@ -195,9 +198,9 @@ class PostgresStore implements Omit<RunStore, keyof TravelStore> {
     return row ? runRow(row) : null;
   }
 
-  async runs({ status, dueAtMs, forkedFrom, parentRunId, limit }: RunFilter): Promise<readonly RunRow[]> {
+  async runs({ status, dueAtMs, forkedFrom, parentRunId, orphaned, limit }: RunFilter): Promise<readonly RunRow[]> {
     const text = `${RUNS} WHERE ($1::text[] IS NULL OR status = ANY($1)) AND ($2::bigint IS NULL OR wake_at_ms <= $2)
-      AND ($3::text IS NULL OR from_run = $3) AND ($4::text IS NULL OR parent_run_id = $4)
+      AND ($3::text IS NULL OR from_run = $3) AND ($4::text IS NULL OR parent_run_id = $4) ${orphaned ? ORPHANED : ""}
       ORDER BY created_at_ms DESC, run_id COLLATE "C" DESC LIMIT $5`;
     const asked = [status ? [...status] : null, dueAtMs ?? null, forkedFrom ?? null, parentRunId ?? null];
     const params = [...asked, limit ?? null];

@@ -100,5 +100,5 @@ test("an index serves every question about one run, one node, a parent or a stat
   await store.runs({ status: ["running"] });
   await store.runs({ status: ["waiting-timer"], dueAtMs: 5 });
 
-  expect(plans.filter((detail) => detail.startsWith("SCAN _smithers"))).toEqual([]);
+  expect(plans.filter((detail) => /^SCAN (?!pragma|json_each)/.test(detail))).toEqual([]);
 });

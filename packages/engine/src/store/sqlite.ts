@@ -52,6 +52,8 @@ const RUN_ROWS = `SELECT runs.*, input, auth, source, vcs_root, from_run, at_seq
   FROM _smithers_runs runs JOIN _smithers_inputs USING (run_id) LEFT JOIN _smithers_metadata USING (run_id)
   LEFT JOIN _smithers_forks USING (run_id) LEFT JOIN _smithers_parents USING (run_id) LEFT JOIN _smithers_events last
     ON last.run_id = runs.run_id AND last.seq = (SELECT max(seq) FROM _smithers_events WHERE run_id = runs.run_id)`;
+const ORPHANED = `parent_as = 'subflow'
+  AND EXISTS (SELECT 1 FROM _smithers_runs p WHERE p.run_id = parent_run_id AND p.status IN ${OVER})`;
 
 type Claim = Parameters<RunStore["claim"]>[0];
 
@@ -153,12 +155,20 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
     return row ? runRow(row) : null;
   }
 
-  async runs({ status, dueAtMs, forkedFrom, parentRunId, limit = -1 }: RunFilter): Promise<readonly RunRow[]> {
+  async runs({
+    status,
+    dueAtMs,
+    forkedFrom,
+    parentRunId,
+    orphaned,
+    limit = -1,
+  }: RunFilter): Promise<readonly RunRow[]> {
     const { where, params } = allOf([
       status && ["status IN (SELECT value FROM json_each(?))", JSON.stringify(status)],
       dueAtMs !== undefined && ["wake_at_ms <= ?", dueAtMs],
       forkedFrom !== undefined && ["from_run = ?", forkedFrom],
       parentRunId !== undefined && ["parent_run_id = ?", parentRunId],
+      orphaned && [ORPHANED],
     ]);
     const text = `${RUN_ROWS} ${where} ORDER BY created_at_ms DESC, runs.run_id DESC LIMIT ?`;
     return this.#sql.all(text, [...params, limit]).map(runRow);

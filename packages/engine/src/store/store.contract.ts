@@ -232,6 +232,18 @@ export function runStoreContract(open: () => RunStore | Promise<RunStore>): void
     ]);
     expect(await store.outputs("run-2", TABLE)).toHaveLength(1);
     expect((await store.runs({ parentRunId: "run-1" })).map(({ runId }) => runId)).toEqual(["run-2"]);
+    expect(await store.runs({ orphaned: true })).toEqual([]);
+  });
+
+  test("finds the subflows of runs that are over", async () => {
+    const child = { workflow: "w", input: {}, auth: null, owner: OWNER, atMs: 2 };
+    const parent = { runId: "run-1", as: "subflow" as const, key: "sub::0" };
+    await store.create({ ...child, runId: "child", parent });
+    const orphans = async () => (await store.runs({ status: ["running"], orphaned: true })).map(({ runId }) => runId);
+
+    expect(await orphans()).toEqual([]);
+    await store.commit(batch({ status: { status: "failed", error: null, wakeAtMs: null, seenSeq: 1 } }));
+    expect(await orphans()).toEqual(["child"]);
   });
 
   test("a released run has no owner and refuses its old owner", async () => {

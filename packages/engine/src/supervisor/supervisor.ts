@@ -4,7 +4,7 @@
  *  U3. A death is written down before the run is taken up again, so that what kills its process is counted even then. */
 import type { Clock, Log } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
-import { findResumable, type Resumable } from "../run/control.ts";
+import { cancelOrphans, findResumable, type Resumable } from "../run/control.ts";
 import type { ErrorInfo } from "../run/events.ts";
 import { errorInfo } from "../run/failure.ts";
 import type { OwnerCheck } from "../run/ownership.ts";
@@ -84,7 +84,9 @@ export class Supervisor implements AsyncDisposable {
     const { store, clock, isAlive, host, maxPerRound = MAX_PER_ROUND, alsoDo } = this.#deps;
     const round = { resumed: [] as string[], failed: [] as string[], waiting: [] as string[], givenUp: [] as string[] };
     await this.#quietly("supervisor.extra-failed", alsoDo);
-    const found = await findResumable(store, { isAlive, host, nowMs: clock.now() });
+    const check = { isAlive, host, nowMs: clock.now() };
+    await this.#quietly("supervisor.orphans-failed", () => cancelOrphans(store, check));
+    const found = await findResumable(store, check);
     if (found.some(({ run }) => run.owner !== null))
       await this.#quietly("supervisor.reap-failed", this.#deps.reapOrphans);
     for (const resumable of found) {

@@ -24,7 +24,7 @@ import { describe, peek } from "./peek.ts";
 import type { Stop } from "./stop.ts";
 import type { AroundBody, ToolLog } from "./tool-log.ts";
 import { runAgent } from "./run-agent.ts";
-import type { TokenUsage } from "./usage.ts";
+import type { TokenUsage, UsageTotals } from "./usage.ts";
 
 export interface Success {
   readonly kind: "ok";
@@ -64,7 +64,11 @@ export interface AttemptInput {
   readonly stop: Stop;
   readonly clock: Clock;
   readonly onHeartbeat: (payload: JsonValue) => void;
-  readonly onUsage: (usage: TokenUsage) => void;
+  readonly onUsage: (usage: TokenUsage, ofRun?: string) => void;
+  /** How often the node was sent back. */
+  readonly resets: number;
+  /** What is counted of a run that is the node's body. */
+  readonly toldOfRun: (runId: string) => UsageTotals | undefined;
   readonly onWords: (stream: WordStream, text: string) => void;
   /** What is remembered is put before an agent's prompt and before its conversation. */
   readonly recall: (prompt: string) => Promise<Recalled>;
@@ -198,7 +202,8 @@ class NoRow extends Error {
 }
 
 async function subflowValue(body: SubflowBody, input: AttemptInput, signal: AbortSignal): Promise<unknown> {
-  const end = await input.subflows.run({ key: input.leaf.key, round: input.failures, body, signal });
+  const { leaf, failures, resets, onUsage, toldOfRun } = input;
+  const end = await input.subflows.run({ key: leaf.key, failures, resets, body, signal, onUsage, toldOfRun });
   if (end.kind === "value") return end.value;
   throw new NoRow(end.kind === "failed" ? { ...end, agentUnusable: false, quotaUntilMs: null } : end);
 }
