@@ -12,9 +12,9 @@ import { why } from "@smooth/engine/why";
 import { settle } from "@smooth/platform/testing";
 import type { FakeFile, FakeProgram } from "@smooth/vm/fake";
 import { expect, test, vi } from "vitest";
-import { IN_SANDBOX } from "../sandbox/request.ts";
+import { placesIn } from "../sandbox/request.ts";
 import { outputs, Parallel, Sandbox, smithers, Task, Workflow } from "../testing/rules.ts";
-import { leaves, node, sandboxEngine } from "../testing/sandbox-engine.ts";
+import { leaves, realEngine, sandboxEngine } from "../testing/sandbox-engine.ts";
 import { child } from "../testing/sandboxed/child.tsx";
 import { asking, inline, napping } from "../testing/sandboxed/inline.tsx";
 
@@ -137,7 +137,7 @@ test("a row that does not fit is told before anybody is asked", async () => {
 // ---- what runs inside ----
 
 test("a child workflow runs in there by the engine, with its own environment and the folder without secrets", async () => {
-  const engine = sandboxEngine({ node }, { files: { "given.txt": "given", ".env": "KEY=1" } });
+  const engine = realEngine({ "given.txt": "given", ".env": "KEY=1" });
   const workflow = smithers(() => (
     <Workflow name="boxed">
       <Sandbox
@@ -155,11 +155,11 @@ test("a child workflow runs in there by the engine, with its own environment and
   expect((await run.result).status).toBe("finished");
   expect(READ(engine.root, "made.txt")).toBe("21 given");
   const seen = READ(engine.root, "seen.json");
-  expect(JSON.parse(seen)).toMatchObject({ secret: false, greeting: "hi", path: true, home: "/root" });
+  expect(JSON.parse(seen)).toMatchObject({ secret: false, greeting: "hi", path: true });
 });
 
 test("children of a sandbox run in there: they read what is recorded around them, pass after pass", async () => {
-  const engine = sandboxEngine({ node });
+  const engine = realEngine();
   const run = await engine.start(inline, { input: { n: 6 } });
 
   expect((await run.result).status).toBe("finished");
@@ -171,7 +171,7 @@ test("children of a sandbox run in there: they read what is recorded around them
 });
 
 test("a person who would be waited for inside is told to be waited for outside", async () => {
-  const engine = sandboxEngine({ node });
+  const engine = realEngine();
   const run = await engine.start(asking);
 
   expect(await run.result).toMatchObject({
@@ -181,14 +181,14 @@ test("a person who would be waited for inside is told to be waited for outside",
 });
 
 test("a timer inside is sat out", async () => {
-  const engine = sandboxEngine({ node });
+  const engine = realEngine();
   const run = await engine.start(napping);
 
   expect((await run.result).status).toBe("finished");
 });
 
 test("what fails inside fails the step by its own code", async () => {
-  const engine = sandboxEngine({ node });
+  const engine = realEngine();
   const workflow = smithers(() => (
     <Workflow name="boxed">
       <Sandbox id="box" workflow={child} input={{ n: "no number" }} output={outputs.n} />
@@ -202,7 +202,7 @@ test("what fails inside fails the step by its own code", async () => {
 });
 
 test("a workflow that no file exports cannot be sent, and is told so", async () => {
-  const engine = sandboxEngine({ node });
+  const engine = realEngine();
   const hidden = boxed();
   const workflow = smithers(() => (
     <Workflow name="boxed">
@@ -217,6 +217,8 @@ test("a workflow that no file exports cannot be sent, and is told so", async () 
 });
 
 // ---- what may come out ----
+
+const MANIFEST = placesIn("/workspace").manifest;
 
 const bad =
   (change: (files: Map<string, FakeFile>) => void): FakeProgram =>
@@ -234,15 +236,10 @@ test.each<[string, FakeProgram, string, string]>([
     "SANDBOX_BUNDLE_INVALID",
     "l: link leaves the tree",
   ],
-  [
-    "a manifest that is no JSON",
-    bad((files) => files.set(IN_SANDBOX.manifest, file("{"))),
-    "SANDBOX_BUNDLE_INVALID",
-    "no JSON",
-  ],
+  ["a manifest that is no JSON", bad((files) => files.set(MANIFEST, file("{"))), "SANDBOX_BUNDLE_INVALID", "no JSON"],
   [
     "a manifest that is over 5 MB",
-    bad((files) => files.set(IN_SANDBOX.manifest, file("x".repeat(5 * 2 ** 20 + 1)))),
+    bad((files) => files.set(MANIFEST, file("x".repeat(5 * 2 ** 20 + 1)))),
     "SANDBOX_BUNDLE_TOO_LARGE",
     "manifest",
   ],

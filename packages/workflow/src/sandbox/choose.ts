@@ -1,7 +1,8 @@
 /** Which sandbox a step gets. Pure.
  *  C1. Without a runtime the strongest usable one is taken; a named one is taken or refused, never replaced by another.
- *  C2. Nothing weaker than the host's minimum is used, whoever asks for it. */
-import type { SandboxRuntime } from "@smooth/engine/sandboxes";
+ *  C2. Nothing weaker than the host's minimum is used, whoever asks for it.
+ *  C3. What the author asks for and it cannot give is refused, not left out. */
+import type { SandboxRuntime, SandboxSpec } from "@smooth/engine/sandboxes";
 import { IsolationLevel } from "@smooth/protocol/policy";
 
 /** One that this host knows of, as its probe answered. */
@@ -11,6 +12,7 @@ export interface Candidate {
   readonly level: IsolationLevel | null;
   readonly reasons: readonly string[];
   readonly fixes: readonly string[];
+  readonly lacks: readonly { readonly capability: string; readonly reason: string }[];
 }
 
 export type Choice =
@@ -21,18 +23,22 @@ export type Choice =
 const LEVELS = IsolationLevel.options;
 const weakness = (level: IsolationLevel): number => LEVELS.indexOf(level);
 
-export function choose(
-  asked: SandboxRuntime | null,
-  candidates: readonly Candidate[],
-  minIsolation: IsolationLevel,
-): Choice {
+type Asked = Pick<SandboxSpec, "runtime" | "memoryMb" | "volumes">;
+
+export function choose(spec: Asked, candidates: readonly Candidate[], minIsolation: IsolationLevel): Choice {
+  const asked = spec.runtime;
   const wanted = candidates.filter(({ runtime }) => asked === null || runtime === asked);
   const usable = wanted
-    .flatMap(({ runtime, level }) => (level === null ? [] : [{ runtime, level }]))
+    .flatMap(({ runtime, level, lacks }) => (level === null ? [] : [{ runtime, level, lacks }]))
     .toSorted((a, b) => weakness(a.level) - weakness(b.level));
   const [best] = usable;
   if (!best) return { kind: "refused", why: noneOf(asked, wanted) };
-  if (weakness(best.level) <= weakness(minIsolation)) return { kind: "chosen", ...best };
+  const { runtime, level } = best;
+  if (weakness(level) <= weakness(minIsolation)) {
+    const lack = best.lacks.find(({ capability }) => needs(spec).has(capability)); // C3
+    if (!lack) return { kind: "chosen", runtime, level };
+    return { kind: "refused", why: `${runtime} cannot give what it asks for here: ${lack.reason}` };
+  }
   const way = `allow it with { sandboxes: { minIsolation: "${best.level}" } } where the workflow is run`;
   const stronger = asked === null ? "" : ", or leave `runtime` out";
   return {
@@ -40,6 +46,9 @@ export function choose(
     why: `${best.runtime} isolates by ${best.level}, and this host asks for ${minIsolation} or stronger; ${way}${stronger}`,
   };
 }
+
+const needs = ({ memoryMb, volumes }: Asked): ReadonlySet<string> =>
+  new Set([...(memoryMb === null ? [] : ["memory-sum"]), ...(volumes.length === 0 ? [] : ["walls"])]);
 
 function noneOf(asked: SandboxRuntime | null, wanted: readonly Candidate[]): string {
   if (wanted.length === 0)

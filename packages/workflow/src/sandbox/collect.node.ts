@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BundleFile, FileVersion } from "@smooth/engine/sandboxes";
 import { SmoothError } from "@smooth/protocol/errors";
-import { type TreeStamp, type Vm, WORKSPACE } from "@smooth/vm/driver";
+import type { TreeStamp, Vm } from "@smooth/vm/driver";
 import { LEFT_OUT, lstatOrNull, stampOf, type HostStamp } from "./workspace.node.ts";
 import { patchOf, type PatchedFile } from "./patch.ts";
 
@@ -33,7 +33,7 @@ export async function collect(
   vm: Vm,
   { id, root, since, seen, refusal }: Collecting,
 ): Promise<{ readonly files: readonly BundleFile[]; readonly patch: string }> {
-  const { changed, deleted } = await vm.changes(WORKSPACE, { since, exclude: LEFT_OUT });
+  const { changed, deleted } = await vm.changes(vm.workspace, { since, exclude: LEFT_OUT });
   const count = changed.length + deleted.length;
   if (count > MAX_PATCHES) throw tooLarge(id, `${count} changed paths, the limit is ${MAX_PATCHES}`); // B1
   for (const path of [...changed, ...deleted]) {
@@ -61,7 +61,7 @@ async function fetchInto(
   { id, paths, into }: { readonly id: string; readonly paths: readonly string[]; readonly into: string },
 ): Promise<void> {
   const report = await vm
-    .getTree({ from: WORKSPACE, to: into, paths, exclude: LEFT_OUT, maxBytes: MAX_BYTES })
+    .getTree({ from: vm.workspace, to: into, paths, exclude: LEFT_OUT, maxBytes: MAX_BYTES })
     .catch((error: unknown) => {
       if (error instanceof SmoothError && error.code === "PAYLOAD_TOO_LARGE") throw tooLarge(id, error.message);
       throw error;

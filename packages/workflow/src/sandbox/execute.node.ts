@@ -8,21 +8,22 @@ import type { Clock } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { Exec, ExecOutcome, Vm } from "@smooth/vm/driver";
 import { MAX_MANIFEST_BYTES, parseManifest, type Manifest } from "./manifest.ts";
-import { IN_SANDBOX, MARK, Said } from "./request.ts";
+import { MARK, placesIn, Said } from "./request.ts";
 
-const DEFAULT_COMMAND = ["node", "--no-warnings", IN_SANDBOX.program];
 const MAX_LINE = 64 * 1024;
 
 /** Throws SANDBOX_EXECUTION_FAILED, SANDBOX_BUNDLE_INVALID, SANDBOX_BUNDLE_TOO_LARGE, TASK_TIMEOUT. */
 export async function execute(vm: Vm, call: SandboxCall, clock: Clock): Promise<Manifest> {
   const { spec, nodeId, timeoutMs, idempotencyKey, attempt } = call;
+  const places = placesIn(vm.workspace);
   const exec = vm.exec({
-    argv: spec.command ?? DEFAULT_COMMAND,
+    argv: spec.command ?? ["node", "--no-warnings", places.program],
+    cwd: vm.workspace,
     env: {
       ...spec.env,
-      SMOOTH_BUNDLE: IN_SANDBOX.manifest,
-      SMOOTH_REQUEST: IN_SANDBOX.request,
-      SMOOTH_PROGRAM: IN_SANDBOX.program,
+      SMOOTH_BUNDLE: places.manifest,
+      SMOOTH_REQUEST: places.request,
+      SMOOTH_PROGRAM: places.program,
       SMOOTH_IDEMPOTENCY_KEY: idempotencyKey,
       SMOOTH_ATTEMPT: String(attempt),
     },
@@ -112,7 +113,7 @@ async function throttle(
 /** Null: there is none. */
 async function manifestOf(vm: Vm, id: string): Promise<string | null> {
   try {
-    return (await vm.readFile(IN_SANDBOX.manifest, MAX_MANIFEST_BYTES)).toString("utf8");
+    return (await vm.readFile(placesIn(vm.workspace).manifest, MAX_MANIFEST_BYTES)).toString("utf8");
   } catch (error) {
     if (!(error instanceof SmoothError)) throw error;
     if (error.details["code"] === "EFBIG")

@@ -5,24 +5,28 @@ import process from "node:process";
 import type { Sandboxes } from "@smooth/engine/sandboxes";
 import { systemClock, systemIds } from "@smooth/platform/node/system";
 import type { Log } from "@smooth/platform/ports";
+import { bubblewrapDriver } from "@smooth/vm/bubblewrap";
 import { guestNodeBinary } from "@smooth/vm/node-binary";
+import { processDriver } from "@smooth/vm/process";
 import { qemuDriver } from "@smooth/vm/qemu";
 import { openSandboxes, type SandboxesOptions } from "./sandboxes.node.ts";
 
 export type HostSandboxes = Pick<SandboxesOptions, "minIsolation" | "maxConcurrent" | "egress">;
 
 export function hostSandboxes(rootDir: string, { maxConcurrent, ...given }: HostSandboxes, log: Log): Sandboxes {
-  const microvm = qemuDriver({
-    cacheDir: process.env["SMOOTH_IMAGES"] ?? join(homedir(), ".smooth/images"),
-    runDir: join(tmpdir(), `th-${process.getuid?.() ?? 0}`),
-    nodeBinary: guestNodeBinary(),
-    clock: systemClock,
-    ids: systemIds,
-    log,
-  });
+  const images = process.env["SMOOTH_IMAGES"] ?? join(homedir(), ".smooth/images");
+  const machine = { runDir: join(tmpdir(), `th-${process.getuid?.() ?? 0}`), nodeBinary: guestNodeBinary(), ...world };
+  const shared = { ...machine, cacheDir: join(images, "shared-kernel") };
+  const drivers = {
+    microvm: qemuDriver({ ...machine, cacheDir: images, log }),
+    bubblewrap: bubblewrapDriver(shared),
+    process: processDriver(shared),
+  };
   const atOnce = maxConcurrent ?? limitFrom(process.env["SMITHERS_MAX_CONCURRENT_SANDBOXES"]);
-  return openSandboxes({ ...given, rootDir, drivers: { microvm }, clock: systemClock, maxConcurrent: atOnce });
+  return openSandboxes({ ...given, rootDir, drivers, clock: systemClock, maxConcurrent: atOnce });
 }
+
+const world = { clock: systemClock, ids: systemIds };
 
 /** Anything but a number is refused where it is used. */
 const limitFrom = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));

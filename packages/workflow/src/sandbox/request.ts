@@ -2,12 +2,12 @@
 import { z } from "zod";
 import type { JsonValue } from "@smooth/engine/json";
 
-/** Places in the sandbox. */
-export const IN_SANDBOX = {
-  program: "/tmp/smooth/run.mjs",
-  request: "/tmp/smooth/request.json",
-  manifest: "/tmp/smooth/manifest.json",
-} as const;
+/** Our files in the workspace of a sandbox: in a folder that is neither copied in nor taken out. */
+export const placesIn = (workspace: string) => ({
+  program: `${workspace}/.smithers/run.mjs`,
+  request: `${workspace}/.smithers/request.json`,
+  manifest: `${workspace}/.smithers/manifest.json`,
+});
 
 export const SandboxRequest = z.object({
   runId: z.string(),

@@ -10,14 +10,14 @@ import { rowFromJson } from "@smooth/engine/table";
 import type { Clock } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { IsolationLevel } from "@smooth/protocol/policy";
-import { type TreeStamp, type Vm, type VmDriver, type VmSpec, WORKSPACE } from "@smooth/vm/driver";
+import type { TreeStamp, Vm, VmDriver, VmSpec } from "@smooth/vm/driver";
 import { applyFiles } from "./apply.node.ts";
 import { choose, type Candidate } from "./choose.ts";
 import { collect } from "./collect.node.ts";
 import { enclose } from "./enclose.node.ts";
 import { execute } from "./execute.node.ts";
 import { answerOf } from "./manifest.ts";
-import { IN_SANDBOX, type SandboxRequest } from "./request.ts";
+import { placesIn, type SandboxRequest } from "./request.ts";
 import { Slots } from "./slots.ts";
 import { putVolumes } from "./volumes.node.ts";
 import { type HostStamp, LEFT_OUT, stampsOf } from "./workspace.node.ts";
@@ -107,11 +107,11 @@ async function driverFor(
   const candidates = await Promise.all(
     known.map(async ([runtime, driver]): Promise<Candidate> => {
       const probe = await driver.probe();
-      const level = probe.kind === "usable" ? probe.level : null;
-      return { runtime, level, reasons: probe.reasons, fixes: probe.kind === "unusable" ? probe.fixes : [] };
+      if (probe.kind === "unusable") return { runtime, level: null, ...probe, lacks: [] };
+      return { runtime, ...probe, fixes: [] };
     }),
   );
-  const choice = choose(spec.runtime, candidates, minIsolation);
+  const choice = choose(spec, candidates, minIsolation);
   const driver = choice.kind === "chosen" ? drivers[choice.runtime] : undefined;
   if (choice.kind === "chosen" && driver) return { driver, runtime: choice.runtime };
   throw unavailable(nodeId, choice.kind === "refused" ? choice.why : "no driver");
@@ -208,12 +208,13 @@ interface Given {
 /** N3 */
 async function fill(vm: Vm, { call, root }: Running, { program, mayRead }: Filling): Promise<Given> {
   const seen = await stampsOf(root, mayRead);
-  const { bytes } = await vm.putTree({ from: root, to: WORKSPACE, include: [...seen.keys()] });
+  const { bytes } = await vm.putTree({ from: root, to: vm.workspace, include: [...seen.keys()] });
   const volumes = await putVolumes(vm, call.spec.volumes, root);
   const request = Buffer.from(JSON.stringify(program?.request ?? null));
-  if (program) await vm.writeFile(IN_SANDBOX.program, program.code);
-  await vm.writeFile(IN_SANDBOX.request, request);
-  const { stamp } = await vm.changes(WORKSPACE, { exclude: LEFT_OUT });
+  const places = placesIn(vm.workspace);
+  if (program) await vm.writeFile(places.program, program.code);
+  await vm.writeFile(places.request, request);
+  const { stamp } = await vm.changes(vm.workspace, { exclude: LEFT_OUT });
   return { sizeBytes: bytes + volumes + (program?.code.length ?? 0) + request.length, since: stamp, seen };
 }
 
