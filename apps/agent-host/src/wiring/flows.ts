@@ -14,8 +14,10 @@ import type { RunId } from "@smooth/protocol/ids";
 import { vcsRootOf } from "@smooth/vcs/files";
 import { pointers } from "@smooth/vcs/pointers";
 import { gitWorktrees } from "@smooth/vcs/worktrees";
-import type { Vm } from "@smooth/vm/driver";
-import { flowRules } from "../flow-run/flow-rules.ts";
+import type { Vm, VmSpec } from "@smooth/vm/driver";
+import { openSandboxes } from "@smooth/workflow/sandboxes";
+import { flowDriver } from "../flow-run/flow-driver.ts";
+import { flowRules, refusalOf as whyNot } from "../flow-run/flow-rules.ts";
 import { flowTools } from "../flow-run/task-tools.ts";
 import type { Sandboxes } from "../pearl-run/sandboxes.ts";
 import type { Egress } from "./egress.ts";
@@ -35,12 +37,12 @@ export interface FlowDeps {
   readonly access: Access;
   readonly egress: Egress;
   readonly runLog: RunLog;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Clock;
   readonly redact: (text: string) => string;
   readonly secrets: () => readonly string[];
 }
 
-export type FlowOptions = Pick<EngineDeps, "vcs" | "vcsRoot" | "worktrees"> &
+export type FlowOptions = Pick<EngineDeps, "vcs" | "vcsRoot" | "worktrees" | "sandboxes"> &
   Pick<RunOptions, "around" | "maxConcurrency">;
 
 export class Flows {
@@ -92,13 +94,14 @@ export class Flows {
       vcs: pointers,
       vcsRoot,
       worktrees: vcsRoot === null ? null : gitWorktrees(vcsRoot),
-      around: this.#tools(runId, workflow, rootDir),
+      ...this.#guarded(runId, workflow, rootDir),
       ...(maxConcurrency !== undefined && { maxConcurrency }),
     };
   }
 
-  #tools(runId: RunId, workflow: WorkflowDefinition, rootDir: string): NonNullable<RunOptions["around"]> {
-    const { access, egress, hostHome, redact } = this.#deps;
+  /** Its tools, and its <Sandbox> elements: both ask the same judge. */
+  #guarded(runId: RunId, workflow: WorkflowDefinition, rootDir: string): Pick<FlowOptions, "around" | "sandboxes"> {
+    const { access, egress, hostHome, redact, clock } = this.#deps;
     const { allowNetwork = false, maxOutputBytes, toolTimeoutMs } = this.settings(runId);
     const base = defaultPolicy({ repoRoot: "" }); // the workspace holds them in its root
     const policy = Policy.parse({
@@ -113,33 +116,56 @@ export class Flows {
       mode: "ask",
       askTtlMs: ASK_TTL_MS,
     });
-    return flowTools({
+    const rules = flowRules({ policy, hostHome, workflow });
+    const judge = allowNetwork ? gate.judge : null;
+    const around = flowTools({
       rootDir,
       maxOutputBytes,
       toolTimeoutMs,
       redact,
       gate,
-      rules: flowRules({ policy, hostHome, workflow }),
-      acquire: (signal) => this.#acquire({ runId, judge: allowNetwork ? gate.judge : null }, signal),
+      rules,
+      acquire: (signal) => this.#acquire({ runId, judge }, signal),
     });
+    const sandboxes = openSandboxes({
+      rootDir,
+      clock,
+      drivers: { microvm: flowDriver((spec, signal) => this.#start(runId, spec, signal), this.#deps.sandboxes) },
+      mayRead: (path) => rules.read(path).kind === "allow",
+      // Who looked at the patch has agreed to what else would be asked.
+      writeRefusal(path, { reviewed }) {
+        const verdict = rules.write(path);
+        return verdict.kind === "ask" && reviewed ? null : whyNot(verdict);
+      },
+      ...(judge && { egress: () => this.#goalie(runId, judge) }),
+    });
+    return { around, sandboxes };
   }
 
   /** Without a judge there is no way out of the VM at all. */
   async #acquire(
-    { runId, judge }: { readonly runId: RunId; readonly judge: Parameters<typeof openGoalie>[0]["judge"] | null },
+    { runId, judge }: { readonly runId: RunId; readonly judge: Judge | null },
     signal: AbortSignal,
   ): Promise<Vm> {
-    const { sandboxes, clock, runLog, egress, secrets } = this.#deps;
-    const goalie = judge && openGoalie({ judge, secrets, ...egress, audit: (line) => this.#audit(runId, line) });
+    const goalie = judge && this.#goalie(runId, judge);
+    const vm = await this.#start(runId, goalie ? { onEgress: (connection) => goalie.accept(connection) } : {}, signal);
+    void vm.stopped.then(() => goalie?.[Symbol.asyncDispose]());
+    return vm;
+  }
+
+  async #start(runId: RunId, spec: VmSpec, signal: AbortSignal): Promise<Vm> {
+    const { sandboxes, clock, runLog } = this.#deps;
     const fromMs = clock.now();
-    const vm = await sandboxes.acquire(goalie ? { onEgress: (connection) => goalie.accept(connection) } : {}, signal);
+    const vm = await sandboxes.acquire(spec, signal);
     const { driver, level, restored } = vm;
     runLog.append(runId, { type: "vm.started", driver, level, restored, tookMs: clock.now() - fromMs });
-    void vm.stopped.then(async (why) => {
-      await goalie?.[Symbol.asyncDispose]();
-      runLog.append(runId, { type: "vm.stopped", reason: why.kind });
-    });
+    void vm.stopped.then((why) => runLog.append(runId, { type: "vm.stopped", reason: why.kind }));
     return vm;
+  }
+
+  #goalie(runId: RunId, judge: Judge): Goalie {
+    const { egress, secrets } = this.#deps;
+    return openGoalie({ judge, secrets, ...egress, audit: (line) => this.#audit(runId, line) });
   }
 
   #audit(runId: RunId, { host, port, method, verdict, rule }: AuditLine): void {
@@ -147,6 +173,8 @@ export class Flows {
   }
 }
 
+type Judge = Parameters<typeof openGoalie>[0]["judge"];
+type Goalie = ReturnType<typeof openGoalie>;
 type AuditLine = Parameters<Parameters<typeof openGoalie>[0]["audit"]>[0];
 const ASK_TTL_MS = 24 * 3_600_000;
 

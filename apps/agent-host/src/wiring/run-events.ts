@@ -5,7 +5,7 @@ import type { StoredEvent } from "@smooth/engine/events";
 /** From the engine's log to what people see. Pure. Waits become asks elsewhere; here they are only named.
  *  An agent's own words are redacted first. */
 export function peopleSee(event: StoredEvent, redact: (text: string) => string): RunEventBody[] {
-  if (isNoted(event)) return [{ type: "note", text: noteOf(event) }];
+  if (isNoted(event)) return [{ type: "note", text: redact(noteOf(event)) }];
   switch (event.type) {
     case "run.status":
       return [statusOf(event)];
@@ -122,8 +122,10 @@ function noteOf(event: Noted): string {
       return `${event.by} put the files of ${event.root} back.`;
     case "sandbox.created":
       return `${event.nodeId} runs in a sandbox: ${event.runtime} (${event.level}).`;
-    case "sandbox.bundled":
-      return `The sandbox of ${event.nodeId} changed ${event.files} files${event.review ? "; somebody has to agree before they are written" : ""}.`;
+    case "sandbox.bundled": {
+      const next = event.review ? "Somebody has to agree before they are written" : "They are written";
+      return `The sandbox of ${event.nodeId} changed ${event.files} files. ${next}:\n\n${event.patch}`;
+    }
     case "run.given-up":
       return `Gave up resuming after ${event.failures} failures: ${event.error.message} Resume it by hand when that is mended.`;
   }

@@ -183,7 +183,7 @@ const FIELDS = {
     durationMs: z.number(),
   }),
   /** Its row, and so many files that it changed, are kept; with `review` a person decides about them first. */
-  "sandbox.bundled": () => ({ ...attempt, files: z.int().positive(), review: z.boolean() }),
+  "sandbox.bundled": () => ({ ...attempt, files: z.int().positive(), patch: z.string(), review: z.boolean() }),
   "node.skipped": () => ({ ...node, reason: z.string(), cascades: z.boolean() }),
   "node.cancelled": () => ({ ...attempt }),
   "approval.opened": () => ({

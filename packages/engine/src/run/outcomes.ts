@@ -75,7 +75,8 @@ export class Outcomes {
     if (stopping.why?.status === "released") return;
     if (stopping.why || containment.isGivenUp(body.leaf)) return containment.cancel(body);
     const { attempt, leaf } = body;
-    journal.emit({ type: "sandbox.bundled", ...refOf(leaf), attempt, files: bundle.files.length, review });
+    const { files, patch } = bundle;
+    journal.emit({ type: "sandbox.bundled", ...refOf(leaf), attempt, files: files.length, patch, review });
     if (review) this.#parts.waits.record(openReview(leaf, bundle, this.#parts.frame.name));
   }
 

@@ -36,7 +36,7 @@ export interface SandboxesOptions {
   /** Whether a file of the host may be seen in a sandbox; default: yes. */
   readonly mayRead?: ((path: string) => boolean) | undefined;
   /** Why a file of the host may not be changed, whoever agrees to it; default: all may. */
-  readonly writeRefusal?: ((path: string) => string | null) | undefined;
+  readonly writeRefusal?: ((path: string, how: { readonly reviewed: boolean }) => string | null) | undefined;
 }
 
 /** Decides about each connection that a sandbox makes; closed with it. */
@@ -127,12 +127,12 @@ interface Running {
 
 async function runIn(running: Running, options: SandboxesOptions): Promise<SandboxBundle> {
   const { driver, runtime, call, root, endBeats } = running;
-  const { writeRefusal: refusal = () => null } = options;
+  const { writeRefusal = () => null } = options;
   const { spec, nodeId, iteration, attempt, signal, note } = call;
   const startedMs = options.clock.now();
   const program = spec.child ? await programOf(call) : null;
   await using door = spec.allowNetwork ? options.egress?.({ runId: call.runId, nodeId }) : undefined;
-  const vm = await driver.create(specOf(call, door));
+  const vm = await orAborted(driver.create(specOf(call, door)), signal);
   const kill = (): void => void vm.kill();
   signal.addEventListener("abort", kill, { once: true });
   const about = { nodeId, iteration, attempt, sandboxId: vm.id, runtime } as const;
@@ -147,7 +147,12 @@ async function runIn(running: Running, options: SandboxesOptions): Promise<Sandb
     const manifest = await execute(vm, call, options.clock);
     childRunId = manifest.runId;
     const output = answerOf(nodeId, manifest);
-    const { files, patch } = await collect(vm, { id: nodeId, root, ...given, refusal });
+    const { files, patch } = await collect(vm, {
+      id: nodeId,
+      root,
+      ...given,
+      refusal: (path) => writeRefusal(path, { reviewed: spec.review }),
+    });
     status = "finished";
     return { output: rowFromJson(JSON.stringify(output ?? null)), files, patch, runtime, level: vm.level };
   } catch (error) {
@@ -161,6 +166,22 @@ async function runIn(running: Running, options: SandboxesOptions): Promise<Sandb
     const remote = childRunId === undefined ? {} : { remoteRunId: childRunId };
     note({ type: "sandbox.completed", ...about, ...remote, status, durationMs });
   }
+}
+
+/** One that comes too late is killed. */
+function orAborted(created: Promise<Vm>, signal: AbortSignal): Promise<Vm> {
+  const { promise, resolve, reject } = Promise.withResolvers<Vm>();
+  const leave = (): void => {
+    reject(signal.reason as Error);
+    void created.then(
+      (vm) => vm.kill(),
+      () => {},
+    );
+  };
+  signal.addEventListener("abort", leave, { once: true });
+  if (signal.aborted) leave();
+  created.then(resolve, reject);
+  return promise.finally(() => signal.removeEventListener("abort", leave));
 }
 
 function specOf({ spec, runId, nodeId, timeoutMs }: SandboxCall, door: EgressDoor | undefined): VmSpec {
