@@ -58,7 +58,7 @@ export async function bundle(folder, entries) {
     define: { "process.env.NODE_ENV": '"production"' },
     // A native binary; a driver that only teams load; two that `ws` does without.
     external: ["esbuild", "pg", "bufferutil", "utf-8-validate"],
-    plugins: [builtins, ownPackages, ownCopies(folder, entries), sources(folder), lazyLocales],
+    plugins: [builtins, ownPackages, ownCopies(folder, entries), sources(folder), plainClock, lazyLocales],
   });
   const inputs = Object.keys(metafile.inputs).filter(
     (file) => !file.includes("node_modules/") && existsSync(join(root, file)),
@@ -101,28 +101,49 @@ function put(path, contents) {
   renameSync(`${path}.${process.pid}`, path);
 }
 
-/** `import … from "node:fs"` would read every property of it, and so load streams, promises and more: 4 ms a start. */
+/** `import … from "node:fs"` would read every property of it, and so load streams, promises and more: 4 ms a start. Here it
+ *  reads the names that are used. */
 const builtins = {
   name: "builtins",
   setup({ onResolve, onLoad }) {
     const names = new Set(builtinModules);
-    onResolve({ filter: /^[\w:/]+$/ }, ({ path }) => {
+    onResolve({ filter: /^[\w:/]+$/ }, ({ path, kind }) => {
       const name = path.replace(/^node:/, "");
-      return path.startsWith("node:") || names.has(name) ? { path: name, namespace: "builtin" } : undefined;
+      if (!path.startsWith("node:") && !names.has(name)) return undefined;
+      return { path: name, namespace: kind === "require-call" ? "required" : "builtin", sideEffects: false };
     });
-    onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => ({ contents: builtin(path) }));
+    onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => ({
+      contents: LATE.has(path) ? late(path) : named(path),
+    }));
+    onLoad({ filter: /./, namespace: "required" }, ({ path }) => ({ contents: `module.exports = ${found(path)}` }));
   },
 };
 
 /** Those that Node has not loaded anyway by the time a program starts: they are loaded when first used. */
 const LATE = new Set(["child_process", "crypto", "dns", "http", "https", "http2", "net", "readline", "tls", "zlib"]);
 
-function builtin(name) {
-  const found = `process.getBuiltinModule("node:${name}")`;
-  if (!LATE.has(name)) return `module.exports = ${found}`;
-  const keys = Object.keys(require(`node:${name}`));
-  return `module.exports = { ${keys.map((key) => `get ${key}() { return ${found}.${key} }`).join(", ")} }`;
-}
+const found = (name) => `process.getBuiltinModule("node:${name}")`;
+const keysOf = (name) => Object.keys(require(`node:${name}`)).filter((key) => key !== "default");
+
+const named = (name) => `const found = ${found(name)};
+  export default found;
+  ${keysOf(name)
+    .map((key) => `const own_${key} = /* @__PURE__ */ (() => found.${key})(); export { own_${key} as ${key} };`)
+    .join("\n")}`;
+
+const late = (name) =>
+  `module.exports = { ${keysOf(name)
+    .map((key) => `get ${key}() { return ${found(name)}.${key} }`)
+    .join(", ")} }`;
+
+/** React's scheduler looks for the best clock; asking for `performance` loads 3 ms of Node, and frames are not timed by it. */
+const plainClock = {
+  name: "plain-clock",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /scheduler\.production\.js$/ }, ({ path }) => ({
+      contents: `var performance;\n${readFileSync(path, "utf8")}`,
+    })),
+};
 
 /** React is CommonJS: its names have to be written out for those who import them. */
 const ownPackages = {

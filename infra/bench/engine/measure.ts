@@ -1,5 +1,5 @@
 /** Runs one workload and prints what it took as one JSON line. Copied beside each peer, so it imports only Node. */
-import { readFileSync, readdirSync, statSync } from "node:fs";
+import { readFileSync, readdirSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 
@@ -42,17 +42,20 @@ interface Setting {
   readonly total?: number;
 }
 
+/** Straight to the file: a stream for one line is 5 ms of a process's start. */
+const tell = (line: string): void => void writeSync(1, `${line}\n`);
+
 export async function measure(
   run: () => Promise<unknown>,
   { server = 0, bytes = () => 0, total = steps }: Setting = {},
 ): Promise<void> {
   const serverBefore = serverCpuMs(server);
   const cpuBefore = process.cpuUsage();
-  const startedMs = performance.now();
+  const startedNs = process.hrtime.bigint();
   await run();
-  const wallMs = performance.now() - startedMs;
+  const wallMs = Number(process.hrtime.bigint() - startedNs) / 1e6;
   const cpu = process.cpuUsage(cpuBefore);
   const cpuMs = (cpu.user + cpu.system) / 1000 + serverCpuMs(server) - serverBefore;
   const rssMb = process.memoryUsage().rss / 2 ** 20;
-  console.log(JSON.stringify({ wallMs, cpuMs, steps: total, bytes: bytes(), rssMb }));
+  tell(JSON.stringify({ wallMs, cpuMs, steps: total, bytes: bytes(), rssMb }));
 }
