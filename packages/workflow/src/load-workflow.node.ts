@@ -9,13 +9,13 @@ import { registerHooks, setSourceMapsSupport, type ResolveFnOutput, type Resolve
 import { extname, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { transformSync } from "esbuild";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { WorkflowSource } from "@smooth/engine/metadata";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { importGraph } from "./import-graph.node.ts";
 import { mdxToJsx } from "./mdx/compile.node.ts";
 import { OWN_COPIES, OWN_FOLDER } from "./own-copies.node.ts";
+import { transpile } from "./transpile.node.ts";
 
 /** The file's default export. Throws NOT_FOUND or INVALID_INPUT with what is wrong and which file. */
 export async function loadWorkflow(path: string): Promise<WorkflowDefinition> {
@@ -92,15 +92,7 @@ export function hookOnce(): void {
       const loader = isPrompt ? "jsx" : LOADERS[extname(sourcefile)];
       if (!loader) return next(url, context);
       const text = readFileSync(sourcefile, "utf8");
-      const { code } = transformSync(isPrompt ? mdxToJsx(text, sourcefile) : text, {
-        loader,
-        sourcefile,
-        format: "esm",
-        target: "node24",
-        sourcemap: "inline",
-        jsx: "automatic",
-        jsxImportSource: "smithers-orchestrator",
-      });
+      const code = transpile({ text: isPrompt ? mdxToJsx(text, sourcefile) : text, file: sourcefile, loader });
       return { format: "module", source: code, shortCircuit: true };
     },
   });

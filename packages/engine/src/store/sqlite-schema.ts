@@ -96,7 +96,7 @@ WHERE began.body ->> 'type' = 'tool.started';
 
 /** Another text is another version. */
 const VERSION = new TextEncoder()
-  .encode(ENGINE_TABLES + CACHE_TABLE + TOOL_CALLS_VIEW + JSON.stringify(LATER_COLUMNS))
+  .encode(ENGINE_TABLES + CACHE_TABLE + TOOL_CALLS_VIEW + JSON.stringify([LATER_COLUMNS, GONE_COLUMNS]))
   .reduce((sum, byte) => (sum * 31 + byte) & 0x7fffffff, 7);
 
 /** Affinities keep cells as they were bound: JSON stays text, numbers stay numbers. */

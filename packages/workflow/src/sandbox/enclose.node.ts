@@ -3,7 +3,7 @@
  *  E2. The workflow is named by file and export, since a function cannot be sent: one that no file exports is refused with a way out. */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { build, type OnResolveResult, type Plugin, type PluginBuild } from "esbuild";
+import type { OnResolveResult, Plugin, PluginBuild } from "esbuild";
 import { SmoothError } from "@smooth/protocol/errors";
 import { isWorkflow, type WorkflowDefinition } from "@smooth/engine/workflow";
 import { hookOnce } from "../load-workflow.node.ts";
@@ -20,6 +20,7 @@ export async function enclose(workflow: WorkflowDefinition): Promise<Enclosed> {
 import { runInside } from ${JSON.stringify(fileURLToPath(new URL("./inside.node.ts", import.meta.url)))};
 await runInside(module[${JSON.stringify(name)}]);`;
   try {
+    const { build } = await import("esbuild");
     const { outputFiles } = await build({
       stdin: { contents: entry, resolveDir: HERE, loader: "ts" },
       bundle: true,
