@@ -18,8 +18,8 @@ interface Report {
 
 /** Without its guard a test may wait for ever; those that start processes have a longer limit of their own. */
 const TEST_MS = 8_000;
-/** What does not even come to its limit is missing. */
-const PATIENCE_MS = 240_000;
+/** What does not even come to its limit is missing. Per file, on a busy machine. */
+const PATIENCE_MS = 120_000;
 
 export async function fates(folder: string, tests: readonly TestName[]): Promise<(test: TestName) => Fate> {
   const scratch = mkdtempSync(join(tmpdir(), "smooth-fates-"));
@@ -28,7 +28,7 @@ export async function fates(folder: string, tests: readonly TestName[]): Promise
   const titles = [...new Set(tests.map(([, title]) => `(?:${pattern(title)})`))];
   const limit = files.some((file) => file.includes(".machine.")) ? [] : [`--testTimeout=${TEST_MS}`];
   const args = ["run", "--reporter=json", `--outputFile=${report}`, ...limit, "-t", titles.join("|"), ...files];
-  await ended(folder, args);
+  await ended(folder, args, files.length * PATIENCE_MS);
   try {
     const results = readResults(report, folder);
     return ([file, title]) => {
@@ -59,10 +59,10 @@ const FENCE = ["unshare", ...(process.getuid?.() === 0 ? [] : ["--user", "--map-
 FENCE.push("--pid", "--fork", "--kill-child", "--mount-proc", "--");
 const fence = spawnSync(FENCE[0] ?? "", [...FENCE.slice(1), "true"]).status === 0 ? FENCE : [];
 
-function ended(folder: string, args: readonly string[]): Promise<void> {
+function ended(folder: string, args: readonly string[], patienceMs: number): Promise<void> {
   const [program = "", ...rest] = [...fence, join(folder, "node_modules/.bin/vitest"), ...args];
   const child = spawn(program, rest, { cwd: folder, stdio: "ignore", detached: true, env: { ...process.env, CI: "" } });
-  const patience = setTimeout(() => child.pid && process.kill(-child.pid, "SIGKILL"), PATIENCE_MS);
+  const patience = setTimeout(() => child.pid && process.kill(-child.pid, "SIGKILL"), patienceMs);
   return new Promise((resolve) =>
     child.once("close", () => {
       clearTimeout(patience);

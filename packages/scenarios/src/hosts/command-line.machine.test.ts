@@ -135,16 +135,15 @@ describe(
       pearl = pearls.find(({ title }) => title !== "Oil the door")?.id ?? "";
     });
 
-    test("a run starts; operators shows it; pause holds it, steer is heard, resume lets it go on", async () => {
-      const started = await th("run", pearl);
-      expect(started).toMatchObject({ code: 0, out: expect.stringMatching(/^run-\S+\n$/) as string });
-      await asked();
+    test("run --watch leaves with 3 when it waits; operators shows it; pause holds it, steer is heard, resume lets it go on", async () => {
+      expect((await th("run", pearl, "--watch")).code).toBe(3);
+      const [{ runId } = { runId: "" }] = await operators();
       expect((await th("pause", pearl)).code).toBe(0);
       expect(await operators()).toMatchObject([{ pearlId: pearl, status: "paused" }]);
       expect((await th("steer", pearl, "Mind", "the", "spec.")).code).toBe(0);
       expect((await th("resume", pearl)).code).toBe(0);
-      expect(await operators()).toMatchObject([{ pearlId: pearl, runId: started.out.trim() }]);
-      expect((await smithers("logs", started.out.trim())).out).toContain("owner: Mind the spec.");
+      expect(await operators()).toMatchObject([{ pearlId: pearl, runId }]);
+      expect((await smithers("logs", runId)).out).toContain("owner: Mind the spec.");
       expect((await th("run", pearl)).code).toBe(1); // it has one already
     });
 
@@ -164,10 +163,11 @@ describe(
       expect(await th("access", "pending")).toMatchObject({ code: 0, out: "", err: "nothing waits for you\n" });
     });
 
-    test("run --watch leaves with 3 when it waits; cancel ends it, and who follows leaves with 2", async () => {
-      const waiting = await th("run", pearl, "--watch");
-      expect(waiting.code).toBe(3);
-      const [{ runId } = { runId: "" }] = await operators();
+    test("run starts and leaves; cancel ends it, and who follows hears of it", async () => {
+      const started = await th("run", pearl);
+      expect(started).toMatchObject({ code: 0, out: expect.stringMatching(/^run-\S+\n$/) as string });
+      const runId = started.out.trim();
+      expect(await operators()).toMatchObject([{ pearlId: pearl, runId }]);
       const following = smithers("logs", runId, "--follow");
       expect((await th("cancel", runId)).code).toBe(0);
       expect((await following).out).toContain("cancelled");

@@ -34,17 +34,17 @@ export interface SagaStepProps {
 const Undoing = React.createContext<readonly string[] | null>(null);
 
 /** Steps in order. When one fails, the compensations of those that were completed run in reverse, each once. */
-function SagaElement({ id, steps, onFailure, skipIf, children }: SagaProps): ReactElement | null {
+function SagaElement({ steps, skipIf, children, ...props }: SagaProps): ReactElement | null {
   const { handle, failed } = useFailureScope();
   if (skipIf) return null;
   const members = steps?.map(({ action, ...step }) => host(SagaStep, { key: step.id, ...step }, action)) ?? children;
-  return host(HOST.saga, { id, onFailure, handle }, host(Undoing, { value: failed?.completed ?? null }, members));
+  return host(HOST.saga, { ...props, handle }, host(Undoing, { value: failed?.completed ?? null }, members));
 }
 
 /** One step of a Saga: its children, and what undoes them. */
-export function SagaStep({ id, compensation, label, children }: SagaStepProps): ReactElement {
-  const undoing = React.useContext(Undoing)?.includes(id);
-  return host(HOST.sagaStep, { id, label }, children, undoing ? host(HOST.compensation, null, compensation) : null);
+export function SagaStep({ compensation, children, ...props }: SagaStepProps): ReactElement {
+  const undoing = React.useContext(Undoing)?.includes(props.id);
+  return host(HOST.sagaStep, props, children, undoing ? host(HOST.compensation, null, compensation) : null);
 }
 
 export const Saga = Object.assign(SagaElement, { Step: SagaStep });

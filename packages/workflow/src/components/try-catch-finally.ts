@@ -29,13 +29,13 @@ export interface TryCatchFinallyProps {
 
 /** A failure in `try` stops what runs in `try`, and nothing else. */
 export function TryCatchFinally(props: TryCatchFinallyProps): ReactElement | null {
-  const { try: body, catch: caught, finally: last, catchErrors, id, skipIf } = props;
+  const { try: body, catch: caught, finally: last, skipIf, ...rest } = props;
   const { handle, failed } = useFailureScope();
   if (skipIf) return null;
   const shown = failed && (typeof caught === "function" ? caught(caughtError(failed.error)) : caught);
   return host(
     HOST.tryCatchFinally,
-    { id, catchErrors, handle, catches: caught !== undefined },
+    { ...rest, handle, catches: caught !== undefined },
     host(HOST.body, null, body),
     shown ? host(HOST.catch, null, shown) : null,
     last ? host(HOST.finally, null, last) : null,

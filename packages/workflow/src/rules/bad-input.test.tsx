@@ -5,8 +5,29 @@ import type { JsonValue } from "@smooth/engine/json";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { Branch, type BranchProps } from "../components/branch.ts";
+import { HumanTask } from "../components/human-task.ts";
+import { Signal } from "../components/signal.ts";
+import { WaitForEvent } from "../components/wait-for-event.ts";
 import { createSmithers } from "../create-smithers.ts";
-import { Approval, Loop, one, outputs, Sequence, smithers, Task, Workflow } from "../testing/rules.ts";
+import {
+  Approval,
+  Aspects,
+  ContinueAsNew,
+  Loop,
+  MergeQueue,
+  one,
+  outputs,
+  Parallel,
+  Saga,
+  Sequence,
+  smithers,
+  Subflow,
+  Task,
+  Timer,
+  TryCatchFinally,
+  Workflow,
+  Worktree,
+} from "../testing/rules.ts";
 import { runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
 const wf = (child: ReactElement) => smithers(() => <Workflow name="bad">{child}</Workflow>);
@@ -81,24 +102,62 @@ test("elements nested without measure fail their own run, and no other", async (
   expect(other.result.status).toBe("finished");
 });
 
-const Suspends = (): never => {
-  throw new Promise(() => {}) as unknown as Error;
-};
 const own = <Workflow name="bad">{task({})}</Workflow>;
 const withText = <Workflow name="bad">text</Workflow>;
-const suspending = <Suspends />;
 test.each<[string, ReactElement, string]>([
   ["without a Workflow", task({}), "<Workflow> as its only root"],
   ["with two Workflows", <>{[own, own]}</>, "<Workflow> as its only root"],
   ["with text beside the Workflow", <>text{own}</>, "<Workflow> as its only root"],
   ["with text in the Workflow", withText, '"text" stands outside a <Task>'],
-  ["that suspends", suspending, "a component threw a promise"],
 ])("a frame %s is WORKFLOW_RENDER_FAILED, and nothing runs", async (_, root, said) => {
   const { result, trace } = await runToEnd(smithers(() => root));
 
   expect(result).toMatchObject({ status: "failed", error: { code: "WORKFLOW_RENDER_FAILED" } });
   expect(result).toHaveProperty("error.message", expect.stringContaining(said));
   expect(trace()).toEqual([]);
+});
+
+/** Every element, with what it needs, and a prop that none of them has. */
+const colour: object = { colour: "red" };
+const at = { id: "x", output: outputs.n, ...colour };
+const elements: Readonly<Record<string, () => ReactElement>> = {
+  Task: () => <Task {...at}>{one}</Task>,
+  Sequence: () => <Sequence {...colour} />,
+  Parallel: () => <Parallel {...colour} />,
+  MergeQueue: () => <MergeQueue {...colour} />,
+  Loop: () => <Loop id="x" {...colour} />,
+  Branch: () => <Branch if then={<Sequence />} {...colour} />,
+  TryCatchFinally: () => <TryCatchFinally id="x" try={<Sequence />} {...colour} />,
+  Saga: () => <Saga id="x" {...colour} />,
+  "Saga.Step": () => (
+    <Saga id="x">
+      <Saga.Step id="s" compensation={<Sequence />} {...colour} />
+    </Saga>
+  ),
+  ContinueAsNew: () => <ContinueAsNew {...colour} />,
+  Subflow: () => <Subflow {...at} workflow={smithers(() => own)} input={{}} />,
+  Worktree: () => <Worktree id="x" path="x" {...colour} />,
+  Aspects: () => <Aspects {...colour} />,
+  Approval: () => <Approval {...at} request={{ title: "?" }} />,
+  HumanTask: () => <HumanTask {...at} prompt="?" />,
+  Signal: () => <Signal id="x" schema={outputs.n} {...colour} />,
+  WaitForEvent: () => <WaitForEvent {...at} event="go" />,
+  Timer: () => <Timer id="x" duration="1s" {...colour} />,
+};
+test.each(Object.keys(elements))("a prop that %s does not have is refused by name, and nothing runs", async (name) => {
+  const { result, trace } = await runToEnd(wf(elements[name]?.() ?? own));
+
+  expect(result).toMatchObject({
+    status: "failed",
+    error: { code: "PROP_UNSUPPORTED", message: expect.stringContaining("`colour`") },
+  });
+  expect(trace()).toEqual([]);
+});
+
+test("a prop that <Workflow> does not have is refused by name", async () => {
+  const { result } = await runToEnd(smithers(() => <Workflow name="bad" {...colour} />));
+
+  expect(result).toMatchObject({ error: { code: "PROP_UNSUPPORTED", message: expect.stringContaining("`colour`") } });
 });
 
 const takes = (input: z.ZodType) => {

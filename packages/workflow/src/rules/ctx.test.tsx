@@ -5,7 +5,18 @@ import { settle } from "@smooth/platform/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { createSmithers } from "../create-smithers.ts";
-import { Workflow, Task, Parallel, Loop, never, smithers, outputs, useCtx } from "../testing/rules.ts";
+import {
+  Approval,
+  Workflow,
+  Task,
+  Parallel,
+  Loop,
+  Sequence,
+  never,
+  smithers,
+  outputs,
+  useCtx,
+} from "../testing/rules.ts";
 import { runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
 test("rendering always or only when something read has changed gives the same events", async () => {
@@ -166,4 +177,54 @@ test("input is parsed with defaults, bounded and frozen", async () => {
     code: "INVALID_INPUT",
   });
   await expect(runToEnd(workflow, { input: [] })).rejects.toMatchObject({ code: "INVALID_INPUT" });
+});
+
+test("auth is what the run was started with, also after a resume; latestArray keeps the members that fit", async () => {
+  const engine = testEngine();
+  const seen: unknown[] = [];
+  const workflow = smithers((ctx) => {
+    seen.push([ctx.auth, ctx.latestArray([1, "x", 2], z.number()), ctx.latestArray("none", z.number())]);
+    return (
+      <Workflow name="auth">
+        <Approval id="ask" output={outputs.decision} request={{ title: "?" }} />
+      </Workflow>
+    );
+  });
+  const { runId, result } = await engine.start(workflow, { auth: { user: "ann" } });
+  await result;
+  await (
+    await engine.resume(workflow, runId)
+  ).result;
+
+  expect(new Set(seen.map((each) => JSON.stringify(each)))).toEqual(new Set(['[{"user":"ann"},[1,2],[]]']));
+});
+
+test("inside nested loops a lookup means the passes that both loops are at", async () => {
+  const run = await runToEnd(
+    smithers((ctx) => (
+      <Workflow name="nested">
+        <Loop id="outer" maxIterations={2}>
+          <Loop id="inner" maxIterations={2}>
+            <Sequence>
+              <Task id="a" output={outputs.n}>
+                {{ n: (ctx.iterations["outer"] ?? 0) * 10 + ctx.iterationCount(outputs.n, "a") }}
+              </Task>
+              <Task id="b" output={outputs.text}>
+                {() => ({ text: String(ctx.output(outputs.n, "a").n) })}
+              </Task>
+            </Sequence>
+          </Loop>
+        </Loop>
+      </Workflow>
+    )),
+  );
+
+  const text = smithers(() => <Workflow name="nested" />).registry.find("text");
+  const rows = await run.store.outputs(run.runId, text);
+  expect(rows.map(({ nodeId, iteration, cells }) => `${nodeId}#${iteration} ${cells[0]}`)).toEqual([
+    "b@@outer=0#0 0",
+    "b@@outer=0#1 1",
+    "b@@outer=1#0 10",
+    "b@@outer=1#1 11",
+  ]);
 });

@@ -75,6 +75,23 @@ test("a Worktree whose body has several children outside a Sequence is warned ab
   ]);
 });
 
+test("a loop without maxIterations ends after five passes and returns the last", async () => {
+  const run = await runToEnd(
+    smithers(() => (
+      <Workflow name="five">
+        <Loop id="l">
+          <Task id="a" output={outputs.n}>
+            {one}
+          </Task>
+        </Loop>
+      </Workflow>
+    )),
+  );
+
+  expect(run.result.status).toBe("finished");
+  expect(run.trace().filter((line) => line.startsWith("node.finished"))).toHaveLength(5);
+});
+
 test("onMaxReached fail ends the run", async () => {
   const { result } = await runToEnd(
     smithers(() => (

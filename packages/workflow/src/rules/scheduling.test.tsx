@@ -1,6 +1,7 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §2: what may run, when, and how a run ends. */
 import type { TaskContext } from "@smooth/engine/task";
+import { openMemoryStore } from "@smooth/engine/store/memory";
 import { settle } from "@smooth/platform/testing";
 import type { ReactElement } from "react";
 import { expect, test } from "vitest";
@@ -419,4 +420,30 @@ test("a render that throws says why, and where in the author's file", async () =
     "error.message",
     expect.stringMatching(/no such file: plan\.md \(.*scheduling\.test\.tsx, line \d+\)$/),
   );
+});
+
+test("one commit holds the end of a step, its row and the start of the next; the next body runs after it", async () => {
+  const store = openMemoryStore();
+  const commits: string[] = [];
+  const commit = store.commit.bind(store);
+  store.commit = async (batch) => {
+    commits.push(
+      [...batch.events.map(({ type }) => type), ...batch.outputs.map(({ nodeId }) => `row ${nodeId}`)].join(" "),
+    );
+    return commit(batch);
+  };
+  const bodies: number[] = [];
+  const step = (id: string) => (
+    <Task key={id} id={id} output={outputs.n}>
+      {() => (bodies.push(commits.length), one())}
+    </Task>
+  );
+
+  await runToEnd(
+    smithers(() => <Workflow name="commits">{["a", "b"].map(step)}</Workflow>),
+    { store },
+  );
+
+  expect(commits).toEqual(["node.started", "node.finished node.started row a", "node.finished run.status row b"]);
+  expect(bodies).toEqual([1, 2]);
 });

@@ -383,3 +383,31 @@ test("inline: a prop that needs a run of its own is refused by name", async () =
 
   expect(result).toMatchObject({ status: "failed", error: { code: "PROP_UNSUPPORTED" } });
 });
+
+test("a Subflow that takes longer than its timeoutMs fails, and its child is cancelled", async () => {
+  const engine = testEngine();
+  const slow = inner.smithers(() => (
+    <Workflow name="slow">
+      <Task id="wait" output={inner.outputs.output}>
+        {({ signal }: TaskContext) =>
+          new Promise<{ n: number }>((_, reject) =>
+            signal.addEventListener("abort", () => reject(signal.reason as Error)),
+          )
+        }
+      </Task>
+    </Workflow>
+  ));
+  const handle = await engine.start(
+    smithers(() => (
+      <Workflow name="parent">
+        <Subflow id="child" workflow={slow} input={{}} output={outputs.n} timeoutMs={1_000} />
+      </Workflow>
+    )),
+  );
+  await settle();
+  await engine.clock.advance(1_001);
+
+  expect(await handle.result).toMatchObject({ status: "failed", error: { code: "TASK_TIMEOUT", nodeId: "child" } });
+  await settle();
+  expect(await children(engine, handle.runId)).toMatchObject([{ status: "cancelled" }]);
+});

@@ -1,8 +1,5 @@
 /** Workflows for the crash tests. Every body says that it ran, in a file that survives the process. */
-import { appendFileSync } from "node:fs";
-import type { TaskContext } from "@smooth/engine/task";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
-import { z } from "zod";
 import { Approval } from "../components/approval.ts";
 import { Branch } from "../components/branch.ts";
 import { ContinueAsNew } from "../components/continue-as-new.ts";
@@ -12,44 +9,16 @@ import { Parallel } from "../components/parallel.ts";
 import { Saga } from "../components/saga.ts";
 import { Sequence } from "../components/sequence.ts";
 import { Subflow } from "../components/subflow.ts";
-import { Task } from "../components/task.ts";
 import { Timer } from "../components/timer.ts";
 import { TryCatchFinally } from "../components/try-catch-finally.ts";
 import { WaitForEvent } from "../components/wait-for-event.ts";
 import { Workflow } from "../components/workflow.ts";
-import { approvalDecisionSchema, createSmithers } from "../create-smithers.ts";
 import { h } from "../jsx-runtime.ts";
-
-const { smithers, outputs } = createSmithers({ value: z.object({ n: z.number() }), decision: approvalDecisionSchema });
+import { agentWorkflows } from "./crash-agents.ts";
+import { crashSteps, outputs, smithers } from "./crash-steps.ts";
 
 export function crashWorkflows(bodyLog: string): Readonly<Record<string, WorkflowDefinition>> {
-  const step = (id: string, n: number) =>
-    h(Task<typeof outputs.value>, {
-      key: id,
-      id,
-      output: outputs.value,
-      children: async ({ runId, nodeId, iteration, attempt, idempotencyKey }: TaskContext) => {
-        appendFileSync(
-          bodyLog,
-          `${JSON.stringify({ key: `${runId} ${nodeId}::${iteration}`, attempt, idempotencyKey })}\n`,
-        );
-        await Promise.resolve();
-        return { n };
-      },
-    });
-  const failing = (id: string) =>
-    h(Task<typeof outputs.value>, {
-      id,
-      output: outputs.value,
-      noRetry: true,
-      children: ({ runId, nodeId, iteration, attempt, idempotencyKey }: TaskContext) => {
-        appendFileSync(
-          bodyLog,
-          `${JSON.stringify({ key: `${runId} ${nodeId}::${iteration}`, attempt, idempotencyKey })}\n`,
-        );
-        throw new Error(`${id} broke`);
-      },
-    });
+  const { step, failing } = crashSteps(bodyLog);
   const row = (ctx: Parameters<Parameters<typeof smithers>[0]>[0], nodeId: string) =>
     ctx.outputMaybe(outputs.value, { nodeId });
 
@@ -64,6 +33,7 @@ export function crashWorkflows(bodyLog: string): Readonly<Record<string, Workflo
   );
 
   return {
+    ...agentWorkflows(bodyLog),
     undo: smithers(() =>
       h(
         Workflow,
