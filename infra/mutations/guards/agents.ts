@@ -79,7 +79,7 @@ export const AGENTS_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "attempt words after the end",
-        text: `if (signal.aborted) return;
+        text: `if (stop.aborted) return;
     pulse.beats`,
         instead: "pulse.beats",
         test: [

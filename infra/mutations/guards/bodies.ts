@@ -199,7 +199,7 @@ export const BODIES_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "words W1 never lost",
-        text: `      words.flush();
+        text: `      words?.flush();
 `,
         instead: "",
         test: [

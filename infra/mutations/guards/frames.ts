@@ -116,8 +116,8 @@ export const FRAMES_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "frames V2",
-        text: "if (!old || !same(old, next)) set.push([id, next]);",
-        instead: "set.push([id, next]);",
+        text: "if (old && same(old, next)) continue;",
+        instead: "",
         test: [
           `${ENGINE}/frames/tree.test.ts`,
           "V2: inserting, removing or moving one of 1,000 tasks touches at most three nodes",
@@ -125,7 +125,7 @@ export const FRAMES_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "frames V5",
-        text: "return set.length + gone.length === 0 ? null : ",
+        text: "return changed + gone.length === 0 ? null : ",
         instead: "return ",
         test: [`${ENGINE}/frames/tree.test.ts`, "V5: frames with the same tree write no row"],
       },

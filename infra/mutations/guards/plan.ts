@@ -130,7 +130,7 @@ export const PLAN_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "props unknown",
-        text: `if (value === undefined || name === "children" || known.includes(name)) continue;`,
+        text: `if (element.props[name] === undefined || name === "children" || known.includes(name)) continue;`,
         instead: "continue;",
         test: [`${RULES}/task.test.tsx`, "a prop that is not implemented is refused by name"],
       },

@@ -212,11 +212,20 @@ export const SUPERVISION_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "schedules H1",
-        text: "INSERT INTO _smithers_slots VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        instead: "INSERT OR REPLACE INTO _smithers_slots VALUES (?, ?, ?, ?)",
+        text: "slots.filter((slot) => slot.slotMs > after)",
+        instead: "slots",
         test: [
           `${ENGINE}/schedules/schedules.test.ts`,
-          "H1: a slot that was opened twice is one row, and what has become of it stays",
+          "H1: of two that open the same slots one writes them; what was let go is not written",
+        ],
+      },
+      {
+        id: "schedules H2",
+        text: "sql.run(PRUNE, [scheduleId, KEPT_SLOTS]);",
+        instead: "",
+        test: [
+          `${ENGINE}/schedules/schedules.test.ts`,
+          "H2: the newest settled slots stay, with all that is pending and the last that was launched",
         ],
       },
     ],
