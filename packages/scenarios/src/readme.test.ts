@@ -12,7 +12,6 @@ import { ROOT, workspaces } from "./workspaces.ts";
 const SHOWN_BY: Readonly<Record<string, string>> = {
   db: "prisma/src/migrate.test.ts",
   rendezvous: "apps/rendezvous/src/tunnel.machine.test.ts",
-  "smithers-orchestrator": "packages/workflow/src/load-workflow.test.ts",
   tunnel: "packages/tunnel/src/dialer.test.ts",
   vm: "packages/vm/src/driver.contract.ts",
   web: "packages/scenarios/src/stories/pearl.story.ts",

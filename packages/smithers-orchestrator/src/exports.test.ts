@@ -7,23 +7,60 @@ import * as memory from "./memory.ts";
 import * as openapi from "./openapi.ts";
 import * as scorers from "./scorers.ts";
 
-/** What the documented package exports, and what of it is not here, each with where its work is done instead. */
-const DOCUMENTED = `
-AnthropicAgent Approval ApprovalGate Branch CheckSuite ClassifyAndRoute ContentPipeline ContinueAsNew Debate DecisionTable
-DriftDetector ERROR_REFERENCE_URL EscalationChain GatherAndSynthesize Kanban Loop MergeQueue OpenAIAgent Optimizer Panel Parallel
-Poller Ralph ReviewLoop Saga ScanFixVerify Sequence Signal SmithersErrorInstance Summarizer SuperSmithers Supervisor Task Timer
-TokenLimiter TryCatchFinally TtlGarbageCollector WaitForEvent Workflow aggregateScores approvalDecisionSchema approvalRankingSchema
-approvalSelectionSchema bash continueAsNew createMemoryStore createOpenApiTool createOpenApiTools createScorer createSmithers
-defineTool edit errorToJson faithfulnessScorer getSmithersErrorDefinition getSmithersErrorDocsUrl grep isKnownSmithersErrorCode
-isSmithersError knownSmithersErrorCodes latencyScorer listOperations llmJudge markdownComponents mdxPlugin namespaceToString
-parseNamespace read relevancyScorer renderFrame renderMdx runWorkflow schemaAdherenceScorer tools toxicityScorer useCtx write
-zodSchemaToJsonExample Aspects HumanTask Runbook Sandbox Subflow Worktree runJj getJjPointer revertToJjPointer isJjRepo workspaceAdd workspaceList
-workspaceClose revertToAttempt Gateway startServer`
-  .trim()
-  .split(/\s+/);
+/** Every value that the documentation imports, by the door it is imported from. */
+const DOCUMENTED: Readonly<Record<string, string>> = {
+  ".": `
+    aggregateScores AnthropicAgent Approval approvalDecisionSchema ApprovalGate approvalRankingSchema
+    approvalSelectionSchema Aspects bash Branch CheckSuite ClassifyAndRoute ContentPipeline ContinueAsNew
+    continueAsNew createMemoryStore createOpenApiTool createOpenApiTools createScorer createSmithers Debate
+    DecisionTable defineTool DriftDetector edit ERROR_REFERENCE_URL errorToJson EscalationChain faithfulnessScorer
+    Gateway GatherAndSynthesize getJjPointer getSmithersErrorDefinition getSmithersErrorDocsUrl grep HumanTask
+    isJjRepo isKnownSmithersErrorCode isSmithersError Kanban knownSmithersErrorCodes latencyScorer listOperations
+    llmJudge Loop markdownComponents mdxPlugin MergeQueue namespaceToString OpenAIAgent Optimizer Panel Parallel
+    parseNamespace Poller Ralph read relevancyScorer renderFrame renderMdx revertToAttempt revertToJjPointer
+    ReviewLoop Runbook runJj runWorkflow Saga Sandbox ScanFixVerify schemaAdherenceScorer Sequence Signal
+    SmithersErrorInstance startServer Subflow Summarizer SuperSmithers Supervisor Task Timer TokenLimiter tools
+    toxicityScorer TryCatchFinally TtlGarbageCollector useCtx WaitForEvent Workflow workspaceAdd workspaceClose
+    workspaceList Worktree write zodSchemaToJsonExample`,
+  "./tools": "bash defineTool edit grep read tools write",
+  "./scorers": `aggregateScores createScorer faithfulnessScorer latencyScorer llmJudge relevancyScorer schemaAdherenceScorer
+    toxicityScorer`,
+  "./memory": "createMemoryStore namespaceToString parseNamespace Summarizer TokenLimiter TtlGarbageCollector",
+  "./openapi": "createOpenApiTool createOpenApiTools listOperations",
+  "./mdx-plugin": "mdxPlugin",
+  "./jsx-runtime": "Fragment jsx jsxs",
+  "./jsx-dev-runtime": "Fragment jsxDEV",
+  "./gateway": "Gateway",
+  "./server": "startServer",
+  "./serve": "createServeApp",
+  "./observability": "trackSmithersEvent",
+};
 
-test.each(DOCUMENTED)("%s is exported", (name) => {
-  expect((root as Record<string, unknown>)[name]).toBeDefined();
+/** Documented, and not here: the README says why. Who adds one moves it up. */
+const NOT_HERE: Readonly<Record<string, string>> = {
+  ".": "AmpAgent ClaudeCodeAgent CodexAgent ForgeAgent GeminiAgent KimiAgent PiAgent",
+};
+
+const words = (text: string): readonly string[] => text.trim().split(/\s+/);
+const listed = (doors: typeof DOCUMENTED) =>
+  Object.entries(doors).flatMap(([door, names]) => words(names).map((name) => ({ door, name })));
+const behind = async (door: string): Promise<Readonly<Record<string, unknown>>> => {
+  const file = manifest.exports[door as keyof typeof manifest.exports];
+  return (await import(new URL(`../${file}`, import.meta.url).href)) as Readonly<Record<string, unknown>>;
+};
+
+test.each(listed(DOCUMENTED))("$door has $name", async ({ door, name }) => {
+  expect((await behind(door))[name]).toBeDefined();
+});
+
+test.each(listed(NOT_HERE))("$door has no $name", async ({ door, name }) => {
+  expect((await behind(door))[name]).toBeUndefined();
+});
+
+test("doors that are documented and not here are no doors", () => {
+  expect(Object.keys(manifest.exports)).toEqual(expect.arrayContaining(Object.keys(DOCUMENTED)));
+  for (const door of ["./pi-plugin", "./pi-extension", "./dom/renderer"])
+    expect(manifest.exports).not.toHaveProperty(door);
 });
 
 test.each(Object.entries(manifest.exports))("the door %s has something behind it", async (_, file) => {

@@ -124,12 +124,11 @@ export {
   type OpenApiToolsOptions,
 } from "./openapi.ts";
 export { Gateway, type GatewayAuthConfig, type GatewayOptions, type GatewayTokenGrant } from "./gateway.ts";
+export type { ServeOptions } from "./serve.ts";
 export { startServer, type ServerOptions } from "./server.ts";
 export { mdxPlugin } from "./mdx-plugin.ts";
 export type { AgentLike } from "@smooth/engine/task";
-export type { RetryPolicy } from "@smooth/engine/retry";
 export type { OutputAccessor, OutputKey, RunAuthContext, WorkflowContext as SmithersCtx } from "@smooth/engine/ctx";
-export type { WorkflowDefinition as SmithersWorkflow } from "@smooth/engine/workflow";
 export type { ErrorInfo, RunStatus } from "@smooth/engine/events";
 export type {
   GraphSnapshot,
@@ -160,9 +159,14 @@ export type { DepsSpec, InferDeps, TaskCache as CachePolicy } from "@smooth/work
 export type { OutputTarget } from "@smooth/workflow/components/host";
 export type {
   ApprovalDecision,
+  ApprovalMode,
   ApprovalRanking,
   ApprovalSelection,
   InferOutputEntry,
+  RalphProps,
+  RetryPolicy,
+  SandboxRuntime,
+  SmithersWorkflow,
 } from "@smooth/workflow/author-types";
 export type { SmithersEvent } from "@smooth/workflow/smithers-events";
 export { ApprovalGate, type ApprovalGateProps } from "@smooth/workflow/composites/approval-gate";

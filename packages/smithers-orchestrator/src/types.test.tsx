@@ -2,8 +2,11 @@
 /** What the type checker knows of a workflow. These are checked by `tsc`; that they run, too, shows that the names exist. */
 import { expect, expectTypeOf, test } from "vitest";
 import { z } from "zod";
+import type * as Root from "smithers-orchestrator";
+import type { SmithersObservabilityService } from "smithers-orchestrator/observability";
 import {
   createSmithers,
+  EscalationChain,
   renderFrame,
   type AgentLike,
   type ApprovalDecision,
@@ -179,4 +182,160 @@ test("the documented names stand for what they say", () => {
   expectTypeOf<SmithersEvent>().toExtend<{ type: string; runId: string; timestampMs: number }>();
   expectTypeOf<MemoryStore["recall"]>().parameter(1).toEqualTypeOf<string>();
   expectTypeOf<ScorerFn>().parameter(0).toHaveProperty("groundTruth");
+});
+
+/** Every type of the documented Types page that there is here; what is missing is said in the README. */
+type Documented = [
+  Root.SmithersWorkflow<typeof schemas>,
+  Root.SmithersWorkflowOptions,
+  Root.SmithersAlertPolicy,
+  Root.SmithersAlertSeverity,
+  Root.SmithersAlertLabels,
+  Root.SmithersAlertPolicyDefaults,
+  Root.SmithersAlertPolicyRule,
+  Root.SmithersAlertReaction,
+  Root.SmithersCtx<typeof schemas>,
+  Root.OutputKey,
+  Root.OutputAccessor<typeof schemas>,
+  Root.InferOutputEntry<z.ZodObject>,
+  Root.RunAuthContext,
+  Root.RunOptions,
+  Root.HotReloadOptions,
+  Root.RunResult,
+  Root.RunStatus,
+  Root.TaskDescriptor,
+  Root.RetryPolicy,
+  Root.CachePolicy,
+  Root.AgentLike,
+  Root.TaskMemoryConfig,
+  Root.MemoryNamespace,
+  Root.MemoryNamespaceKind,
+  Root.GraphSnapshot,
+  Root.XmlNode,
+  Root.XmlElement,
+  Root.XmlText,
+  Root.SmithersEvent,
+  Root.WorkflowProps,
+  Root.OutputTarget,
+  Root.DepsSpec,
+  Root.InferDeps<object>,
+  Root.TaskProps,
+  Root.SequenceProps,
+  Root.ParallelProps,
+  Root.BranchProps,
+  Root.LoopProps,
+  Root.RalphProps,
+  Root.ApprovalDecision,
+  Root.ApprovalSelection,
+  Root.ApprovalRanking,
+  Root.ApprovalRequest,
+  Root.ApprovalMode,
+  Root.ApprovalOption,
+  Root.ApprovalAutoApprove,
+  Root.ApprovalProps<Root.OutputTarget>,
+  Root.SignalProps<z.ZodObject>,
+  Root.WaitForEventProps<Root.OutputTarget>,
+  Root.TimerProps,
+  Root.SagaStepDef,
+  Root.SagaProps,
+  Root.SagaStepProps,
+  Root.TryCatchFinallyProps,
+  Root.PollerProps,
+  Root.ColumnDef,
+  Root.KanbanProps,
+  Root.SandboxRuntime,
+  Root.SandboxVolumeMount,
+  Root.SandboxProps<Root.OutputTarget>,
+  Root.SmithersError,
+  Root.SmithersErrorCode,
+  Root.KnownSmithersErrorCode,
+  Root.ServerOptions,
+  Root.ServeOptions,
+  Root.GatewayTokenGrant,
+  Root.GatewayAuthConfig,
+  Root.GatewayOptions,
+  Root.ScoreResult,
+  Root.ScorerInput,
+  Root.ScorerFn,
+  Root.Scorer,
+  Root.SamplingConfig,
+  Root.ScorerBinding,
+  Root.ScorersMap,
+  Root.LlmJudgeConfig,
+  Root.CreateScorerConfig,
+  Root.MemoryFact,
+  Root.MemoryMessage,
+  Root.MemoryThread,
+  Root.MemoryStore,
+  Root.OpenApiAuth,
+  Root.OpenApiToolsOptions,
+  Root.CreateSmithersApi<typeof schemas>,
+  SmithersObservabilityService,
+];
+
+test("every documented type is there, and none of them is any", () => {
+  type Anys = { [K in keyof Documented]: 0 extends 1 & Documented[K] ? K : never }[number];
+  expectTypeOf<Anys>().toBeNever();
+  expectTypeOf<Documented["length"]>().toEqualTypeOf<85>();
+});
+
+test("props are named and optional as documented", () => {
+  const options = [{ key: "a", label: "A" }] satisfies Root.ApprovalOption[];
+  const retryPolicy: Root.RetryPolicy = {
+    backoff: "linear",
+    initialDelayMs: 10,
+    maxDelayMs: 20,
+    multiplier: 3,
+    jitter: false,
+  };
+  const loop: Root.RalphProps = { id: "l", until: true, maxIterations: 3, onMaxReached: "fail", continueAsNewEvery: 2 };
+  const kinds: Root.ApprovalMode[] = ["approve", "select", "rank"];
+  const hot: Root.HotReloadOptions = { debounceMs: 1 };
+  const alert: Root.SmithersAlertReaction = { kind: "deliver", destination: "pager" };
+  const wait: Partial<Root.SignalProps<typeof report>> = { onTimeout: "skip", correlationId: "c", async: true };
+  const auth: Root.RunAuthContext = { triggeredBy: "ann", scopes: ["*"], role: "admin", createdAt: "2026-01-01" };
+  const custom: Root.SmithersErrorCode = "MINE";
+  const theirs: Root.KnownSmithersErrorCode = "AGENT_CLI_ERROR";
+
+  expectTypeOf<Root.SequenceProps>().toExtend<{ skipIf?: boolean }>();
+  expectTypeOf<Root.BranchProps["if"]>().toEqualTypeOf<boolean>();
+  expectTypeOf<Root.RunOptions["force"]>().toEqualTypeOf<boolean | undefined>();
+  expectTypeOf<Root.RunResult["nextRunId"]>().toEqualTypeOf<string | undefined>();
+  expectTypeOf<Root.SmithersCtx<typeof schemas>["auth"]>().toEqualTypeOf<Root.RunAuthContext | null>();
+  expectTypeOf<Root.ApprovalRequest>().toHaveProperty("metadata");
+  expectTypeOf<Root.TaskProps["memory"]>().not.toBeAny();
+  expectTypeOf<Root.GatewayAuthConfig["mode"]>().toEqualTypeOf<"token" | "jwt" | "trusted-proxy">();
+  expectTypeOf<Root.ServeOptions["abort"]>().toEqualTypeOf<AbortController>();
+  expectTypeOf<Root.ServerOptions["authToken"]>().toEqualTypeOf<string | undefined>();
+  expect([options, retryPolicy, loop, kinds, hot, alert, wait, auth, custom, theirs]).not.toContain(undefined);
+});
+
+test("an event is told apart by its type, and carries what its name promises", () => {
+  const hear = (event: SmithersEvent): string => {
+    if (event.type === "NodeStarted") return `${event.nodeId} ${event.attempt satisfies number}`;
+    if (event.type === "NodeFailed") return event.error.code;
+    if (event.type === "RunContinuedAsNew") return event.newRunId;
+    // @ts-expect-error only some events are about a node
+    return event.nodeId as string;
+  };
+
+  expect(hear({ type: "NodeStarted", nodeId: "a", iteration: 0, attempt: 1, runId: "r", timestampMs: 0 })).toBe("a 1");
+});
+
+test("a retry policy may be written in part, a namespace as text, and an escalation looks at its row", () => {
+  const policy: Root.RetryPolicy = { backoff: "fixed" };
+  // Checked, never called.
+  const written = () => (
+    <>
+      <Task id="t" output={report} agent={agent} retryPolicy={policy} memory={{ recall: { namespace: "user:ann" } }}>
+        Hello
+      </Task>
+      <EscalationChain
+        escalationOutput="report"
+        levels={[{ agent, output: report, escalateIf: (row) => row.confidence < 0.7 }]}
+      />
+    </>
+  );
+
+  expect(written).toBeTypeOf("function");
 });
