@@ -96,12 +96,12 @@ function encodeCell(column: Column, value: unknown): SqlValue {
 
 export function decodeRow(table: OutputTable, cells: readonly SqlValue[]): Row {
   const row: Record<string, unknown> = {};
-  for (const [at, column] of table.columns.entries()) {
+  table.columns.forEach((column, at) => {
     const cell = cells[at] ?? null;
-    if (column === REST) Object.assign(row, cell === null ? {} : fromJson(String(cell)));
-    else if (cell !== null) row[column.key] = decodeCell(column, cell);
-    else if (column.nullMeans === "null") row[column.key] = null;
-  }
+    if (cell === null && column.nullMeans === "absent") return;
+    if (column === REST) Object.assign(row, fromJson(String(cell)));
+    else row[column.key] = cell === null ? null : decodeCell(column, cell);
+  });
   return row;
 }
 

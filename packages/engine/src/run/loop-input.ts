@@ -38,6 +38,8 @@ export interface LoopInput extends RunPorts {
   readonly rows: OutputRows;
   readonly heartbeats: Map<string, JsonValue>;
   readonly deliveredSeq: number;
+  /** Committed, up to `deliveredSeq`, and not delivered yet. */
+  readonly untold: readonly StoredEvent[];
   readonly frameLog: FrameLog;
   readonly seenSeq: number;
   readonly maxConcurrency: number;

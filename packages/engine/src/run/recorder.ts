@@ -21,6 +21,8 @@ export interface RecorderInput {
   readonly runId: string;
   readonly epoch: number;
   readonly deliveredSeq: number;
+  /** Committed, up to `deliveredSeq`, and not delivered yet: they go before the next one. */
+  readonly untold: readonly StoredEvent[];
   readonly frameLog: FrameLog;
   /** The last event that is folded into the state already. */
   readonly seenSeq: number;
@@ -34,6 +36,7 @@ type End = Omit<StatusChange, "seenSeq">;
 export class Recorder {
   readonly #in: RecorderInput;
   readonly #onForeign: OnForeign;
+  readonly #untold: StoredEvent[];
   #deliveredSeq: number;
   #seenSeq: number;
   draft = emptyDraft();
@@ -44,6 +47,7 @@ export class Recorder {
   constructor(input: RecorderInput, onForeign: OnForeign) {
     this.#in = input;
     this.#onForeign = onForeign;
+    this.#untold = [...input.untold];
     this.#deliveredSeq = input.deliveredSeq;
     this.#seenSeq = input.seenSeq;
   }
@@ -80,22 +84,23 @@ export class Recorder {
     const own = { from: firstSeq, to: firstSeq + events.length - 1 };
     if (firstSeq !== this.#deliveredSeq + 1 || firstSeq !== this.#seenSeq + 1) return this.#fetch(own);
     this.#seenSeq = own.to;
-    for (const [at, event] of events.entries()) {
-      this.#deliveredSeq = firstSeq + at;
-      this.#in.onEvent({ ...event, runId: this.#in.runId, atMs, seq: this.#deliveredSeq });
-    }
+    events.forEach((event, at) => this.#tell({ ...event, runId: this.#in.runId, atMs, seq: firstSeq + at }));
   }
 
   async #fetch(own: { readonly from: number; readonly to: number }): Promise<void> {
-    const { store, runId, onEvent } = this.#in;
+    const { store, runId } = this.#in;
     for (const event of await store.events(runId, Math.min(this.#deliveredSeq, this.#seenSeq))) {
       if (event.seq > this.#seenSeq) {
         this.#seenSeq = event.seq;
         if (event.seq < own.from || event.seq > own.to) this.#onForeign(event); // R3
       }
-      if (event.seq <= this.#deliveredSeq) continue;
-      this.#deliveredSeq = event.seq;
-      onEvent(event);
+      if (event.seq > this.#deliveredSeq) this.#tell(event);
     }
+  }
+
+  #tell(event: StoredEvent): void {
+    for (const first of this.#untold.splice(0)) this.#in.onEvent(first);
+    this.#deliveredSeq = event.seq;
+    this.#in.onEvent(event);
   }
 }

@@ -120,7 +120,8 @@ export async function startRun(options: StartRun): Promise<RunHandle> {
     metadata: metadataOf(options),
     owner,
   };
-  const created = await store.create({ ...origin, atMs: clock.now() });
+  const atMs = clock.now();
+  const created = await store.create({ ...origin, atMs });
   if (created === "exists")
     throw new SmoothError("CONFLICT", `run ${runId} exists already; resume it or take another id`, {
       details: { runId },
@@ -139,7 +140,8 @@ export async function startRun(options: StartRun): Promise<RunHandle> {
     heartbeats: new Map(),
     frameLog: new FrameLog([]),
     past: [],
-    deliveredSeq: 0,
+    untold: [{ type: "run.started", workflow: workflow.name, runId, seq: 1, atMs }],
+    deliveredSeq: 1,
     seenSeq: 1,
   });
   return drive(runId, loop, options);
@@ -212,6 +214,7 @@ async function takenUp(options: Taking, row: RunRow): Promise<RunLoop> {
     epoch: row.epoch,
     ...(await replay(store, workflow, row.runId)),
     frameLog: new FrameLog(await store.frames(row.runId)),
+    untold: [],
     deliveredSeq: options.eventsAfterSeq ?? row.lastSeq,
     past: workflow.alerts?.length ? await store.events(row.runId, 0) : [],
   });

@@ -35,7 +35,7 @@ export function appendEvents(
   { runId, atMs, afterSeq }: { readonly runId: string; readonly atMs: number; readonly afterSeq: number },
   events: readonly RunEventBody[],
 ): void {
-  for (const [at, event] of events.entries()) insertEvent(sql, [runId, afterSeq + 1 + at, atMs], event);
+  events.forEach((event, at) => insertEvent(sql, [runId, afterSeq + 1 + at, atMs], event));
 }
 
 export const insertEvent = (sql: Sql, key: readonly SqlValue[], event: RunEventBody): void =>

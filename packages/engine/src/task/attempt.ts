@@ -158,12 +158,12 @@ async function freshRow(input: AttemptInput, given: Given, prompt: string | null
   const { leaf, toolLog, around, stop } = input;
   const { body, output, allowTools } = leaf;
   const scope = {
-    ...given.bare,
-    allowTools,
-    toolLog,
     get signal() {
       return stop.signal;
     },
+    ...given.bare,
+    allowTools,
+    toolLog,
   };
   switch (body.mode) {
     case "static":
@@ -181,10 +181,10 @@ async function freshRow(input: AttemptInput, given: Given, prompt: string | null
 
 /** What a function child is called with. */
 const withDeps = ({ deps, stop }: AttemptInput, { bare }: Given) => ({
-  ...bare,
   get signal() {
     return stop.signal;
   },
+  ...bare,
   ...deps,
 });
 
