@@ -27,10 +27,10 @@ function nodeCheck(): Check {
 }
 
 async function sandboxCheck(): Promise<Check> {
-  const { images } = readEnv(process.env);
-  const probe = await openDriver(images, memoryLog()).probe();
+  const env = readEnv(process.env);
+  const probe = await openDriver(env, memoryLog()).probe();
   if (probe.kind === "usable")
-    return { name: "sandbox", ok: true, detail: `${probe.level} by QEMU (${probe.reasons.join("; ")})`, fix: null };
+    return { name: "sandbox", ok: true, detail: `${probe.level} by ${env.sandbox} (${probe.reasons.join("; ")})`, fix: null };
   return { name: "sandbox", ok: false, detail: probe.reasons.join("; "), fix: probe.fixes.join(" && ") || null };
 }
 

@@ -23,6 +23,8 @@ const Env = z.object({
     .string()
     .min(1)
     .default(join(homedir(), ".smooth", "images")),
+  /** `bubblewrap`: guests on this machine's own kernel, where no VM can be had. Weaker; every run shows it. */
+  SMOOTH_SANDBOX: z.enum(["qemu", "bubblewrap"]).default("qemu"),
   /** `1`: dial the rendezvous as soon as the host is paired. */
   SMOOTH_TUNNEL: z.enum(["0", "1"]).default("0"),
   /** How many operators may run at once; the machine's memory decides when absent. */
@@ -52,6 +54,7 @@ export interface HostEnv {
   readonly images: string;
   readonly tunnelAtStart: boolean;
   readonly capacity: number | undefined;
+  readonly sandbox: "qemu" | "bubblewrap";
   readonly keepDays: number;
   readonly resolve: Readonly<Record<string, string>>;
 }
@@ -72,6 +75,7 @@ export function readEnv(source: Readonly<Record<string, string | undefined>>): H
     images: env.SMOOTH_IMAGES,
     tunnelAtStart: env.SMOOTH_TUNNEL === "1",
     capacity: env.SMOOTH_CAPACITY,
+    sandbox: env.SMOOTH_SANDBOX,
     keepDays: env.SMOOTH_KEEP_DAYS,
     resolve: env.SMOOTH_RESOLVE,
   };

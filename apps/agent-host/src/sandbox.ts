@@ -10,8 +10,9 @@ import { openDriver } from "./wiring/driver.ts";
 /** Builds the guest image before any host needs it. Under sudo what was built belongs to who called sudo: only the building
  *  needs root. */
 export const prepareSandbox: PrepareSandbox = async (onProgress) => {
-  const { images } = readEnv(process.env);
-  const driver = openDriver(images, memoryLog());
+  const env = readEnv(process.env);
+  const { images } = env;
+  const driver = openDriver(env, memoryLog());
   const probe = await driver.probe();
   if (probe.kind === "unusable")
     throw new SmoothError("SANDBOX_UNAVAILABLE", `${probe.reasons.join("; ")}; to fix it: ${probe.fixes.join("; ")}`);

@@ -4,12 +4,12 @@ import { toSmoothError } from "@smooth/protocol/errors";
 import { OutputWindow } from "@smooth/tools/workspace/output-window";
 import { type Command, type Exit, pathInRoot } from "@smooth/tools/workspace";
 import { unignoredFiles } from "@smooth/vcs/files";
-import type { Exec, TreeStamp, Vm } from "@smooth/vm/driver";
+import { type Exec, type TreeStamp, type Vm, WORKSPACE } from "@smooth/vm/driver";
 import { removePaths } from "@smooth/vm/trees";
 import { LEFT_OUT } from "../pearl-run/workspace.ts";
 import { type FlowRules, refusalOf } from "./flow-rules.ts";
 
-/** Commands of one task, in a VM that holds a copy of its folder under the same path.
+/** Commands of one task, in a VM that holds a copy of its folder, under the same path where it can.
  *  Y1. Before a command the VM gets what changed here, after it this folder gets what changed there: to the task they are one.
  *  Y2. Only what may be read goes in: nothing ignored by the repository, no secrets by name.
  *  Y3. What comes out is a stranger's tree: read by the driver's own reader, and a path that may not be written is left out
@@ -58,7 +58,7 @@ export class SandboxCopy implements AsyncDisposable {
     if (inner === null) return { kind: "not-started", message: `${command.cwd} is outside the workspace ${root}` };
     const vm = await this.#get(AbortSignal.any([signal, ...(command.signal ? [command.signal] : [])]));
     await this.#push(vm);
-    const exit = await toItsEnd(vm, { ...command, cwd: join(root, inner) });
+    const exit = await toItsEnd(vm, { ...command, cwd: join(this.#at(vm), inner) });
     return withNote(exit, await this.#pull(vm));
   }
 
@@ -82,20 +82,22 @@ export class SandboxCopy implements AsyncDisposable {
     const gone = [...this.#inGuest.keys()].filter((path) => !now.has(path));
     const isFirst = this.#inGuest.size === 0;
     if (!isFirst && changed.length === 0 && gone.length === 0) return;
-    await vm.putTree({ from: root, to: root, include: changed, exclude: LEFT_OUT });
-    if (gone.length > 0) await removeIn(vm, root, gone);
+    const at = this.#at(vm);
+    await vm.putTree({ from: root, to: at, include: changed, exclude: LEFT_OUT });
+    if (gone.length > 0) await removeIn(vm, at, gone);
     this.#inGuest = now;
-    this.#stamp = (await vm.changes(root, { exclude: LEFT_OUT })).stamp;
+    this.#stamp = (await vm.changes(at, { exclude: LEFT_OUT })).stamp;
   }
 
   /** Y1, Y3. Answers what was left out. */
   async #pull(vm: Vm): Promise<readonly string[]> {
     const { root, rules } = this.#deps;
+    const at = this.#at(vm);
     const refuse = (path: string): string | null => refusalOf(rules.write(join(root, path)));
-    const { changed, deleted, stamp } = await vm.changes(root, { exclude: LEFT_OUT, since: this.#stamp });
+    const { changed, deleted, stamp } = await vm.changes(at, { exclude: LEFT_OUT, since: this.#stamp });
     const left: { readonly path: string; readonly reason: string }[] = [];
     if (changed.length > 0) {
-      const { refused } = await vm.getTree({ from: root, to: root, paths: changed, exclude: LEFT_OUT, refuse });
+      const { refused } = await vm.getTree({ from: at, to: root, paths: changed, exclude: LEFT_OUT, refuse });
       left.push(...refused);
     }
     const kept = deleted.filter((path) => refuse(path) !== null);
@@ -109,6 +111,11 @@ export class SandboxCopy implements AsyncDisposable {
     this.#stamp = stamp;
     for (const path of [...changed, ...deleted]) await this.#known(path);
     return left.map(({ path, reason }) => `${path}: ${reason}`);
+  }
+
+  /** A guest in namespaces may write few places. */
+  #at({ level }: Vm): string {
+    return level === "namespace" ? WORKSPACE : this.#deps.root;
   }
 
   /** The guest has this version: it made it. */

@@ -54,7 +54,7 @@ export async function openWorkshop(
 ): Promise<Workshop> {
   const { home, log, runLog, pearls, access, store, models } = state;
   const capacity = env.capacity ?? capacityOf();
-  const sandboxes = openSandboxes({ driver: openDriver(env.images, log), capacity, clock: systemClock, log, onChange });
+  const sandboxes = openSandboxes({ driver: openDriver(env, log), capacity, clock: systemClock, log, onChange });
   const operatorFile = await operatorIn(home);
   const steering = new Steering(state.sql);
   const redact = (text: string): string => createRedactor([...state.secrets()]).redact(text).text;

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RunId } from "@smooth/protocol/ids";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { setTrap, type Trap } from "./listeners.ts";
-import { OVER, RealHost } from "./real-host.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { serveSite, setTrap, type Site, type Trap } from "./listeners.ts";
+import { APPROVE, OVER, RealHost } from "./real-host.ts";
 import { makeRepository, type Repository } from "./repository.ts";
 
 /** The tools of a workflow file's task on a host: an agent that tries everything, by files and by commands. What counts is what
@@ -36,6 +36,7 @@ const tries = {
   script: sh("printf '#!/bin/sh\\\\necho ran\\\\n' > run.sh && chmod +x run.sh && ./run.sh && rm gone.txt"),
   outside: sh("cat ../person/secret.txt; ls ..; id -u"),
   ignored: sh("ls -a; cat .env"),
+  tracked: sh("cat keys/*"),
   readEnv: ["read", { path: ".env" }],
   netScript: ["write", { path: "net.sh", content: "exec 3<>/dev/tcp/10.0.2.2/${trap.tcpPort} || curl -sS -m 5 http://127.0.0.1:${trap.tcpPort}" }],
   network: sh("bash net.sh"),
@@ -59,71 +60,129 @@ export default smithers(() => (
 ));
 `;
 
-let host: RealHost;
-let trap: Trap;
-let repo: Repository;
-let runId: RunId;
-let said: Readonly<Record<string, string>>;
+const net = (site: Site): string => `
+import { createSmithers, Task } from "smithers-orchestrator";
+import { scriptedAgent } from "smithers-orchestrator/scripted";
+import { bash } from "smithers-orchestrator/tools";
+import { z } from "zod";
+const { Workflow, smithers, outputs } = createSmithers({ output: z.object({ said: z.record(z.string(), z.string()) }) });
+const visitor = scriptedAgent({
+  tools: { bash },
+  answers: async ({ callTool }) => ({
+    said: {
+      guide: String(await callTool("bash", { cmd: "curl -sS -m 20 ${site.origin}/guide" })),
+      evil: String(await callTool("bash", { cmd: "curl -sS -m 20 http://evil.example.net/" })),
+    },
+  }),
+});
+export default smithers(() => (
+  <Workflow name="net"><Task id="visit" output={outputs.output} agent={visitor} noRetry>Look.</Task></Workflow>
+));
+`;
 
-beforeAll(async () => {
-  trap = await setTrap();
-  host = new RealHost({});
-  mkdirSync(join(host.dir, "person"));
-  writeFileSync(join(host.dir, "person/secret.txt"), SECRET);
-  repo = makeRepository(join(host.dir, "work"), {
-    ".gitignore": ".env\n",
-    "gone.txt": "gone\n",
-    "flow.tsx": flow(trap),
+describe.each(["qemu", "bubblewrap"])("%s", (driver) => {
+  let host: RealHost;
+  let trap: Trap;
+  let site: Site;
+  let repo: Repository;
+  let runId: RunId;
+  let said: Readonly<Record<string, string>>;
+
+  beforeAll(async () => {
+    trap = await setTrap();
+    site = await serveSite();
+    host = new RealHost({ SMOOTH_SANDBOX: driver, ...site.resolve });
+    mkdirSync(join(host.dir, "person"));
+    writeFileSync(join(host.dir, "person/secret.txt"), SECRET);
+    repo = makeRepository(join(host.dir, "work"), {
+      ".gitignore": ".env\n",
+      "gone.txt": "gone\n",
+      "flow.tsx": flow(trap),
+      "net.tsx": net(site),
+      "keys/server.pem": SECRET,
+      "keys/about.txt": "public\n",
+    });
+    writeFileSync(join(repo.path, ".env"), SECRET);
+    await host.start();
+    const file = join(repo.path, "flow.tsx");
+    runId = (await host.client.call("launchRun", { workflow: file })).runId;
+    await host.eventsUntil(runId, (event) => event.type === "run.status" && OVER.has(event.status));
+    said = await saidBy("try");
   });
-  writeFileSync(join(repo.path, ".env"), SECRET);
-  await host.start();
-  const file = join(repo.path, "flow.tsx");
-  runId = (await host.client.call("launchRun", { workflow: file })).runId;
-  await host.eventsUntil(runId, (event) => event.type === "run.status" && OVER.has(event.status));
-  said = await saidBy("try");
-});
-afterAll(async () => {
-  await host?.[Symbol.asyncDispose]();
-  await trap?.[Symbol.asyncDispose]();
-});
-
-const saidBy = async (nodeId: string): Promise<Readonly<Record<string, string>>> =>
-  ((await host.client.call("getNodeOutput", { runId, nodeId })).output as { said: Record<string, string> }).said;
-const lies = (path: string): string => readFileSync(join(repo.path, path), "utf8");
-
-test("files and commands see each other's work, and the folder holds it", () => {
-  expect(said).toMatchObject({
-    write: "ok",
-    together: `one\n${repo.path}\n`,
-    readBack: "one\ntwo\n",
-    grep: expect.stringContaining("notes/a.txt:2:two") as string,
-    script: "ran\n",
+  afterAll(async () => {
+    await host?.[Symbol.asyncDispose]();
+    await Promise.all([trap, site].map((each) => each?.[Symbol.asyncDispose]()));
   });
-  expect(lies("notes/a.txt")).toBe("one\ntwo\n");
-  expect(lies("run.sh")).toContain("echo ran");
-  expect(existsSync(join(repo.path, "gone.txt"))).toBe(false);
-});
 
-test("a command reads nothing outside the folder, nothing the repository ignores, and reaches no network", () => {
-  expect(Object.values(said).filter((text) => text.includes(SECRET))).toEqual([]);
-  expect(said["outside"]).toContain("No such file or directory");
-  expect(said["readEnv"]).toMatch(/^REFUSED .*filesystem\.deny/s);
-  expect(said["network"]).toMatch(/^REFUSED exit code [^]*(?:reset|refused|unreachable|Empty reply)/i);
-  expect(trap.caught).toEqual([]);
-});
+  const saidBy = async (nodeId: string): Promise<Readonly<Record<string, string>>> =>
+    ((await host.client.call("getNodeOutput", { runId, nodeId })).output as { said: Record<string, string> }).said;
+  const lies = (path: string): string => readFileSync(join(repo.path, path), "utf8");
 
-test("what this machine would run later is not written: hooks, the workflow itself, nothing outside", () => {
-  expect(said["later"]).toMatch(/^\n\[not kept: .*\.mcp\.json: a person has to agree.*flow\.tsx: this run is made of/);
-  for (const name of ["hookByWords", "hookByTool", "workflow", "elsewhere"]) expect(said[name]).toMatch(/^REFUSED /);
-  expect(existsSync(join(repo.path, ".git/hooks/pre-commit"))).toBe(false);
-  expect(existsSync(join(repo.path, ".mcp.json"))).toBe(false);
-  expect(lies("flow.tsx")).toBe(flow(trap));
-  expect(existsSync(join(host.dir, "person/new.txt"))).toBe(false);
-});
+  test("files and commands see each other's work, and the folder holds it", () => {
+    expect(said).toMatchObject({
+      write: "ok",
+      together: `one\n${driver === "qemu" ? repo.path : "/workspace"}\n`,
+      readBack: "one\ntwo\n",
+      grep: expect.stringContaining("notes/a.txt:2:two") as string,
+      script: "ran\n",
+    });
+    expect(lies("notes/a.txt")).toBe("one\ntwo\n");
+    expect(lies("run.sh")).toContain("echo ran");
+    expect(existsSync(join(repo.path, "gone.txt"))).toBe(false);
+  });
 
-test("in a worktree the tools work on the worktree", async () => {
-  expect((await saidBy("tree"))["tree"]).toContain("tree.txt");
-  expect(readFileSync(join(repo.path, "../tree/b.txt"), "utf8")).toBe("b");
-  expect(readFileSync(join(repo.path, "../tree/tree.txt"), "utf8")).toBe("tree\n");
-  expect(existsSync(join(repo.path, "tree.txt"))).toBe(false);
+  test("a command reads nothing outside the folder, nothing the repository ignores, and reaches no network", () => {
+    expect(Object.values(said).filter((text) => text.includes(SECRET))).toEqual([]);
+    expect(said["outside"]).toContain("No such file or directory");
+    expect(said["tracked"]).toBe("public\n");
+    expect(said["readEnv"]).toMatch(/^REFUSED .*filesystem\.deny/s);
+    expect(said["network"]).toMatch(/^REFUSED exit code [^]*(?:reset|refused|unreachable|Empty reply)/i);
+    expect(trap.caught).toEqual([]);
+  });
+
+  test("what this machine would run later is not written: hooks, the workflow itself, nothing outside", () => {
+    expect(said["later"]).toMatch(
+      /^\n\[not kept: .*\.mcp\.json: a person has to agree.*flow\.tsx: this run is made of/,
+    );
+    for (const name of ["hookByWords", "hookByTool", "workflow", "elsewhere"]) expect(said[name]).toMatch(/^REFUSED /);
+    expect(existsSync(join(repo.path, ".git/hooks/pre-commit"))).toBe(false);
+    expect(existsSync(join(repo.path, ".mcp.json"))).toBe(false);
+    expect(lies("flow.tsx")).toBe(flow(trap));
+    expect(existsSync(join(host.dir, "person/new.txt"))).toBe(false);
+  });
+
+  test("in a worktree the tools work on the worktree", async () => {
+    expect((await saidBy("tree"))["tree"]).toContain("tree.txt");
+    expect(readFileSync(join(repo.path, "../tree/b.txt"), "utf8")).toBe("b");
+    expect(readFileSync(join(repo.path, "../tree/tree.txt"), "utf8")).toBe("tree\n");
+    expect(existsSync(join(repo.path, "tree.txt"))).toBe(false);
+  });
+
+  // The way out is the same whoever provides the walls; once is enough.
+  test.runIf(driver === "bubblewrap")(
+    "with allowNetwork a person is asked, and what they approve is reached; what they do not, is not",
+    async () => {
+      const file = join(repo.path, "net.tsx");
+      const { runId: asking } = await host.client.call("launchRun", {
+        workflow: file,
+        settings: { allowNetwork: true },
+      });
+      await host.decideAsks(asking, ({ subject }) =>
+        subject.kind === "network" && subject.host === "docs.example.com" ? APPROVE : { verdict: "deny" },
+      );
+
+      const { output } = await host.client.call("getRunOutput", { runId: asking });
+      expect(output).toEqual({
+        said: { guide: "you asked for /guide\n", evil: expect.stringContaining("denied") as string },
+      });
+      expect(site.visits).toEqual(["/guide"]);
+    },
+  );
+
+  test("gc takes a run's worktree along and leaves its branch", async () => {
+    await host.client.call("collectGarbage", { olderThanMs: 0 });
+
+    expect(existsSync(join(repo.path, "../tree"))).toBe(false);
+    expect(repo.git("branch", "--list", "try")).toContain("try");
+  });
 });
