@@ -30,7 +30,12 @@ async function sandboxCheck(): Promise<Check> {
   const env = readEnv(process.env);
   const probe = await openDriver(env, memoryLog()).probe();
   if (probe.kind === "usable")
-    return { name: "sandbox", ok: true, detail: `${probe.level} by ${env.sandbox} (${probe.reasons.join("; ")})`, fix: null };
+    return {
+      name: "sandbox",
+      ok: true,
+      detail: `${probe.level} by ${env.sandbox} (${probe.reasons.join("; ")})`,
+      fix: null,
+    };
   return { name: "sandbox", ok: false, detail: probe.reasons.join("; "), fix: probe.fixes.join(" && ") || null };
 }
 

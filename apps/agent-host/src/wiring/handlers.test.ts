@@ -67,3 +67,25 @@ test.each([
 
   expect({ outcome, created }).toEqual({ outcome: onNew, created: allowed });
 });
+
+const B1 = [
+  ["forkRun", { resetNodes: [], start: false, restoreVcs: false, force: false }],
+  ["retryTask", { nodeId: "a", iteration: 0, deps: true, force: false }],
+  ["timetravel", { nodeId: "a", iteration: 0, deps: true, vcs: true, resume: false, force: false }],
+  ["revertFiles", { nodeId: "a", iteration: 0 }],
+  ["rewindRun", { frame: 1, confirm: true, resume: false, force: false }],
+  ["createSchedule", { pattern: "* * * * *", workflow: "/flow.tsx" }],
+  ["deleteSchedule", { scheduleId: "cron-1" }],
+  ["pauseSchedule", { scheduleId: "cron-1", paused: true }],
+] as const;
+test.each(B1)("B1: %s is for the owner at this machine alone", async (method, input) => {
+  // Whatever it would touch is not there: a call that goes on throws something else.
+  const handlers = makeHandlers({ waiting: {}, flows: { engine: {} } } as unknown as HandlerDeps);
+  const call = handlers[method] as unknown as (input: unknown, caller: Caller) => Promise<unknown>;
+
+  for (const caller of [
+    { name: "owner", role: "owner", via: "tunnel" },
+    { name: "ann", role: "approver", via: "local" },
+  ] as const)
+    await expect(call({ runId: RUN, ...input }, caller)).rejects.toMatchObject({ code: "POLICY_DENIED" });
+});

@@ -33,10 +33,11 @@ const BLOB_GRACE_MS = 10 * 60_000;
 
 export class Retention {
   readonly #deps: RetentionDeps;
-  #lookedMs = 0;
+  #lookedMs: number;
 
   constructor(deps: RetentionDeps) {
     this.#deps = deps;
+    this.#lookedMs = deps.clock.now() - HOUR_MS + LOW_DISK_EVERY_MS; // not while the host starts, but soon
   }
 
   /** With `dryRun` nothing changes. */
