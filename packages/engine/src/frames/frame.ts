@@ -6,7 +6,7 @@ import { applyEvent, emptyState, type NodeState, type RunState } from "../run/st
 import type { StoredEvent } from "../run/events.ts";
 import type { RunStore } from "../store/port.ts";
 import { treeAfter } from "./frame-log.ts";
-import { ROOT, type Tree } from "./tree.ts";
+import { ROOT, type Holds, type Tree } from "./tree.ts";
 
 export interface FrameNode {
   readonly id: string;
@@ -18,6 +18,7 @@ export interface FrameNode {
   readonly iteration: number;
   /** Null where a node has no state of its own: groups, loops and scopes. */
   readonly state: NodeState["kind"] | "pending" | null;
+  readonly holds?: Holds;
   readonly children: readonly FrameNode[];
 }
 
@@ -47,9 +48,11 @@ export function frameOf(tree: Tree, events: readonly StoredEvent[]): Frame {
   if (!last) throw new SmoothError("INVALID_INPUT", "a frame needs the events before it");
   const state = emptyState();
   for (const event of events) applyEvent(state, event);
-  const root = nest({ tree, state, next: siblings(tree) }, ROOT, []);
-  return { runId: last.runId, seq: last.seq, atMs: last.atMs, root };
+  return { runId: last.runId, seq: last.seq, atMs: last.atMs, root: rootOf(tree, state) };
 }
+
+/** The tree with the states its nodes have. */
+export const rootOf = (tree: Tree, state: RunState): FrameNode => nest({ tree, state, next: siblings(tree) }, ROOT, []);
 
 interface Walk {
   readonly tree: Tree;
@@ -63,7 +66,7 @@ const siblings = (tree: Tree): ReadonlyMap<string, string> =>
   new Map([...tree].map(([id, [, parent, after]]) => [placeOf(parent, after), id]));
 
 function nest(walk: Walk, id: string, chain: LoopChain): FrameNode {
-  const [kind, , , label = id] = walk.tree.get(id) ?? ["workflow", "", null];
+  const [kind, , , label = id, holds] = walk.tree.get(id) ?? ["workflow", "", null];
   const within = kind === "loop" ? [...chain, id] : chain;
   const children: FrameNode[] = [];
   for (let child = walk.next.get(placeOf(id, null)); child !== undefined; child = walk.next.get(placeOf(id, child)))
@@ -71,7 +74,8 @@ function nest(walk: Walk, id: string, chain: LoopChain): FrameNode {
   const { nodeId } = resolveRef(id, chain, walk.state.loops);
   const { iteration } = resolveRef(id, within, walk.state.loops);
   const own = walk.state.nodes.get(stateKey({ nodeId, iteration }))?.kind;
-  return { id, kind, label, nodeId, iteration, state: GROUPS.has(kind) ? null : (own ?? "pending"), children };
+  const state = GROUPS.has(kind) ? null : (own ?? "pending");
+  return { id, kind, label, nodeId, iteration, state, ...(holds ? { holds } : {}), children };
 }
 
 const GROUPS = new Set(["workflow", "sequence", "parallel", "loop", "try", "saga", "continue"]);

@@ -8,12 +8,15 @@ type Shape = string | readonly [string, ...Shape[]];
 
 /** `"a"` is a task, `["seq", …]` and `["par", …]` are groups, `["loop:l", …]` is a loop. */
 function nodeOf(shape: Shape): PlanNode {
-  if (typeof shape === "string") return { kind: "leaf", type: "task", id: shape, label: shape } as unknown as PlanNode;
+  if (typeof shape === "string") {
+    const held = { after: shape === "c" ? ["a@@l=1::0", "b::0"] : [], async: shape === "d" };
+    return { kind: "leaf", type: "task", id: shape, label: shape, ...held } as unknown as PlanNode;
+  }
   const [tag, ...members] = shape;
   const children = members.map(nodeOf);
   if (tag.startsWith("loop:"))
     return { kind: "loop", loopId: `${tag.slice(5)}@@outer=2`, body: { children } } as unknown as PlanNode;
-  return { kind: tag === "par" ? "parallel" : "sequence", cap: 1, children };
+  return { kind: tag === "par" ? "parallel" : "sequence", cap: children.length, children };
 }
 const planOf = (...shapes: readonly Shape[]): Plan =>
   ({ name: "w", root: { kind: "sequence", cap: 1, children: shapes.map(nodeOf) } }) as unknown as Plan;

@@ -2,11 +2,19 @@
  *  V1. apply(a, diff(a, b)) equals b; two equal trees differ by nothing.
  *  V2. A change of k nodes makes a delta of O(k): a node names its parent and the sibling before it, so nobody lists children.
  *  V3. What follows from the events (states, iterations) is not in the tree: it is folded from the log (`frame.ts`). */
-import { localId } from "../graph/identity.ts";
+import { localId, parseStateKey } from "../graph/identity.ts";
 import type { Plan, PlanContinue, PlanGroup, PlanNode, PlanScope } from "../graph/plan.ts";
 
-/** The label is left out where it is the id. */
-export type TreeNode = readonly [kind: string, parent: string, after: string | null, label?: string];
+/** What may hold a node back besides its place: nodes it depends on, and how many of a group run at once. */
+export interface Holds {
+  readonly needs?: readonly string[];
+  readonly cap?: number;
+  /** What comes after it does not wait for it. */
+  readonly async?: true;
+}
+
+/** The label is left out where it is the id and nothing comes after it. */
+export type TreeNode = readonly [kind: string, parent: string, after: string | null, label?: string, holds?: Holds];
 
 /** By the id an author wrote; groups without an id are called after their place (`>0`, `>0>1`). */
 export type Tree = ReadonlyMap<string, TreeNode>;
@@ -30,7 +38,7 @@ function addChildren(tree: Map<string, TreeNode>, parent: string, children: read
   for (const child of children) {
     const id: string = hasId(child) ? idOf(child) : free(tree, `${parent === ROOT ? "" : parent}>${groups++}`);
     const { kind, label = id, members = [] } = face(child);
-    tree.set(id, node(kind, [parent, after], { id, label }));
+    tree.set(id, node(kind, [parent, after], { id, label, holds: holdsOf(child) }));
     if (child.kind === "scope") addParts(tree, id, child);
     else addChildren(tree, id, members);
     after = id;
@@ -68,8 +76,19 @@ function face(child: PlanNode): { kind: string; label?: string; members?: readon
 const node = (
   kind: string,
   [parent, after]: readonly [string, string | null],
-  { id, label }: { id: string; label: string },
-): TreeNode => (label === id ? [kind, parent, after] : [kind, parent, after, label]);
+  { id, label, holds }: { id: string; label: string; holds?: Holds | undefined },
+): TreeNode => {
+  if (holds) return [kind, parent, after, label, holds];
+  return label === id ? [kind, parent, after] : [kind, parent, after, label];
+};
+
+/** Undefined, mostly. */
+function holdsOf(child: PlanNode): Holds | undefined {
+  if (child.kind === "parallel") return child.cap === Infinity ? undefined : { cap: child.cap };
+  if (child.kind !== "leaf" || (child.after.length === 0 && !child.async)) return undefined;
+  const needs = child.after.map((key) => localId(parseStateKey(key).nodeId));
+  return { ...(needs.length > 0 ? { needs } : {}), ...(child.async ? { async: true } : {}) };
+}
 
 /** Null when nothing differs. */
 export function diff(before: Tree, after: Tree): Delta | null {
@@ -87,7 +106,10 @@ export function diff(before: Tree, after: Tree): Delta | null {
   return changed + gone.length === 0 ? null : { set, gone };
 }
 
-const same = (a: TreeNode, b: TreeNode): boolean => a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3];
+const same = (a: TreeNode, b: TreeNode): boolean =>
+  a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3] && sameHolds(a[4], b[4]);
+const sameHolds = (a: Holds | undefined, b: Holds | undefined): boolean =>
+  a === b || JSON.stringify(a) === JSON.stringify(b);
 
 export const sizeOf = ({ set, gone }: Delta): number => Object.keys(set).length + gone.length;
 

@@ -1,17 +1,23 @@
 /** Why a run does not go on: every reason at once, each with the command that ends it. Pure, over rows and the log.
- *  V1. A reason that a person can end names the exact command; one that ends by itself says when. */
+ *  V1. A reason that a person can end names the exact command; one that ends by itself says when.
+ *  V2 is why-pending.ts.
+ *  V3. What has left the tree holds nothing up, and is not told. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { HOW_TO_STOP } from "@smooth/protocol/retry-text";
 import { parseStateKey, stateKey, type NodeRef } from "../graph/identity.ts";
 import type { ApprovalRow, RunRow, RunStore } from "../store/port.ts";
-import type { RunStatus, WaitOn } from "./events.ts";
+import { treeAfter } from "../frames/frame-log.ts";
+import { rootOf } from "../frames/frame.ts";
+import type { Tree } from "../frames/tree.ts";
+import { OVER, type RunStatus, type WaitOn } from "./events.ts";
 import { requestIdOf } from "./human.ts";
 import { foldedLog, type FoldedLog } from "./folded-log.ts";
+import { pendingIn, shownKeys, type Pending } from "./why-pending.ts";
 import type { RunState } from "./state.ts";
 import { askedRef } from "./waits/wait.ts";
 
 export interface Reason {
-  readonly kind: WaitOn["kind"] | "backoff" | "paused" | "disk";
+  readonly kind: WaitOn["kind"] | "backoff" | "paused" | "disk" | Pending["kind"];
   /** Null: it holds the whole run. */
   readonly node: NodeRef | null;
   readonly text: string;
@@ -35,28 +41,40 @@ export async function why(store: RunStore, runId: string): Promise<Why> {
   const run = await store.run(runId);
   if (!run) throw new SmoothError("RUN_NOT_FOUND", `no run ${runId}`, { details: { runId } });
   const approvals = await store.approvals({ runId, only: "open" });
-  return explain({ run, approvals, log: await foldedLog(store, runId) });
+  const tree = treeAfter(await store.frames(runId));
+  return explain({ run, approvals, tree, log: await foldedLog(store, runId) });
 }
 
 interface WhyRows {
   readonly run: RunRow;
   readonly log: FoldedLog;
   readonly approvals: readonly ApprovalRow[];
+  /** Of the frame that shows now. */
+  readonly tree: Tree;
 }
 
-function explain({ run, log, approvals }: WhyRows): Why {
+function explain({ run, log, approvals, tree }: WhyRows): Why {
   const { runId, status } = run;
   const { state } = log;
   const rows = new Map(approvals.map((row) => [stateKey(row), row]));
-  const waits = [...state.waiting].map(([key, on]): Reason => {
+  const frame = rootOf(tree, state);
+  const shown = shownKeys(frame);
+  const waits = [...state.waiting].flatMap(([key, on]): Reason[] => {
+    if (!shown.has(key)) return []; // V3
     const node = parseStateKey(key);
     const row = rows.get(stateKey(askedRef(node, on)));
     const said = sayWait({ runId, node, on, row });
-    return { kind: on.kind, node, ...said, ...timesOf(log, key), dueMs: on.dueMs };
+    return [{ kind: on.kind, node, ...said, ...timesOf(log, key), dueMs: on.dueMs }];
   });
   const asks = approvals.filter(({ nodeId }) => nodeId.includes("@@ask=")).flatMap((row) => sayAsk(row, state));
-  return { runId, status, reasons: [...wholeRun(runId, state), ...waits, ...asks, ...backoffs(log)] };
+  const pending = OVER.has(status) ? [] : pendingIn(frame, state.running.size > 0).map(sayPending);
+  return { runId, status, reasons: [...wholeRun(runId, state), ...waits, ...asks, ...backoffs(log), ...pending] };
 }
+
+const sayPending = ({ kind, text, node: { nodeId, iteration } }: Pending): Reason => {
+  const nothing = { command: null, sinceMs: null, dueMs: null, problem: null };
+  return { kind, node: { nodeId, iteration }, text, ...nothing };
+};
 
 const timesOf = ({ since, problems }: FoldedLog, key: string): Pick<Reason, "sinceMs" | "problem"> => ({
   sinceMs: since.get(key) ?? null,

@@ -8,10 +8,11 @@ import { createSmithers } from "../create-smithers.ts";
 import { approvalDecisionSchema } from "../create-smithers.ts";
 import { testEngine } from "../testing/run-in-memory.ts";
 
-const { Workflow, Parallel, Loop, Task, Approval, HumanTask, Timer, WaitForEvent, smithers, outputs } = createSmithers({
-  n: z.object({ n: z.number().refine((n) => n > 0, "too small") }),
-  decision: approvalDecisionSchema,
-});
+const { Workflow, Sequence, Parallel, Loop, Task, Approval, HumanTask, Timer, WaitForEvent, smithers, outputs } =
+  createSmithers({
+    n: z.object({ n: z.number().refine((n) => n > 0, "too small") }),
+    decision: approvalDecisionSchema,
+  });
 const everything = smithers(() => (
   <Workflow name="everything">
     <Parallel>
@@ -79,4 +80,65 @@ test("what did not fit is said, and so are a pause, a backoff, and a run that is
     { kind: "backoff", node: { nodeId: "t" }, problem: "no luck", command: null },
   ]);
   await expect(why(engine.store, "none")).rejects.toMatchObject({ code: "RUN_NOT_FOUND" });
+});
+
+test("V3: a wait that has left the tree is not told", async () => {
+  const engine = testEngine();
+  const workflow = smithers((ctx) => (
+    <Workflow name="leaves">
+      <Parallel>
+        {ctx.outputMaybe(outputs.n, "paid") ? null : (
+          <Approval id="ship" output={outputs.decision} request={{ title: "Ship it?" }} />
+        )}
+        <WaitForEvent id="paid" event="paid" output={outputs.n} />
+        <Approval id="other" output={outputs.decision} request={{ title: "Other?" }} />
+      </Parallel>
+    </Workflow>
+  ));
+  await (
+    await engine.start(workflow, { runId: "r" })
+  ).result;
+  await signalRun(engine.store, { runId: "r", name: "paid", payload: { n: 1 }, by: "shop", atMs: 1 });
+  await (
+    await engine.resume(workflow, "r")
+  ).result;
+
+  const { reasons } = await why(engine.store, "r");
+
+  expect(reasons.map(({ node }) => node?.nodeId)).toEqual(["other"]);
+});
+
+test("V2: a node whose turn has come says which dependency or which group it waits for; what comes later says nothing", async () => {
+  const engine = testEngine();
+  const slow = (id: string, props: object = {}) => (
+    <Task key={id} id={id} output={outputs.n} {...props}>
+      {() => new Promise<never>(() => {})}
+    </Task>
+  );
+  const workflow = smithers(() => (
+    <Workflow name="pending">
+      <Parallel>
+        <Parallel maxConcurrency={1}>
+          {slow("a")}
+          {slow("b")}
+        </Parallel>
+        <Sequence>
+          {slow("c", { dependsOn: ["a"] })}
+          {slow("d")}
+        </Sequence>
+        {slow("e")}
+        {slow("f")}
+      </Parallel>
+    </Workflow>
+  ));
+  await engine.start(workflow, { runId: "r", maxConcurrency: 2 });
+  await engine.clock.advance(0);
+
+  const { reasons } = await why(engine.store, "r");
+
+  expect(reasons.map(({ kind, node, text }) => [kind, node?.nodeId, text])).toEqual([
+    ["place", "b", "waits for a place: its parallel group runs 1 at a time"],
+    ["dependency", "c", "waits for a (running)"],
+    ["place", "f", "waits for a place: the run has as many bodies at work as it may"],
+  ]);
 });
