@@ -8,8 +8,10 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -25,9 +27,15 @@ export function copyOf(root: string): Copy {
     mkdirSync(dirname(join(folder, file)), { recursive: true });
     copyFileSync(join(root, file), join(folder, file));
   }
+  buildsNothing(join(folder, "vitest.config.ts"));
   for (const at of [".", ...packageFolders(root)])
     if (existsSync(join(root, at, "node_modules"))) linkPackages(join(root, at), join(folder, at));
   return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
+}
+
+/** No test of a guard starts a shipped program, and these would be built anew for every mutation. */
+function buildsNothing(config: string): void {
+  writeFileSync(config, readFileSync(config, "utf8").replaceAll(/^\s*globalSetup,\n/gm, ""));
 }
 
 /** What git knows or would add, and what is really there. */

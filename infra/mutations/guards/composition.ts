@@ -8,14 +8,14 @@ export const COMPOSITION_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "subflow B3",
-        text: "derivedRunId(parent.runId, `${key} ${round}`); // B3",
-        instead: "derivedRunId(parent.runId, `${key} ${round} ${now()}`);",
+        text: "resets === 0 ? `${key} ${failures}` : `${key} ${failures} ${resets}`); // B3",
+        instead: "`${key} ${failures} ${resets} ${now()}`);",
         test: [`${RULES}/subflows.test.tsx`, "a child that is decided while its parent lives goes on in it"],
       },
       {
         id: "subflow B3 round",
-        text: "derivedRunId(parent.runId, `${key} ${round}`); // B3",
-        instead: "derivedRunId(parent.runId, key);",
+        text: "resets === 0 ? `${key} ${failures}` : `${key} ${failures} ${resets}`); // B3",
+        instead: "key);",
         test: [
           `${RULES}/subflows.test.tsx`,
           "a failing child fails its node with its own error; a retry is another run; a try around it catches",

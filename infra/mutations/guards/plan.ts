@@ -149,7 +149,7 @@ export const PLAN_GUARDS: readonly GuardedFile[] = [
         id: "render R1 throws",
         text: "if (failures.length > 0) throw renderFailed(failures[0]); // R1",
         instead: "",
-        test: [`${RULES}/scheduling.test.tsx`, "a render that throws says why"],
+        test: [`${RULES}/scheduling.test.tsx`, "a render that throws says why, and where in the author's file"],
       },
       {
         id: "render R1 suspends",

@@ -38,7 +38,7 @@ export const RUNS_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "budget A1",
-        text: "return void state.usage.set(stateKey(event), addUsage(event, state.usage.get(stateKey(event))));",
+        text: "return countUsage(state, event);",
         instead: "return;",
         test: [
           `${RULES}/aspects.test.tsx`,
