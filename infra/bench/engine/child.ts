@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { LATER_FLAGS, START_FLAGS } from "../../../apps/agent-host/src/bin/flags.mjs";
+import { ENGINE_FLAGS, START_FLAGS } from "../../../apps/agent-host/src/bin/flags.mjs";
 import { bundle } from "../../../scripts/bundle.mjs";
 import type { Measured } from "./workloads.ts";
 
@@ -27,7 +27,7 @@ export async function ours(): Promise<Command> {
   rmSync(cache, { recursive: true, force: true });
   const command = {
     command: process.execPath,
-    args: [...START_FLAGS, ...LATER_FLAGS, join(BUILT, "ours.js")],
+    args: [...START_FLAGS, ...ENGINE_FLAGS, join(BUILT, "ours.js")],
     env: { NODE_COMPILE_CACHE: cache },
   };
   run(withArgs(command, "chain", 1_000));

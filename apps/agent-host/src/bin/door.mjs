@@ -1,6 +1,4 @@
 // Opens what `scripts/bundle.mjs` made of a program. Plain JavaScript, and no module is loaded that `--version` does not need.
-import { LATER_FLAGS } from "./flags.mjs";
-
 const { readFileSync, existsSync } = process.getBuiltinModule("node:fs");
 const dist = new URL("../../dist/", import.meta.url);
 
@@ -13,7 +11,6 @@ export async function open(name) {
     refuse(`${name} needs Node 24 or newer; this is ${process.versions.node}`, name);
   const program = new URL(`${name}.js`, dist);
   if (!existsSync(program)) refuse(`${name} is not built yet`, name);
-  for (const flag of LATER_FLAGS) process.getBuiltinModule("node:v8").setFlagsFromString(flag);
   keepCompiled();
   readableStacks();
   await import(program);

@@ -1,2 +1,2 @@
 export const START_FLAGS: readonly string[];
-export const LATER_FLAGS: readonly string[];
+export const ENGINE_FLAGS: readonly string[];

@@ -1,4 +1,4 @@
-import { EventSourceParserStream, type EventSourceMessage } from "eventsource-parser/stream";
+import type { EventSourceMessage } from "eventsource-parser/stream";
 import type { Clock } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import { ErrorBody, fromErrorBody } from "../wire.ts";
@@ -11,6 +11,7 @@ interface Patience {
 
 /** The data of a stream's events, until its `end`. Anything else that ends it is an error: a cut line is HOST_OFFLINE. */
 export async function* readSse(answer: Response, patience: Patience): AsyncGenerator<unknown> {
+  const { EventSourceParserStream } = await import("eventsource-parser/stream"); // it brings 8 ms of streams along
   const messages = answer.body?.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
   const reader = messages?.getReader();
   try {
