@@ -51,7 +51,7 @@ async function playOnce(play: Play, rootDir: string, runId: string): Promise<Pla
     if (event.type === "node.finished" && event.nodeId) ran.push(event.nodeId);
   };
   const workflow = await loadWorkflow(join(EXAMPLES, `${play.name}.tsx`));
-  const options = { rootDir, runId, onEvent: onEvent as never };
+  const options = { rootDir, runId, onEvent: onEvent as never, sandboxes: { minIsolation: "namespace" } } as const;
   let result = await runWorkflow(workflow, { ...options, input: (play.input ?? {}) as never });
   for (let turn = 0; turn < MAX_RESUMES && result.status.startsWith("waiting-"); turn += 1) {
     await answer(rootDir, runId, { ...play, signals: turn === 0 ? (play.signals ?? []) : [] });

@@ -38,6 +38,8 @@ export const PLAYS: Readonly<Record<string, Example>> = {
   "review-panel": ends({ text: "Steps, with an example." }),
   runbook: ends({ said: ["backed up", "migrated", "healthy"] }),
   saga: { expected: { status: "finished", ran: ["flight", "hotel", "undo-hotel", "undo-flight", "told"] } },
+  sandbox: ends({ text: "# On steps\n" }),
+  "sandbox-children": ends({ greeting: "Hello, Ann", network: false }),
   "scan-fix-verify": ends({ summary: "two issues fixed" }),
   scorers: ends({ summary: "It works offline." }),
   "scripted-agent": ends({ title: "On steps", words: 900 }),
