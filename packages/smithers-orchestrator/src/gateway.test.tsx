@@ -338,6 +338,24 @@ test("one idempotency key is one run; a run is listed, read and cancelled", asyn
   expect((await rpc("t-ann", "cancelRun", { runId })).code).toBe("Busy");
 });
 
+test("H1: a run of a workflow that is not registered any more is left as it is", async () => {
+  const first = await listening();
+  const { runId } = (await first.rpc("t-ann", "launchRun", { workflow: "waiting" })).payload;
+  await first.gateway.close();
+  const gateway = new Gateway({ rootDir });
+  open.push(gateway);
+  const { port } = (await gateway.listen({ port: 0 })).address() as AddressInfo;
+  const rpc = async (method: string, params: object): Promise<Any> =>
+    (
+      await fetch(`http://127.0.0.1:${port}/rpc`, { method: "POST", body: JSON.stringify({ id: "1", method, params }) })
+    ).json();
+
+  await rpc("submitSignal", { runId, correlationKey: "go", payload: { on: true } });
+
+  expect((await rpc("resumeRun", { runId })).error.message).toContain("not known here");
+  expect((await rpc("getRun", { runId })).payload.status).not.toBe("finished");
+});
+
 test("what cannot be read or is not there is a typed 4xx", async () => {
   const { rpc } = await listening({ maxBodyBytes: 500 });
   const refused = [

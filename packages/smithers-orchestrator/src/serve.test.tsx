@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { createSmithers, runWorkflow } from "./index.ts";
 import { createServeApp, type ServeOptions } from "./serve.ts";
@@ -79,6 +79,18 @@ test("W1: only /health is answered without the token, in either of its headers",
   for (const path of ["/", "/events", "/frames", "/metrics", "/nowhere"]) expect(await at(path)).toBe(401);
   expect(await at("/", { authorization: "Bearer s4" })).toBe(401);
   expect(await at("/", { "x-smithers-key": "s3" })).toBe(200);
+});
+
+test("W3: where no token is asked for, a program is answered and a web page is not; the environment may name the token", async () => {
+  await runWorkflow(gated, { input: {}, rootDir, runId: "r" });
+  const options = { workflow: gated, adapter: join(rootDir, "smithers.db"), runId: "r", abort: new AbortController() };
+  const at = async (headers: Record<string, string>) =>
+    (await createServeApp(options).request("/", { headers })).status;
+
+  expect([await at({}), await at({ origin: "https://evil" })]).toEqual([200, 401]);
+  vi.stubEnv("SMITHERS_API_KEY", "from-env");
+  expect([await at({}), await at({ authorization: "Bearer from-env" })]).toEqual([401, 200]);
+  vi.unstubAllEnvs();
 });
 
 test("a run is looked at, followed, decided and goes on; a stream cut in between is taken up without gap or repetition", async () => {

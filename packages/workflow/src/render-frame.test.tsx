@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { createSmithers } from "./create-smithers.ts";
 
-const { Workflow, Task, Sequence, Loop, smithers, outputs } = createSmithers({
+const { Workflow, Task, Sequence, Loop, Parallel, Worktree, Approval, smithers, outputs } = createSmithers({
   input: z.object({ topic: z.string() }),
   plan: z.object({ steps: z.array(z.string()) }),
   done: z.object({ ok: z.boolean() }),
@@ -76,4 +76,46 @@ test("wrong input and unknown outputs are refused by name", () => {
   expect(() => renderFrame(workflow, { input: { topic: "x" }, outputs: { nope: [{ nodeId: "a" }] } })).toThrow(
     '"nope"',
   );
+});
+
+test("a task says where it stands: its group and cap, its worktree, what it needs, who may approve it", () => {
+  const placed = smithers(() => (
+    <Workflow name="placed">
+      <Parallel maxConcurrency={2}>
+        <Task id="a" output={outputs.done} needsApproval>
+          {{ ok: true }}
+        </Task>
+        <Sequence>
+          <Parallel>
+            <Task id="b" output={outputs.done} deps={{ before: outputs.done }} needs={{ before: "a" }}>
+              {({ before }) => before}
+            </Task>
+          </Parallel>
+        </Sequence>
+      </Parallel>
+      <Worktree id="tree" path=".trees/x" branch="x">
+        <Approval
+          id="c"
+          output={outputs.done}
+          request={{ title: "?" }}
+          allowedUsers={["ann"]}
+          allowedScopes={["ship"]}
+        />
+      </Worktree>
+    </Workflow>
+  ));
+
+  const [a, b, c] = renderFrame(placed, { input: { topic: "" } }).tasks;
+
+  expect(a).toMatchObject({ needsApproval: true, parallelMaxConcurrency: 2, outputSchema: outputs.done });
+  expect(b).toMatchObject({ needsApproval: false, needs: { before: "a::0" } });
+  expect(b?.parallelGroupId).toContain(`${a?.parallelGroupId}.`);
+  expect(b).not.toHaveProperty("parallelMaxConcurrency");
+  expect(c).toMatchObject({ approvalAllowedUsers: ["ann"], approvalAllowedScopes: ["ship"] });
+  expect(c).toMatchObject({
+    worktreeId: "tree",
+    worktreePath: ".trees/x",
+    worktreeBranch: "x",
+    worktreeBaseBranch: "main",
+  });
 });

@@ -1,4 +1,5 @@
 /** One frame of a workflow without running it: its tree and its tasks, for people and tests. Nothing is executed, nothing is written. */
+import type { z } from "zod";
 import type { CachePolicy } from "../cache/policy.ts";
 import { componentName } from "../graph/props.ts";
 import type { ApprovalOption, Plan, PlanLeaf, PlanNode } from "../graph/plan.ts";
@@ -52,7 +53,18 @@ export interface TaskDescriptor {
   readonly ralphId?: string;
   /** State keys, `nodeId::iteration`. */
   readonly dependsOn: readonly string[];
+  /** Name in `deps` → state key. */
+  readonly needs?: Readonly<Record<string, string>>;
   readonly outputTableName: string | null;
+  readonly outputSchema?: z.ZodObject;
+  /** The innermost Parallel, MergeQueue or loop body around it, by its place in the tree. */
+  readonly parallelGroupId?: string;
+  /** Absent: unbounded. */
+  readonly parallelMaxConcurrency?: number;
+  readonly worktreeId?: string;
+  readonly worktreePath?: string;
+  readonly worktreeBranch?: string;
+  readonly worktreeBaseBranch?: string;
   readonly needsApproval: boolean;
   readonly waitAsync: boolean;
   readonly skipIf: boolean;
@@ -62,6 +74,8 @@ export interface TaskDescriptor {
   readonly approvalMode?: "approve" | "select" | "rank";
   readonly approvalOnDeny?: "fail" | "continue" | "skip";
   readonly approvalOptions?: readonly ApprovalOption[];
+  readonly approvalAllowedUsers?: readonly string[];
+  readonly approvalAllowedScopes?: readonly string[];
   readonly retries?: number;
   readonly retryPolicy?: RetryPolicy;
   readonly timeoutMs?: number | null;
@@ -105,7 +119,7 @@ export function renderFrame(workflow: WorkflowDefinition, given: RenderFrameInpu
       runId,
       frameNo: 0,
       xml: root ? xmlOf(root, workflow.registry) : null,
-      tasks: [...plan.leaves.values()].map(descriptor),
+      tasks: described(plan),
       warnings: plan.warnings,
     };
   } finally {
@@ -146,6 +160,39 @@ function simulated(registry: OutputRegistry, outputs: NonNullable<RenderFrameInp
   return rows;
 }
 
+function described({ root, leaves }: Plan): readonly TaskDescriptor[] {
+  const groups = new Map(groupsOf(root, { path: "0", group: {} }));
+  return [...leaves.values()].map((leaf, ordinal) => ({ ...descriptor(leaf, ordinal), ...groups.get(leaf.key) }));
+}
+
+type Group = Pick<TaskDescriptor, "parallelGroupId" | "parallelMaxConcurrency">;
+interface Place {
+  readonly path: string;
+  readonly group: Group;
+}
+
+/** Of each leaf, by its key. */
+function groupsOf(node: PlanNode, { path, group }: Place): readonly (readonly [key: string, group: Group])[] {
+  const below = (child: PlanNode | null, at: number, own: Group) =>
+    child === null ? [] : groupsOf(child, { path: `${path}.${at}`, group: own });
+  switch (node.kind) {
+    case "leaf":
+      return [[node.key, group]];
+    case "continue":
+      return [];
+    case "loop":
+      return below(node.body, 0, group);
+    case "scope":
+      return [node.body, node.catch, node.finally].flatMap((part, at) => below(part, at, group));
+    case "sequence":
+      return node.children.flatMap((child, at) => below(child, at, group));
+    case "parallel": {
+      const cap = Number.isFinite(node.cap) ? { parallelMaxConcurrency: node.cap } : {};
+      return node.children.flatMap((child, at) => below(child, at, { parallelGroupId: path, ...cap }));
+    }
+  }
+}
+
 function descriptor(leaf: PlanLeaf, ordinal: number): TaskDescriptor {
   const { nodeId, iteration, type, chain, after, async, skipIf, continueOnFail, label, meta } = leaf;
   const loop = chain.at(-1);
@@ -157,24 +204,43 @@ function descriptor(leaf: PlanLeaf, ordinal: number): TaskDescriptor {
     ...(loop === undefined ? {} : { ralphId: loop }),
     dependsOn: after,
     outputTableName: "output" in leaf ? leaf.output.name : null,
-    needsApproval: type === "approval",
+    ...("output" in leaf ? { outputSchema: leaf.output.schema } : {}),
+    needsApproval: type === "approval" || (type === "task" && leaf.needsApproval),
     waitAsync: async,
     skipIf,
     continueOnFail,
     label,
     meta,
+    ...inWorktree(leaf),
     ...detail(leaf),
   };
 }
 
+const inWorktree = ({ worktree }: PlanLeaf): Partial<TaskDescriptor> =>
+  worktree === null
+    ? {}
+    : {
+        worktreeId: worktree.id,
+        worktreePath: worktree.path,
+        worktreeBaseBranch: worktree.baseBranch,
+        ...(worktree.branch === null ? {} : { worktreeBranch: worktree.branch }),
+      };
+
 function detail(leaf: PlanLeaf): Partial<TaskDescriptor> {
   if (leaf.type === "approval") {
-    const { options } = leaf.request;
-    return { approvalMode: leaf.mode, approvalOnDeny: leaf.onDeny, ...(options ? { approvalOptions: options } : {}) };
+    const { options, allowedUsers, allowedScopes } = leaf.request;
+    return {
+      approvalMode: leaf.mode,
+      approvalOnDeny: leaf.onDeny,
+      ...(options && { approvalOptions: options }),
+      ...(allowedUsers && { approvalAllowedUsers: allowedUsers }),
+      ...(allowedScopes && { approvalAllowedScopes: allowedScopes }),
+    };
   }
   if (leaf.type !== "task") return {};
-  const { retry, timeoutMs, heartbeatTimeoutMs, scorers, memory, cache } = leaf;
+  const { retry, timeoutMs, heartbeatTimeoutMs, scorers, memory, cache, deps } = leaf;
   return {
+    ...(deps.length > 0 && { needs: Object.fromEntries(deps.map(({ name, key }) => [name, key])) }),
     retries: retry.retries,
     retryPolicy: retry,
     timeoutMs,
