@@ -65,6 +65,7 @@ function listIn(lists: Map<string, StoredRow[]>, at: string): StoredRow[] {
 /** Iterations come in order, nearly always. */
 function insertByIteration(list: StoredRow[], stored: StoredRow): void {
   let at = list.length;
+  if (at === 0 || (list[at - 1]?.iteration ?? 0) <= stored.iteration) return void list.push(stored);
   while (at > 0 && (list[at - 1]?.iteration ?? 0) > stored.iteration) at -= 1;
   list.splice(at, 0, stored);
 }

@@ -39,6 +39,8 @@ export interface Suspension {
 /** A wait that time ends within this is sat out: a suspension costs more. */
 const SIT_OUT_MS = 2_000;
 
+const NONE: readonly WaitOn[] = [];
+
 export class Waits {
   readonly #in: WaitsInput;
   readonly #to: WaitSink;
@@ -222,7 +224,9 @@ export class Waits {
 
   /** The time of a wait that has left the tree settles nothing: to wake for it would be to wake for ever. */
   #shownReasons(): readonly WaitOn[] {
-    return [...this.#in.state.waiting].flatMap(([key, on]) => (this.#shown && !this.#shown.has(key) ? [] : on));
+    const { waiting } = this.#in.state;
+    if (waiting.size === 0) return NONE; // asked several times a tick
+    return [...waiting].flatMap(([key, on]) => (this.#shown && !this.#shown.has(key) ? [] : on));
   }
 
   #reasons(): readonly WaitOn[] {
