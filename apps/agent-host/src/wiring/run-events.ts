@@ -23,6 +23,10 @@ export function peopleSee(event: StoredEvent, redact: (text: string) => string):
       return [waiting(event)];
     case "node.usage":
       return event.ofRun === undefined ? [used(event)] : []; // that run tells it itself
+    case "alert.reacted":
+      return event.error
+        ? [{ type: "note", text: redact(`Alert ${event.alert} had no effect: ${event.error.message}`) }]
+        : [];
     case "node.output":
       return event.stream === "stdout" ? [said(event, redact)] : [];
     case "run.resume-failed":
@@ -47,7 +51,6 @@ export function peopleSee(event: StoredEvent, redact: (text: string) => string):
     case "memory.recalled":
     case "memory.remembered":
     case "memory.failed":
-    case "alert.reacted":
     case "sandbox.shipped":
     case "sandbox.completed":
       return [];

@@ -17,6 +17,7 @@ import type { HostEnv } from "../env.ts";
 import { openSandboxes, type Sandboxes } from "../pearl-run/sandboxes.ts";
 import { pearlRegistry, pearlWorkflow } from "../pearl-run/pearl-workflow.tsx";
 import { openPearlSession } from "../pearl-run/session.ts";
+import { deliverBy } from "./alerts.ts";
 import { type Asks, openAsks } from "./asks.ts";
 import { openDriver } from "./driver.ts";
 import type { Egress } from "./egress.ts";
@@ -59,7 +60,7 @@ export async function openWorkshop(
   const steering = new Steering(state.sql);
   const redact = (text: string): string => createRedactor([...state.secrets()]).redact(text).text;
   const flows = new Flows({ ...state, sandboxes, redact, clock: systemClock, hostHome: realpathSync(home.dir) });
-  const engine = engineOf(state);
+  const engine = engineOf(state, redact);
   const runs = parts.use(
     new Runs({
       engine,
@@ -92,7 +93,7 @@ export async function openWorkshop(
   return { runs, asks, supervisor, sandboxes, capacity, flows: answers };
 }
 
-const engineOf = ({ store, log, memory, models, home }: HostState): EngineDeps => ({
+const engineOf = ({ store, log, memory, models, home }: HostState, redact: (text: string) => string): EngineDeps => ({
   store,
   clock: systemClock,
   ids: systemIds,
@@ -102,6 +103,7 @@ const engineOf = ({ store, log, memory, models, home }: HostState): EngineDeps =
   memory,
   judges: judgesOf(models),
   disk: diskAt(home.dir),
+  deliverAlert: deliverBy({ file: home.path("alerts.json"), redact }),
 });
 
 async function operatorIn(home: Home): Promise<string> {
