@@ -22,6 +22,21 @@ export const COMPOSITION_GUARDS: readonly GuardedFile[] = [
         ],
       },
       {
+        id: "subflow U2",
+        text: 'if (created === "exists") await tellMissed',
+        instead: "if (false) await tellMissed",
+        test: [
+          `${RULES}/subflow-lives.test.tsx`,
+          "U2: what the parent was not told before a crash is counted when it is taken up",
+        ],
+      },
+      {
+        id: "subflow B3 resets",
+        text: 'if (created === "created" && resets > 0)',
+        instead: "if (false)",
+        test: [`${RULES}/subflow-lives.test.tsx`, "begins a child of its own, and the one that still waits is ended"],
+      },
+      {
         id: "subflow B5",
         text: `if ("waiting" in result) return suspended(runId, result);`,
         instead: "",

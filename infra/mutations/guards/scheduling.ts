@@ -168,7 +168,10 @@ export const SCHEDULING_GUARDS: readonly GuardedFile[] = [
         id: "saga completed steps",
         text: `return phase === "done" ? [node.stepId] : [];`,
         instead: `return phase === "unreached" ? [] : [node.stepId];`,
-        test: [`${RULES}/failures.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [
+          `${RULES}/saga.test.tsx`,
+          "only completed steps are undone: not the failed one, even when a part of it was done",
+        ],
       },
     ],
   },

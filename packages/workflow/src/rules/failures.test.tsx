@@ -1,17 +1,15 @@
 /** @jsxImportSource @smooth/workflow */
-/** The rules of ENGINE §6 about failures: TryCatchFinally and Saga. */
-import type { ReactElement } from "react";
+/** The rules of ENGINE §6 about failures: TryCatchFinally, and it within everything else. */
 import { cancelRun, decideApproval } from "@smooth/engine/control";
 import type { TaskContext } from "@smooth/engine/task";
 import { settle } from "@smooth/platform/testing";
 import { describe, expect, test } from "vitest";
 import type { CaughtError } from "../components/try-catch-finally.ts";
+import { Aborts, Bad, ended, Ok, wf } from "../testing/failing.tsx";
 import {
   Approval,
   Loop,
   MergeQueue,
-  never,
-  one,
   outputs,
   Parallel,
   Saga,
@@ -23,28 +21,6 @@ import {
   Workflow,
 } from "../testing/rules.ts";
 import { decideAsk, runToEnd, testEngine } from "../testing/run-in-memory.ts";
-
-const Ok = ({ id }: { id: string }) => (
-  <Task id={id} output={outputs.n}>
-    {one}
-  </Task>
-);
-const Bad = ({ id, code }: { id: string; code?: string }) => (
-  <Task id={id} output={outputs.n} noRetry {...(code === "TASK_TIMEOUT" ? { timeoutMs: 1 } : {})}>
-    {code === "TASK_TIMEOUT" ? never : () => Promise.reject(new Error(`${id} broke`))}
-  </Task>
-);
-const Aborts = ({ id, onAbort }: { id: string; onAbort?: () => void }) => (
-  <Task id={id} output={outputs.n}>
-    {({ signal }: TaskContext) =>
-      new Promise<{ n: number }>((_, reject) =>
-        signal.addEventListener("abort", () => (onAbort?.(), reject(signal.reason as Error))),
-      )
-    }
-  </Task>
-);
-const wf = (...children: ReactElement[]) => smithers(() => <Workflow name="failures">{children}</Workflow>);
-const ended = (lines: readonly string[]) => lines.filter((line) => !line.startsWith("node.started"));
 
 describe("TryCatchFinally", () => {
   test("catch gets the code, the message and the node; finally follows; the run goes on", async () => {
@@ -384,100 +360,6 @@ describe("TryCatchFinally", () => {
     expect((await (await engine.resume(workflow, runId)).result).status).toBe("finished");
     expect(seen[0]).toBe("a");
     expect(engine.trace().filter((line) => line.includes(" a#0"))).toEqual(["node.started a#0", "node.failed a#0"]);
-  });
-});
-
-describe("Saga", () => {
-  const steps = (failing: string | null, compensations: "ok" | "bad" = "ok") =>
-    ["a", "b", "c"].map((id) => ({
-      id,
-      action: id === failing ? <Bad id={id} /> : <Ok id={id} />,
-      compensation: compensations === "bad" && id === "b" ? <Bad id={`undo-${id}`} /> : <Ok id={`undo-${id}`} />,
-    }));
-
-  test("without a failure nothing is undone", async () => {
-    const run = await runToEnd(wf(<Saga key="s" id="s" steps={steps(null)} />));
-
-    expect(ended(run.trace())).toEqual(["a", "b", "c"].map((id) => `node.finished ${id}#0`));
-  });
-
-  test.each([
-    ["compensate", "finished", ["node.finished undo-b#0", "node.finished undo-a#0", "node.finished after#0"]],
-    ["compensate-and-fail", "failed", ["node.finished undo-b#0", "node.finished undo-a#0"]],
-    ["fail", "failed", []],
-  ] as const)("onFailure %s ends %s", async (onFailure, status, tail) => {
-    const run = await runToEnd(
-      wf(<Saga key="s" id="s" onFailure={onFailure} steps={steps("c")} />, <Ok key="after" id="after" />),
-    );
-
-    expect(run.result).toMatchObject(status === "failed" ? { status, error: { message: "c broke" } } : { status });
-    expect(ended(run.trace()).slice(2)).toEqual(["node.failed c#0", ...tail]);
-  });
-
-  test("only completed steps are undone: not the failed one, even when a part of it was done", async () => {
-    const run = await runToEnd(
-      wf(
-        <Saga key="s" id="s">
-          <Saga.Step id="one" compensation={<Ok id="undo-one" />}>
-            <Ok id="a" />
-          </Saga.Step>
-          <Saga.Step id="two" compensation={<Ok id="undo-two" />}>
-            <Sequence>
-              <Ok id="b" />
-              <Bad id="c" />
-            </Sequence>
-          </Saga.Step>
-        </Saga>,
-      ),
-    );
-
-    expect(ended(run.trace())).toEqual([
-      "node.finished a#0",
-      "node.finished b#0",
-      "node.failed c#0",
-      "node.finished undo-one#0",
-    ]);
-  });
-
-  test("a failing compensation fails the run", async () => {
-    const run = await runToEnd(wf(<Saga key="s" id="s" steps={steps("c", "bad")} />));
-
-    expect(run.result).toMatchObject({ status: "failed", error: { nodeId: "undo-b" } });
-    expect(run.trace()).not.toContain("node.started undo-a#0");
-  });
-
-  test("nothing is undone when the run is cancelled", async () => {
-    const engine = testEngine();
-    const handle = await engine.start(
-      wf(
-        <Saga key="s" id="s">
-          <Saga.Step id="one" compensation={<Ok id="undo" />}>
-            <Ok id="a" />
-          </Saga.Step>
-          <Saga.Step id="two" compensation={<Ok id="undo-two" />}>
-            <Aborts id="b" />
-          </Saga.Step>
-        </Saga>,
-      ),
-    );
-    await settle();
-    handle.cancel();
-
-    expect((await handle.result).status).toBe("cancelled");
-    expect(engine.trace()).not.toContain("node.started undo#0");
-  });
-
-  test("two steps of one saga with one id are refused before anything runs", async () => {
-    const twice = ["x", "y"].map((task) => ({
-      id: "one",
-      action: <Ok id={task} />,
-      compensation: <Ok id={`undo-${task}`} />,
-    }));
-
-    const run = await runToEnd(wf(<Saga key="s" id="s" steps={twice} />));
-
-    expect(run.result).toMatchObject({ status: "failed", error: { code: "DUPLICATE_ID" } });
-    expect(run.trace()).toEqual([]);
   });
 });
 
