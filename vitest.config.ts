@@ -1,6 +1,8 @@
 import { defineConfig } from "vitest/config";
 
-/** Two projects: `unit` runs in parallel; `machine` boots VMs, kills processes, measures sizes, and runs alone. */
+/** Three projects: `unit` runs in parallel; `processes` starts and kills processes of its own, in folders and ports of its own, also
+ *  in parallel; `machine` boots VMs, measures times and sizes, and runs alone. */
+const processes = ["packages/{engine,workflow,api,agents}/src/**/*.machine.test.{ts,tsx}"];
 const machine = ["packages/*/src/**/*.machine.test.{ts,tsx}", "apps/*/src/**/*.machine.test.ts"];
 /** Tests start the programs as they are shipped, so these are built first. */
 const globalSetup = "scripts/bundle.mjs";
@@ -21,14 +23,25 @@ export default defineConfig({
       },
       {
         test: {
-          name: "machine",
+          name: "processes",
           globalSetup,
-          include: machine,
+          include: processes,
           exclude: ["**/node_modules/**"],
           testTimeout: 180_000,
           hookTimeout: 600_000,
-          fileParallelism: false,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: "machine",
+          globalSetup,
+          include: machine,
+          exclude: ["**/node_modules/**", ...processes],
+          testTimeout: 180_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

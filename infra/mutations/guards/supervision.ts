@@ -116,8 +116,8 @@ export const SUPERVISION_GUARDS: readonly GuardedFile[] = [
         text: "if (group && isOwnerAlive(group.owner)) return [];",
         instead: "",
         test: [
-          `${WORKFLOW}/supervisor.machine.test.ts`,
-          "a dead engine's agent, and what that agent started, are killed; a living engine's are left alone",
+          `${ENGINE}/supervisor/process-groups.test.ts`,
+          "O2: the group of a dead owner is killed, that of a living one is not",
         ],
       },
       {

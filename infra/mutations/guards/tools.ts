@@ -1,6 +1,6 @@
 /** Tools in a task, their limits, OpenAPI. */
 import type { GuardedFile } from "../guard.ts";
-import { WORKFLOW, TOOLS } from "../rooms.ts";
+import { RULES, WORKFLOW, TOOLS } from "../rooms.ts";
 
 export const TOOLS_GUARDS: readonly GuardedFile[] = [
   {
@@ -64,19 +64,22 @@ export const TOOLS_GUARDS: readonly GuardedFile[] = [
         id: "tools environment",
         text: "env = plainEnv()",
         instead: "env = process.env",
-        test: [`${WORKFLOW}/task-tools.test.tsx`, "T4: what a command left running is gone when its task ends"],
+        test: [`${WORKFLOW}/task-tools.test.tsx`, "commands do not see this process's secrets"],
       },
       {
         id: "tools worktree",
         text: "scope.worktree?.path ?? options.rootDir",
         instead: "options.rootDir",
-        test: [`${WORKFLOW}/task-tools.test.tsx`, "T4: what a command left running is gone when its task ends"],
+        test: [`${RULES}/worktrees.test.tsx`, "the tools of a task below a Worktree work in it"],
       },
       {
         id: "tools network by default",
         text: `network: allowNetwork ? "open" : "none"`,
         instead: `network: "open"`,
-        test: [`${WORKFLOW}/task-tools.test.tsx`, "T4: what a command left running is gone when its task ends"],
+        test: [
+          `${WORKFLOW}/task-tools.test.tsx`,
+          "a command reaches the network only when the run allows it, whatever its words",
+        ],
       },
     ],
   },

@@ -5,6 +5,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TaskContext } from "@smooth/engine/task";
+import { write } from "@smooth/tools/task/built-in";
+import { bindTools } from "@smooth/tools/task/scope";
 import { gitWorktrees } from "@smooth/vcs/worktrees";
 import { afterEach, expect, test } from "vitest";
 import { outputs, Sequence, smithers, Task, Workflow, Worktree } from "../testing/rules.ts";
@@ -119,4 +121,25 @@ test("a path that somebody else's folder takes fails the task and touches nothin
   );
 
   expect(result).toMatchObject({ status: "failed", error: { code: "VCS_FAILED" } });
+});
+
+test("the tools of a task below a Worktree work in it", async () => {
+  const repo = makeRepo();
+  const workflow = smithers(() => (
+    <Workflow name="tools">
+      <Worktree id="tree" path=".worktrees/tree">
+        <Task id="a" output={outputs.text} noRetry>
+          {async () => ({ text: await write.execute({ path: "made.txt", content: "here" }) })}
+        </Task>
+      </Worktree>
+    </Workflow>
+  ));
+
+  const run = await runToEnd(workflow, {
+    worktrees: gitWorktrees(repo),
+    around: bindTools({ rootDir: repo, allowNetwork: true }),
+  });
+
+  expect(run.result.status).toBe("finished");
+  expect([".worktrees/tree/made.txt", "made.txt"].map((file) => existsSync(join(repo, file)))).toEqual([true, false]);
 });
