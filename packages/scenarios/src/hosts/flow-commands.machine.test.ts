@@ -293,6 +293,21 @@ test("cron: a schedule is made, shown, rests, fires again and is forgotten; a ba
   expect(bad[0]?.err).toContain("61 * * * *");
 });
 
+test("the host fires a schedule at its time", async () => {
+  const id = (await smithers("cron", "add", "* * * * * *", example("hello"))).out.trim();
+  const fired = await vi.waitFor(
+    async () => {
+      const { schedules } = await host.client.call("listSchedules", {});
+      expect(schedules[0]?.lastRunId).toMatch(/^run-cron/);
+      return schedules[0]?.lastRunId ?? "";
+    },
+    { timeout: 10_000, interval: 100 },
+  );
+  await smithers("cron", "rm", id);
+
+  await status(fired, "finished");
+});
+
 test("memory and scores are read back", async () => {
   await smithers("up", example("memory"), "-r", "run-memory001");
   await smithers("up", example("scorers"), "-r", "run-scores001");

@@ -80,7 +80,10 @@ export default smithers(() => (
 ));
 `;
 
-describe.each(["qemu", "bubblewrap"])("%s", (driver) => {
+describe.each([
+  { driver: "qemu", visits: [] },
+  { driver: "bubblewrap", visits: ["/guide"] }, // the way out is the same whoever provides the walls; once is enough
+])("$driver", ({ driver, visits }) => {
   let host: RealHost;
   let trap: Trap;
   let site: Site;
@@ -158,10 +161,9 @@ describe.each(["qemu", "bubblewrap"])("%s", (driver) => {
     expect(existsSync(join(repo.path, "tree.txt"))).toBe(false);
   });
 
-  // The way out is the same whoever provides the walls; once is enough.
-  test.runIf(driver === "bubblewrap")(
+  test.each(visits)(
     "with allowNetwork a person is asked, and what they approve is reached; what they do not, is not",
-    async () => {
+    async (visit) => {
       const file = join(repo.path, "net.tsx");
       const { runId: asking } = await host.client.call("launchRun", {
         workflow: file,
@@ -175,7 +177,7 @@ describe.each(["qemu", "bubblewrap"])("%s", (driver) => {
       expect(output).toEqual({
         said: { guide: "you asked for /guide\n", evil: expect.stringContaining("denied") as string },
       });
-      expect(site.visits).toEqual(["/guide"]);
+      expect(site.visits).toEqual([visit]);
     },
   );
 
