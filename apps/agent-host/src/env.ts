@@ -31,6 +31,8 @@ const Env = z.object({
   SMOOTH_CAPACITY: z.coerce.number().int().min(1).max(64).optional(),
   /** Runs of workflow files that ended longer ago are forgotten. */
   SMOOTH_KEEP_DAYS: z.coerce.number().positive().max(36_500).default(90),
+  /** Of all runs together, with their payloads; over it the oldest that ended are forgotten. No limit when absent. */
+  SMOOTH_KEEP_BYTES: z.coerce.number().int().positive().optional(),
   /** JSON `{"host:port": "127.0.0.1"}`: names the DEMO and the tests resolve to this machine. */
   SMOOTH_RESOLVE: z
     .string()
@@ -56,6 +58,7 @@ export interface HostEnv {
   readonly capacity: number | undefined;
   readonly sandbox: "qemu" | "bubblewrap";
   readonly keepDays: number;
+  readonly keepBytes: number | undefined;
   readonly resolve: Readonly<Record<string, string>>;
 }
 
@@ -77,6 +80,7 @@ export function readEnv(source: Readonly<Record<string, string | undefined>>): H
     capacity: env.SMOOTH_CAPACITY,
     sandbox: env.SMOOTH_SANDBOX,
     keepDays: env.SMOOTH_KEEP_DAYS,
+    keepBytes: env.SMOOTH_KEEP_BYTES,
     resolve: env.SMOOTH_RESOLVE,
   };
 }

@@ -23,6 +23,8 @@ export function blobsContract(open: () => Blobs): void {
     const [kept, old] = [await blobs.put(bytes("kept")), await blobs.put(bytes("old"))];
     const keep = new Set([kept]);
 
+    const listed = new Map((await blobs.list()).map(({ sha256, bytes: size }) => [sha256, size]));
+    expect([listed.size, listed.get(kept), listed.get(old)]).toEqual([2, 4, 3]);
     expect(await blobs.sweep({ keep, putBeforeMs: 0 })).toBe(0);
     expect(await blobs.sweep({ keep, putBeforeMs: SOON })).toBe(1);
 

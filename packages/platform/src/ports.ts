@@ -50,6 +50,8 @@ export interface Blobs {
   put(bytes: Uint8Array): Promise<string>;
   /** Rejects with NOT_FOUND when they are missing, with INTERNAL when they do not have this hash any more. */
   get(sha256: string): Promise<Uint8Array>;
+  /** What is there, with its size and when it was last put. */
+  list(): Promise<readonly { readonly sha256: string; readonly bytes: number; readonly putAtMs: number }[]>;
   /** Removes what is not kept and was last put before then; answers how many. */
   sweep(sweep: { readonly keep: ReadonlySet<string>; readonly putBeforeMs: number }): Promise<number>;
 }

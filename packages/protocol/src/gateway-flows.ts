@@ -350,16 +350,19 @@ export const FLOW_METHODS = {
   }),
   collectGarbage: method({
     scope: "host:admin",
-    about: "Forget runs that are over, by age and count; never what another run needs. A dry run shows what would go.",
+    about:
+      "Forget runs that are over, by age, count and size; never what another run needs. A dry run shows what would go.",
     input: z.strictObject({
       dryRun: z.boolean().default(false),
       olderThanMs: z.int().nonnegative().optional(),
       keepNewest: z.int().nonnegative().optional(),
+      maxBytes: z.int().nonnegative().optional(),
     }),
     output: z.object({
-      remove: z.array(z.object({ runId: z.string(), because: z.enum(["age", "count"]) })),
+      remove: z.array(z.object({ runId: z.string(), because: z.enum(["age", "count", "bytes"]) })),
       needed: z.array(z.object({ runId: z.string(), by: z.string() })),
-      freedBlobs: z.int(),
+      folders: z.array(z.object({ runId: z.string(), path: z.string() })),
+      payloads: z.object({ count: z.int(), bytes: z.int() }),
     }),
     errors: [],
   }),

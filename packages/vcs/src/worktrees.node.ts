@@ -1,6 +1,7 @@
 /** Folders of their own for tasks that work beside each other: git worktrees of one repository.
  *  T1. A worktree is made when it is first needed and found again afterwards, also by another process: git's own list is the truth.
- *  T2. It is locked with the id of the run that made it, so that nobody prunes it away and `prune` finds it.
+ *  T2. It is locked with the id of the run that used it last, so that nobody prunes it away and `prune` finds it, but never
+ *      while another run works in it.
  *  T3. A path that is there and is not a worktree of this repository is never touched. */
 import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
@@ -20,7 +21,9 @@ export interface Worktree {
 export interface Worktrees {
   /** Answers the absolute path. Throws VCS_FAILED. */
   open(worktree: Worktree, runId: string): Promise<{ readonly path: string }>;
-  /** Removes the worktrees that this run made, with what was not committed in them; their branches stay. */
+  /** The worktrees that this run made, or used last: what `prune` removes. */
+  of(runId: string): Promise<readonly string[]>;
+  /** Removes them, with what was not committed in them; their branches stay. */
   prune(runId: string): Promise<void>;
 }
 
@@ -35,9 +38,9 @@ export function gitWorktrees(repo: string): Worktrees {
       opening.set(path, settled);
       return opened;
     },
+    of: (runId) => madeBy(repo, runId),
     async prune(runId) {
-      for (const { path, lock } of await list(repo)) {
-        if (lock !== lockOf(runId)) continue;
+      for (const path of await madeBy(repo, runId)) {
         await runGit(repo, ["worktree", "unlock", path]);
         await runGit(repo, ["worktree", "remove", "--force", path]);
       }
@@ -45,10 +48,18 @@ export function gitWorktrees(repo: string): Worktrees {
   };
 }
 
-const lockOf = (runId: string): string => `smooth ${runId}`;
+const OURS = "smooth ";
+const lockOf = (runId: string): string => `${OURS}${runId}`;
+
+const madeBy = async (repo: string, runId: string): Promise<readonly string[]> =>
+  (await list(repo)).filter(({ lock }) => lock === lockOf(runId)).map(({ path }) => path);
 
 async function open(repo: string, { path, branch, baseBranch }: Worktree, runId: string): Promise<{ path: string }> {
-  if (await isOurs(repo, path)) return { path }; // T1
+  const there = await find(repo, path);
+  if (there) {
+    await handOver(repo, there, runId);
+    return { path }; // T1
+  }
   if (existsSync(path))
     throw new SmoothError("VCS_FAILED", `${path} is there already and is no worktree of ${repo}; choose another path`, {
       details: { path, failureRetryable: false },
@@ -61,16 +72,28 @@ async function open(repo: string, { path, branch, baseBranch }: Worktree, runId:
   return { path };
 }
 
-async function isOurs(repo: string, path: string): Promise<boolean> {
+async function find(repo: string, path: string): Promise<Known | null> {
   if (!existsSync(path)) {
     await runGit(repo, ["worktree", "prune"]);
-    return false;
+    return null;
   }
   const real = await realpath(path);
-  return (await list(repo)).some((known) => known.path === path || known.path === real);
+  return (await list(repo)).find((known) => known.path === path || known.path === real) ?? null;
 }
 
-async function list(repo: string): Promise<readonly { readonly path: string; readonly lock: string | null }[]> {
+/** T2. A lock that is not ours, or none, is a person's word about it and stays. */
+async function handOver(repo: string, { path, lock }: Known, runId: string): Promise<void> {
+  if (lock === null || !lock.startsWith(OURS) || lock === lockOf(runId)) return;
+  await runGit(repo, ["worktree", "unlock", path], { allow: [128] }); // Somebody hands it over at the same time.
+  await runGit(repo, ["worktree", "lock", "--reason", lockOf(runId), path], { allow: [128] });
+}
+
+interface Known {
+  readonly path: string;
+  readonly lock: string | null;
+}
+
+async function list(repo: string): Promise<readonly Known[]> {
   const { stdout } = await runGit(repo, ["worktree", "list", "--porcelain", "-z"]);
   const blocks = stdout.toString("utf8").split("\0\0");
   return blocks.flatMap((block) => {

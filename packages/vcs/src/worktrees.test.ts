@@ -62,6 +62,22 @@ test("T2: pruning a run removes its worktrees and no others; the branches stay",
   await trees.open(work, "run-3");
 });
 
+test("T2: a worktree goes with the run that used it last; a person's lock is left alone", async () => {
+  const repo = makeRepo();
+  const trees = gitWorktrees(repo);
+  const { path } = await trees.open(work, "run-1");
+  await gitWorktrees(repo).open(work, "run-2");
+
+  await trees.prune("run-1");
+  expect([existsSync(path), await trees.of("run-1"), await trees.of("run-2")]).toEqual([true, [], [path]]);
+
+  run(repo, "worktree", "unlock", path);
+  run(repo, "worktree", "lock", "--reason", "mine", path);
+  await trees.open(work, "run-3");
+  await trees.prune("run-3");
+  expect([existsSync(path), await trees.of("run-3")]).toEqual([true, []]);
+});
+
 test("T3: a folder that is there already is refused and left alone", async () => {
   const repo = makeRepo();
   mkdirSync(join(repo, "mine"));

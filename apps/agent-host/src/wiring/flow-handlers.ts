@@ -120,9 +120,10 @@ function upkeepHandlers({ engine, isAlive, supervisor, retention, runLog, loadWo
       const found = await findResumable(engine.store, check);
       return { resumed: found.map(({ run }) => run.runId), failed: [], waiting: [], givenUp: [] };
     },
-    collectGarbage: async ({ dryRun, olderThanMs: maxAgeMs, keepNewest }) => {
-      const { remove, needed, freedBlobs } = await retention.collect({ dryRun, maxAgeMs, keepNewest });
-      return { remove: [...remove], needed: [...needed], freedBlobs };
+    collectGarbage: async ({ dryRun, olderThanMs: maxAgeMs, keepNewest, maxBytes }) => {
+      const done = await retention.collect({ dryRun, maxAgeMs, keepNewest, maxBytes });
+      const { remove, needed, folders, payloads } = done;
+      return { remove: [...remove], needed: [...needed], folders: [...folders], payloads };
     },
     getRunOutput: async ({ runId }) => {
       const { workflow } = flowOf({ runLog }, runId);

@@ -13,7 +13,7 @@ import { FlowSettings } from "@smooth/protocol/gateway-flows";
 import type { RunId } from "@smooth/protocol/ids";
 import { vcsRootOf } from "@smooth/vcs/files";
 import { pointers } from "@smooth/vcs/pointers";
-import { gitWorktrees } from "@smooth/vcs/worktrees";
+import { gitWorktrees, type Worktrees } from "@smooth/vcs/worktrees";
 import type { Vm, VmSpec } from "@smooth/vm/driver";
 import { openSandboxes } from "@smooth/workflow/sandboxes";
 import { flowDriver } from "../flow-run/flow-driver.ts";
@@ -73,12 +73,21 @@ export class Flows {
     return row ? FlowSettings.parse(JSON.parse(String(row["settings"]))) : {};
   }
 
+  /** Folders that only this run works in. */
+  async worktreesOf(runId: string, file: string): Promise<readonly string[]> {
+    return (await this.#worktrees(runId, file)?.of(runId)) ?? [];
+  }
+
   /** Its worktrees go, with what was not committed in them; their branches stay. */
   async forget(runId: string, file: string): Promise<void> {
+    await this.#worktrees(runId, file)?.prune(runId);
+    this.#deps.sql.run("DELETE FROM flow_settings WHERE run_id = ?", [runId]);
+  }
+
+  #worktrees(runId: string, file: string): Worktrees | null {
     const root = this.settings(runId).root ?? dirname(resolve(file));
     const vcsRoot = isFolder(root) ? vcsRootOf(root) : null;
-    if (vcsRoot !== null && existsSync(join(vcsRoot, ".git"))) await gitWorktrees(vcsRoot).prune(runId);
-    this.#deps.sql.run("DELETE FROM flow_settings WHERE run_id = ?", [runId]);
+    return vcsRoot !== null && existsSync(join(vcsRoot, ".git")) ? gitWorktrees(vcsRoot) : null;
   }
 
   /** `file`: the workflow's. */

@@ -32,7 +32,7 @@ async function bench() {
     runLog,
     clock,
     payloads: memoryBlobs(() => clock.now()),
-    flows: { forget: async (runId) => void pruned.push(runId) },
+    flows: { forget: async (runId) => void pruned.push(runId), worktreesOf: async (runId) => [`/work/${runId}`] },
     disk: { freeBytes: async () => freeBytes },
     log: memoryLog(),
     policy: { maxAgeMs: DAY_MS },
@@ -45,7 +45,11 @@ test("G1, G2: a dry run changes nothing; then the run of the file goes with all 
   const { clock, store, runLog, retention, pruned, there } = await bench();
   await clock.advance(2 * DAY_MS);
   const dry = await retention.collect({ dryRun: true });
-  expect([dry.remove, await there()]).toEqual([[{ runId: OLD, because: "age" }], [true, true]]);
+  expect([dry.remove, dry.folders, await there()]).toEqual([
+    [{ runId: OLD, because: "age" }],
+    [{ runId: OLD, path: `/work/${OLD}` }],
+    [true, true],
+  ]);
   const unheard = runLog.outbox(100).map(({ record }) => record);
 
   await retention.collect({ dryRun: false });

@@ -26,11 +26,12 @@ interface Supervised {
   readonly isAlive: (owner: Owner) => boolean;
   readonly loadWorkflow: (file: string) => Promise<WorkflowDefinition>;
   readonly keepDays: number;
+  readonly keepBytes: number | undefined;
 }
 
 const DAY_MS = 24 * 3_600_000;
 
-export function superviseRuns({ state, runs, flows, engine, isAlive, loadWorkflow, keepDays }: Supervised): {
+export function superviseRuns({ state, runs, flows, engine, isAlive, loadWorkflow, ...kept }: Supervised): {
   readonly supervisor: Supervisor;
   /** For who asks about runs of workflow files. */
   readonly answers: FlowHandlerDeps;
@@ -53,7 +54,7 @@ export function superviseRuns({ state, runs, flows, engine, isAlive, loadWorkflo
     clock,
     log,
     disk,
-    policy: { maxAgeMs: keepDays * DAY_MS },
+    policy: { maxAgeMs: kept.keepDays * DAY_MS, maxBytes: kept.keepBytes },
   });
   const launch = ({ workflow, input, scheduleId }: Schedule, runId: string): Promise<RunId> => {
     const subject = { kind: "workflow", file: workflow, input: input as Record<string, unknown> } as const;

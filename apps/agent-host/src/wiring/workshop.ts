@@ -85,7 +85,8 @@ export async function openWorkshop(
       onEnd: (runId) => access.endRun(runId, "the run ended"),
     }),
   );
-  const world = { state, runs, flows, engine, loadWorkflow, isAlive: isOwnerAlive, keepDays: env.keepDays };
+  const { keepDays, keepBytes } = env;
+  const world = { state, runs, flows, engine, loadWorkflow, isAlive: isOwnerAlive, keepDays, keepBytes };
   const { supervisor, answers } = superviseRuns(world);
   parts.use(supervisor);
   const wake = async (): Promise<void> => void (await supervisor.tick());

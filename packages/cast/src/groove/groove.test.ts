@@ -139,6 +139,7 @@ describe("the workspace", () => {
       blobs: {
         put: () => Promise.reject(new Error("disk full")),
         get: () => Promise.reject(new Error("none")),
+        list: async () => [],
         sweep: async () => 0,
       },
       clock: new ManualClock(),

@@ -166,6 +166,7 @@ export const VERBS: readonly Verb[] = [
       ["-n, --dry-run", "only say what would go"],
       ["--older-than <duration>", "ended longer ago: 30d, 12h"],
       ["--keep <n>", "of those that are over, only so many stay"],
+      ["--max-bytes <n>", "of all runs with their payloads; the oldest that are over go first"],
       JSON_FLAG,
     ],
     load: async () => (await import("./verbs/upkeep.ts")).gc,

@@ -98,6 +98,8 @@ export function withBlobsContract(open: () => RunStore | Promise<RunStore>): voi
     const keep = await store.blobRefs();
 
     expect(keep.size).toBe(3);
+    const [size] = await store.sizes();
+    expect(new Set(size?.blobs)).toEqual(keep);
     expect(await blobs.sweep({ keep, putBeforeMs: 1 })).toBe(1);
     const [back] = await store.outputs("run-1", TABLE);
     expect(back && decodeRow(TABLE, back.cells)).toStrictEqual(ROW);

@@ -1,9 +1,7 @@
-import { expect, test } from "vitest";
-import { openMemoryStore } from "../store/memory.ts";
-import { NOTHING } from "../store/port.ts";
-import { gc, planGc } from "./gc.ts";
+import { describe, expect, test } from "vitest";
+import { planGc, type GcFacts } from "./gc.ts";
 
-type Run = Parameters<typeof planGc>[0][number];
+type Run = GcFacts["runs"][number];
 const run = (runId: string, change: Partial<Run> = {}): Run => ({
   runId,
   status: "finished",
@@ -22,12 +20,12 @@ test("age and count decide, and only what is over goes", () => {
     run("waits", { status: "waiting-event" }),
   ];
 
-  expect(planGc(runs, { maxAgeMs: 50 }, 100).remove).toEqual([{ runId: "old", because: "age" }]);
-  expect(planGc(runs, { keepNewest: 1, maxAgeMs: 50 }, 100).remove).toEqual([
+  expect(planGc({ runs, nowMs: 100 }, { maxAgeMs: 50 }).remove).toEqual([{ runId: "old", because: "age" }]);
+  expect(planGc({ runs, nowMs: 100 }, { keepNewest: 1, maxAgeMs: 50 }).remove).toEqual([
     { runId: "mid", because: "count" },
     { runId: "old", because: "age" },
   ]);
-  expect(planGc(runs, {}, 100).remove).toEqual([]);
+  expect(planGc({ runs, nowMs: 100 }, {}).remove).toEqual([]);
 });
 
 test("N1: what a staying run was forked from, or continues, stays, through any number of steps", () => {
@@ -38,7 +36,7 @@ test("N1: what a staying run was forked from, or continues, stays, through any n
     run("alone"),
   ];
 
-  expect(planGc(runs, { maxAgeMs: 50 }, 100)).toEqual({
+  expect(planGc({ runs, nowMs: 100 }, { maxAgeMs: 50 })).toEqual({
     remove: [{ runId: "alone", because: "age" }],
     needed: [
       { runId: "source", by: "fork" },
@@ -47,21 +45,56 @@ test("N1: what a staying run was forked from, or continues, stays, through any n
   });
 });
 
-test("N2: a dry run changes nothing; the real one does what it showed", async () => {
-  const store = openMemoryStore();
-  const owner = { host: "h", boot: "b", pid: 1, pidStartedAt: "1" };
-  await store.create({ runId: "run-1", workflow: "w", input: {}, auth: null, owner, atMs: 1 });
-  await store.commit({
-    runId: "run-1",
-    epoch: 1,
-    atMs: 1,
-    ...NOTHING,
-    status: { status: "finished", error: null, wakeAtMs: null, seenSeq: 1 },
+describe("N3: a quota", () => {
+  const runs = [
+    run("new", { updatedAtMs: 90 }),
+    run("mid", { updatedAtMs: 80 }),
+    run("old", { updatedAtMs: 70 }),
+    run("goes on", { status: "running", updatedAtMs: 10 }),
+  ];
+  const size = (runId: string, bytes = 10, blobs: readonly string[] = []) => ({ runId, bytes, blobs });
+  const removed = (facts: Omit<GcFacts, "nowMs">, maxBytes: number): readonly string[] =>
+    planGc({ ...facts, nowMs: 100 }, { maxBytes }).remove.map(({ runId }) => runId);
+
+  test("takes the oldest that are over, and no more than it must", () => {
+    const sizes = runs.map(({ runId }) => size(runId));
+
+    expect(removed({ runs, sizes }, 40)).toEqual([]);
+    expect(removed({ runs, sizes }, 25)).toEqual(["old", "mid"]);
+    expect(removed({ runs, sizes }, 0)).toEqual(["old", "mid", "new"]);
   });
 
-  const shown = await gc(store, { maxAgeMs: 10 }, { nowMs: 100, dryRun: true });
-  expect(await store.run("run-1")).not.toBeNull();
+  test("counts a payload once, and frees it with the last run that has it", () => {
+    const sizes = [size("new", 10, ["big"]), size("mid", 10, ["big"]), size("old", 10, ["small"]), size("goes on")];
+    const payloadBytes = new Map([
+      ["big", 100],
+      ["small", 5],
+    ]);
 
-  expect(await gc(store, { maxAgeMs: 10 }, { nowMs: 100, dryRun: false })).toEqual(shown);
-  expect(await store.run("run-1")).toBeNull();
+    expect(removed({ runs, sizes, payloadBytes }, 144)).toEqual(["old"]);
+    expect(removed({ runs, sizes, payloadBytes }, 119)).toEqual(["old", "mid", "new"]);
+  });
+
+  test("N1: leaves what a run that stays needs, and takes the source with its last fork", () => {
+    const forked = { forkedFrom: { runId: "source", atSeq: 1, label: null } };
+    const family = [
+      run("source", { updatedAtMs: 1 }),
+      run("fork", { updatedAtMs: 2, ...forked }),
+      run("new", { updatedAtMs: 9 }),
+    ];
+    const sizes = family.map(({ runId }) => size(runId));
+
+    expect(removed({ runs: family, sizes }, 20)).toEqual(["fork"]);
+    expect(removed({ runs: family, sizes }, 10)).toEqual(["fork", "source"]);
+    const held = [...family, run("other", { status: "paused", ...forked })];
+    expect(removed({ runs: held, sizes }, 0)).toEqual(["fork", "new"]);
+  });
+
+  test("is met first by what age and count take", () => {
+    const sizes = runs.map(({ runId }) => size(runId));
+
+    expect(planGc({ runs, sizes, nowMs: 100 }, { maxAgeMs: 25, maxBytes: 30 }).remove).toEqual([
+      { runId: "old", because: "age" },
+    ]);
+  });
 });

@@ -1,60 +1,118 @@
-/** Forgetting runs that are over.
+/** Which runs are forgotten. Pure.
  *  N1. Only what ended is forgotten, and never what a run that stays was forked from, continues, or is part of.
- *  N2. The plan is pure: a dry run shows exactly what would go, and why. */
+ *  N2. The plan says exactly what would go, and why.
+ *  N3. A quota counts everything and takes, oldest first, as many as it must of those that may go; payloads that several runs
+ *      share are freed with the last of them. */
 import { OVER } from "../run/events.ts";
-import type { RunRow, RunStore } from "../store/port.ts";
+import type { RunRow, RunSize } from "../store/port.ts";
 
 export interface GcPolicy {
   /** Ended longer ago than this: may go. */
   readonly maxAgeMs?: number | undefined;
   /** Of those that are over, only so many stay. */
   readonly keepNewest?: number | undefined;
+  /** Of all runs together, with their payloads. */
+  readonly maxBytes?: number | undefined;
 }
 
 export interface GcPlan {
-  readonly remove: readonly { readonly runId: string; readonly because: "age" | "count" }[];
-  /** What could go by the policy, but is needed. */
+  readonly remove: readonly { readonly runId: string; readonly because: Because }[];
+  /** What should go by the policy, but is needed. */
   readonly needed: readonly { readonly runId: string; readonly by: string }[];
 }
 
+type Because = "age" | "count" | "bytes";
 type Run = Pick<RunRow, "runId" | "status" | "owner" | "updatedAtMs" | "forkedFrom" | "parent">;
 
-/** Pure. `runs` are all runs of the store, newest first. */
-export function planGc(
-  runs: readonly Run[],
-  { maxAgeMs = Infinity, keepNewest = Infinity }: GcPolicy,
-  nowMs: number,
-): GcPlan {
-  const over = runs
+export interface GcFacts {
+  readonly runs: readonly Run[];
+  readonly nowMs: number;
+  /** For a quota: of all runs of the store, and of the payloads by their names. */
+  readonly sizes?: readonly RunSize[] | undefined;
+  readonly payloadBytes?: ReadonlyMap<string, number> | undefined;
+}
+
+export function planGc(facts: GcFacts, { maxAgeMs = Infinity, keepNewest = Infinity, maxBytes }: GcPolicy): GcPlan {
+  const over = facts.runs
     .filter((run) => OVER.has(run.status) && run.owner === null)
     .toSorted((a, b) => b.updatedAtMs - a.updatedAtMs);
-  const reasons = new Map<string, "age" | "count">();
+  const reasons = new Map<string, Because>();
   for (const [at, { runId, updatedAtMs }] of over.entries()) {
-    if (nowMs - updatedAtMs > maxAgeMs) reasons.set(runId, "age");
+    if (facts.nowMs - updatedAtMs > maxAgeMs) reasons.set(runId, "age");
     else if (at >= keepNewest) reasons.set(runId, "count");
   }
-  const needed = new Map<string, string>();
-  const staying = runs.filter(({ runId }) => !reasons.has(runId));
-  for (const { runId, forkedFrom, parent } of staying)
-    // N1; grows while it is walked
-    for (const other of [forkedFrom?.runId, parent?.runId]) {
-      if (other === undefined || !reasons.delete(other)) continue;
-      needed.set(other, runId);
-      staying.push(...runs.filter((run) => run.runId === other));
-    }
+  const needed = keepNeeded(facts.runs, reasons);
+  if (maxBytes !== undefined) fitQuota({ ...facts, runs: over }, { reasons, family: facts.runs, maxBytes });
   return {
     remove: [...reasons].map(([runId, because]) => ({ runId, because })),
     needed: [...needed].map(([runId, by]) => ({ runId, by })),
   };
 }
 
-/** Throws what the store throws. With `dryRun` nothing changes. */
-export async function gc(
-  store: RunStore,
-  policy: GcPolicy,
-  { nowMs, dryRun }: { readonly nowMs: number; readonly dryRun: boolean },
-): Promise<GcPlan> {
-  const plan = planGc(await store.runs({}), policy, nowMs);
-  if (!dryRun && plan.remove.length > 0) await store.forget(plan.remove.map(({ runId }) => runId));
-  return plan;
+/** What a run cannot be understood without. */
+const ancestors = ({ forkedFrom, parent }: Run): readonly string[] =>
+  [forkedFrom?.runId, parent?.runId].filter((runId) => runId !== undefined);
+
+/** N1. Takes back the reasons of what is needed. */
+function keepNeeded(runs: readonly Run[], reasons: Map<string, Because>): ReadonlyMap<string, string> {
+  const needed = new Map<string, string>();
+  const byId = new Map(runs.map((run) => [run.runId, run]));
+  const staying = runs.filter(({ runId }) => !reasons.has(runId));
+  for (const run of staying)
+    // Grows while it is walked.
+    for (const other of ancestors(run)) {
+      if (!reasons.delete(other)) continue;
+      needed.set(other, run.runId);
+      staying.push(...[byId.get(other)].filter((found) => found !== undefined));
+    }
+  return needed;
+}
+
+interface Quota {
+  readonly reasons: Map<string, Because>;
+  /** All runs, also those that may not go. */
+  readonly family: readonly Run[];
+  readonly maxBytes: number;
+}
+
+/** N3. A run goes when nothing that stays needs it; with it, what it alone had needed may go. */
+function fitQuota(facts: GcFacts, { reasons, family, maxBytes }: Quota): void {
+  const left = usage(facts);
+  const needing = new Map<string, number>();
+  for (const run of family)
+    if (!reasons.has(run.runId)) for (const other of ancestors(run)) needing.set(other, (needing.get(other) ?? 0) + 1);
+  for (const runId of reasons.keys()) left.free(runId);
+  const mayGo = new Map(facts.runs.toReversed().map((run) => [run.runId, run]));
+  const go = (run: Run): void => {
+    if (left.bytes() <= maxBytes || reasons.has(run.runId) || (needing.get(run.runId) ?? 0) > 0) return;
+    reasons.set(run.runId, "bytes");
+    left.free(run.runId);
+    for (const other of ancestors(run)) {
+      needing.set(other, (needing.get(other) ?? 0) - 1);
+      const freed = mayGo.get(other);
+      if (freed) go(freed);
+    }
+  };
+  for (const run of mayGo.values()) go(run);
+}
+
+/** What is used, and less with every run that is freed. */
+function usage({ sizes = [], payloadBytes = new Map() }: GcFacts): { bytes(): number; free(runId: string): void } {
+  const sizeOf = new Map(sizes.map((size) => [size.runId, size]));
+  const users = new Map<string, number>();
+  for (const { blobs } of sizes) for (const blob of blobs) users.set(blob, (users.get(blob) ?? 0) + 1);
+  let total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
+  for (const blob of users.keys()) total += payloadBytes.get(blob) ?? 0;
+  return {
+    bytes: () => total,
+    free(runId) {
+      const { bytes = 0, blobs = [] } = sizeOf.get(runId) ?? {};
+      total -= bytes;
+      for (const blob of blobs) {
+        const rest = (users.get(blob) ?? 0) - 1;
+        users.set(blob, rest);
+        if (rest === 0) total -= payloadBytes.get(blob) ?? 0;
+      }
+    },
+  };
 }

@@ -1,6 +1,5 @@
 /** The store for tests and previews: nothing survives the process. */
 import type { FrameRow } from "../frames/frame-log.ts";
-import { blobOf, toHex } from "../blobs/ref.ts";
 import type { CacheEntry } from "../cache/port.ts";
 import { refOf, stateKey } from "../graph/identity.ts";
 import type { OutputTable } from "../outputs/table.ts";
@@ -18,11 +17,12 @@ import type {
   RunEpoch,
   RunFilter,
   RunRow,
+  RunSize,
   RunStore,
   Successor,
 } from "./port.ts";
 import { claimEvents, pauseEvents } from "./port.ts";
-import { appendTo, newRun, type MemoryRun, type Mutable } from "./memory-run.ts";
+import { appendTo, newRun, sizeOfRun, type MemoryRun, type Mutable } from "./memory-run.ts";
 import { memoryTravel } from "./memory-travel.ts";
 import type { TravelStore } from "./travel-port.ts";
 import { watchers, type Watchers } from "./watchers.ts";
@@ -146,11 +146,11 @@ class MemoryStore implements Omit<RunStore, keyof TravelStore> {
   }
 
   async blobRefs(): Promise<ReadonlySet<string>> {
-    const runs = [...this.#runs.values()];
-    const cells = runs.flatMap((run) => [...run.outputs.values()].flatMap((output) => output.cells));
-    const beats = runs.flatMap((run) => [...run.heartbeats.values()].map(({ payload }) => blobOf(payload)));
-    const named = cells.map((cell) => (cell instanceof Uint8Array ? toHex(cell) : null));
-    return new Set([...named, ...beats].filter((ref) => ref !== null));
+    return new Set([...this.#runs.values()].flatMap((run) => sizeOfRun(run).blobs));
+  }
+
+  async sizes(): Promise<readonly RunSize[]> {
+    return [...this.#runs.values()].map(sizeOfRun);
   }
 
   async heartbeats(runId: string): Promise<readonly Heartbeat[]> {

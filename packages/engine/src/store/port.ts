@@ -199,6 +199,14 @@ export interface ApprovalFilter {
   readonly only?: "open" | undefined;
 }
 
+export interface RunSize {
+  readonly runId: string;
+  /** Of its rows, about: what the database adds to them is not counted. */
+  readonly bytes: number;
+  /** That its rows refer to. */
+  readonly blobs: readonly string[];
+}
+
 export interface RunStore extends CacheStore, TravelStore {
   /** Creates or widens the output tables. Throws DB_MISSING_COLUMNS when a table cannot hold the schema. */
   defineOutputs(tables: readonly OutputTable[]): Promise<void>;
@@ -276,6 +284,8 @@ export interface RunStore extends CacheStore, TravelStore {
 
   /** The blobs that rows refer to (`withBlobs`): what a sweep must keep. */
   blobRefs(): Promise<ReadonlySet<string>>;
+  /** What each run takes. Reads everything: for retention, not for every day. */
+  sizes(): Promise<readonly RunSize[]>;
 
   /** A hint: calls back soon after somebody else than the owner changed the run through this store object. Returns the unsubscribe. */
   watch(runId: string, listener: () => void): () => void;

@@ -22,11 +22,12 @@ import {
   type RunEpoch,
   type RunFilter,
   type RunRow,
+  type RunSize,
   type RunStore,
   type Successor,
 } from "./port.ts";
 import { commitStatement } from "./postgres-commit.ts";
-import { blobRefs } from "./postgres-blobs.ts";
+import { blobRefs, sizes } from "./postgres-blobs.ts";
 import { append, insertOutput, writeMetadata } from "./postgres-rows.ts";
 import { postgresTravel } from "./postgres-travel.ts";
 import { defineOutputTables, ENGINE_TABLES, fromPg } from "./postgres-schema.ts";
@@ -219,6 +220,10 @@ class PostgresStore implements Omit<RunStore, keyof TravelStore> {
 
   async blobRefs(): Promise<ReadonlySet<string>> {
     return await blobRefs(this.#pg.query);
+  }
+
+  async sizes(): Promise<readonly RunSize[]> {
+    return await sizes(this.#pg.query);
   }
 
   async heartbeats(runId: string): Promise<readonly Heartbeat[]> {

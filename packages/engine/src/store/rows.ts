@@ -6,7 +6,7 @@ import type { JsonValue } from "../outputs/json.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import { parseEvent, RunStatus, type StoredEvent } from "../run/events.ts";
 import type { RunMetadata } from "../run/metadata.ts";
-import type { ApprovalRow, OutputCells, Owner, PastDecision, RunParent, RunRow } from "./port.ts";
+import type { ApprovalRow, OutputCells, Owner, PastDecision, RunParent, RunRow, RunSize } from "./port.ts";
 import type { ArchivedOutput, TravelRow } from "./travel-port.ts";
 
 export const json = (cell: SqlValue | undefined): JsonValue =>
@@ -108,3 +108,21 @@ export const pastDecision = (row: SqlRow): PastDecision => ({
   verdict: row["verdict"] === "approve" ? "approve" : "deny",
   by: String(row["decided_by"]),
 });
+
+/** A blob that a row of this run refers to. */
+export type BlobRef = readonly [runId: string, sha256: string];
+
+/** `rows`: one per run and table. */
+export function runSizes(rows: readonly SqlRow[], refs: readonly BlobRef[]): readonly RunSize[] {
+  const bytes = new Map<string, number>();
+  for (const row of rows) {
+    const runId = String(row["run_id"]);
+    bytes.set(runId, (bytes.get(runId) ?? 0) + Number(row["bytes"]));
+  }
+  const blobs = Map.groupBy(refs, ([runId]) => runId);
+  return [...bytes].map(([runId, sum]) => ({
+    runId,
+    bytes: sum,
+    blobs: [...new Set((blobs.get(runId) ?? []).map(([, sha256]) => sha256))],
+  }));
+}

@@ -23,13 +23,14 @@ import type {
   RunEpoch,
   RunFilter,
   RunRow,
+  RunSize,
   RunStore,
   Successor,
 } from "./port.ts";
 import { claimEvents, pauseEvents } from "./port.ts";
 import { approvalRow, frameRow, json, nodeRef, outputCells, pastDecision, runRow, storedEvent } from "./rows.ts";
 import { defineEngineTables, defineOutputTable, quoted } from "./sqlite-schema.ts";
-import { blobRefs } from "./sqlite-blobs.ts";
+import { blobRefs, sizes } from "./sqlite-blobs.ts";
 import {
   allOf,
   appendEvents,
@@ -187,6 +188,10 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
 
   async blobRefs(): Promise<ReadonlySet<string>> {
     return blobRefs(this.#sql);
+  }
+
+  async sizes(): Promise<readonly RunSize[]> {
+    return sizes(this.#sql);
   }
 
   async heartbeats(runId: string): Promise<readonly Heartbeat[]> {

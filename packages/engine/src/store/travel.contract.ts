@@ -194,6 +194,19 @@ export function travelContract(open: () => RunStore | Promise<RunStore>): void {
     expect((await store.events("run-2", 0)).map(({ type }) => type)).toEqual(["run.started"]);
   });
 
+  test("the size of a run is what it recorded, and goes with it", async () => {
+    const sizeOf = async (runId: string): Promise<number> =>
+      (await store.sizes()).find((size) => size.runId === runId)?.bytes ?? 0;
+    const [other, none] = [await sizeOf("run-1"), await sizeOf("run-2")];
+    await store.create({ runId: "run-2", workflow: "w", input: {}, auth: null, owner: OWNER, atMs: 1 });
+    const heartbeats = [{ nodeId: "a", iteration: 0, payload: "x".repeat(10_000) }];
+    await store.commit({ runId: "run-2", epoch: 1, atMs: 2, ...NOTHING, heartbeats });
+    const size = await sizeOf("run-2");
+    await store.forget(["run-1"]);
+
+    expect([none, size > 10_000, size < 13_000, other > 100, await sizeOf("run-1")]).toEqual([0, true, true, true, 0]);
+  });
+
   test("Y3: one travel of a run is under way at a time; every one leaves its row", async () => {
     const travel = (travelId: string, change: Partial<TravelRow> = {}): TravelRow => ({
       travelId,

@@ -26,18 +26,25 @@ export function folderBlobs(folder: string): Blobs {
       if (hashOf(bytes) !== sha256) throw Object.assign(new Error(`blob ${sha256} is damaged`), { code: "INTERNAL" });
       return bytes;
     },
+    list: () => list(folder),
     async sweep({ keep, putBeforeMs }) {
-      let swept = 0;
-      for (const first of await readdir(folder).catch(() => []))
-        for (const rest of await readdir(join(folder, first))) {
-          const path = join(folder, first, rest);
-          if (keep.has(first + rest) || (await stat(path)).mtimeMs >= putBeforeMs) continue;
-          await rm(path);
-          swept += 1;
-        }
-      return swept;
+      const gone = (await list(folder)).filter(({ sha256, putAtMs }) => !keep.has(sha256) && putAtMs < putBeforeMs);
+      for (const { sha256 } of gone) await rm(pathOf(sha256), { force: true });
+      return gone.length;
     },
   };
+}
+
+/** One that is swept meanwhile is not there. */
+async function list(folder: string): ReturnType<Blobs["list"]> {
+  const found: { sha256: string; bytes: number; putAtMs: number }[] = [];
+  for (const first of await readdir(folder).catch(() => []))
+    for (const rest of await readdir(join(folder, first))) {
+      const { size, mtimeMs } = (await stat(join(folder, first, rest)).catch(() => null)) ?? {};
+      if (size !== undefined && mtimeMs !== undefined)
+        found.push({ sha256: first + rest, bytes: size, putAtMs: mtimeMs });
+    }
+  return found;
 }
 
 async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {

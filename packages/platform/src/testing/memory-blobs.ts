@@ -18,6 +18,7 @@ export function memoryBlobs(now: () => number = () => 0): Blobs & { readonly siz
       if (!found) throw Object.assign(new Error(`no blob ${sha256}`), { code: "NOT_FOUND" });
       return found.bytes;
     },
+    list: async () => [...kept].map(([sha256, { bytes, putAtMs }]) => ({ sha256, bytes: bytes.length, putAtMs })),
     async sweep({ keep, putBeforeMs }) {
       const gone = [...kept].filter(([sha256, { putAtMs }]) => !keep.has(sha256) && putAtMs < putBeforeMs);
       for (const [sha256] of gone) kept.delete(sha256);

@@ -50,18 +50,23 @@ interface GcFlags extends JsonFlag {
   readonly dryRun?: boolean;
   readonly olderThan?: string;
   readonly keep?: string;
+  readonly maxBytes?: string;
 }
 
-export async function gc(_: readonly string[], { dryRun = false, olderThan, keep, json }: GcFlags): Promise<void> {
+export async function gc(_: readonly string[], flags: GcFlags): Promise<void> {
+  const { dryRun = false, olderThan, keep, maxBytes, json } = flags;
   const done = await connect().call("collectGarbage", {
     dryRun,
     ...(olderThan !== undefined && { olderThanMs: duration(olderThan, "--older-than") }),
     ...(keep !== undefined && { keepNewest: whole(keep, "--keep") }),
+    ...(maxBytes !== undefined && { maxBytes: whole(maxBytes, "--max-bytes") }),
   });
   const word = dryRun ? "would forget" : "forgot";
   if (done.remove.length === 0) say("nothing to forget");
-  show(done, { json: json === true }, ({ remove, needed }) => [
+  show(done, { json: json === true }, ({ remove, needed, folders, payloads }) => [
     ...remove.map(({ runId, because }) => `${word} ${runId} (${because})`),
+    ...folders.map(({ runId, path }) => `${word} ${path}, where ${runId} worked`),
+    ...(payloads.count > 0 ? [`${word} ${payloads.count} payloads, ${payloads.bytes} bytes`] : []),
     ...needed.map(({ runId, by }) => `keeps ${runId}: ${by} needs it`),
   ]);
 }
