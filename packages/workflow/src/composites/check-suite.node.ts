@@ -1,7 +1,16 @@
 import type { ReactElement } from "react";
 import type { TaskContext } from "@smooth/engine/task";
 import { SmoothError } from "@smooth/protocol/errors";
-import { parallel, sequence, task, useRows, type AgentLike, type LooseRow, type OutputTarget } from "./parts.ts";
+import {
+  knownProps,
+  parallel,
+  sequence,
+  task,
+  useRows,
+  type AgentLike,
+  type LooseRow,
+  type OutputTarget,
+} from "./parts.ts";
 import { runShell } from "./shell.node.ts";
 
 /** A command, or an agent that answers with `passed`. */
@@ -27,8 +36,19 @@ export interface CheckSuiteProps {
   readonly skipIf?: boolean;
 }
 
+const onlyKnown = knownProps<CheckSuiteProps>("CheckSuite", {
+  id: true,
+  checks: true,
+  verdictOutput: true,
+  strategy: true,
+  maxConcurrency: true,
+  continueOnFail: true,
+  skipIf: true,
+});
+
 /** Checks at the same time; the verdict is counted from their rows (K1). */
 export function CheckSuite(props: CheckSuiteProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "checksuite", verdictOutput, strategy = "all-pass", continueOnFail = true, maxConcurrency } = props;
   const rows = useRows();
   if (props.skipIf) return null;

@@ -1,5 +1,16 @@
 import type { ReactElement, ReactNode } from "react";
-import { list, parallel, prompt, sequence, task, told, useRows, type AgentLike, type OutputTarget } from "./parts.ts";
+import {
+  knownProps,
+  list,
+  parallel,
+  prompt,
+  sequence,
+  task,
+  told,
+  useRows,
+  type AgentLike,
+  type OutputTarget,
+} from "./parts.ts";
 
 export interface CategoryConfig {
   readonly agent: AgentLike;
@@ -30,8 +41,22 @@ export interface ClassifyAndRouteProps {
   readonly children?: ReactNode;
 }
 
+const onlyKnown = knownProps<ClassifyAndRouteProps>("ClassifyAndRoute", {
+  id: true,
+  items: true,
+  categories: true,
+  classifierAgent: true,
+  classifierOutput: true,
+  routeOutput: true,
+  classificationResult: true,
+  maxConcurrency: true,
+  skipIf: true,
+  children: true,
+});
+
 /** One agent sorts the items, then each goes to the agent of its category. A category nobody declared routes nothing. */
 export function ClassifyAndRoute(props: ClassifyAndRouteProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "classify-and-route", categories, classifierOutput, maxConcurrency } = props;
   const rows = useRows();
   if (props.skipIf) return null;

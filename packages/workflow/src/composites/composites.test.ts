@@ -511,3 +511,36 @@ describe("Runbook", () => {
     expect(() => done("failed")).toThrow("ENOENT");
   });
 });
+
+const COMPOSITES = {
+  ApprovalGate,
+  CheckSuite,
+  ClassifyAndRoute,
+  ContentPipeline,
+  Debate,
+  DecisionTable,
+  DriftDetector,
+  EscalationChain,
+  ExtractPrompt,
+  GatherAndSynthesize,
+  Kanban,
+  LoopUntilScored,
+  Optimizer,
+  Panel,
+  Poller,
+  ReviewLoop,
+  Runbook,
+  ScanFixVerify,
+  SuperSmithers,
+  Supervisor,
+};
+
+test.each(Object.entries(COMPOSITES))(
+  "a prop that <%s> does not have is refused by its name",
+  async (name, component) => {
+    const { result } = await runToEnd(() => h(component as never, { maxIteratoins: 3 } as never));
+
+    expect(result).toMatchObject({ status: "failed", error: { code: "PROP_UNSUPPORTED" } });
+    expect(JSON.stringify(result)).toContain(`<${name}> has no prop \`maxIteratoins\``);
+  },
+);

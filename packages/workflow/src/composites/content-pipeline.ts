@@ -1,5 +1,5 @@
 import type { ReactElement, ReactNode } from "react";
-import { prompt, sequence, task, told, useRows, type AgentLike, type OutputTarget } from "./parts.ts";
+import { knownProps, prompt, sequence, task, told, useRows, type AgentLike, type OutputTarget } from "./parts.ts";
 
 export interface ContentPipelineStage {
   readonly id: string;
@@ -17,8 +17,17 @@ export interface ContentPipelineProps {
   readonly children: ReactNode;
 }
 
+const onlyKnown = knownProps<ContentPipelineProps>("ContentPipeline", {
+  id: true,
+  stages: true,
+  skipIf: true,
+  children: true,
+});
+
 /** Stages in order, each given what the one before it recorded. */
-export function ContentPipeline({ id, stages, skipIf, children }: ContentPipelineProps): ReactElement | null {
+export function ContentPipeline(props: ContentPipelineProps): ReactElement | null {
+  onlyKnown(props);
+  const { id, stages, skipIf, children } = props;
   const rows = useRows();
   if (skipIf) return null;
   const idOf = (stage: ContentPipelineStage): string => (id === undefined ? stage.id : `${id}-${stage.id}`);

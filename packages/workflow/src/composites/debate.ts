@@ -1,7 +1,17 @@
 import type { ReactElement, ReactNode } from "react";
 import { host } from "../components/host.ts";
 import { Loop } from "../components/loop.ts";
-import { prompt, sequence, task, told, useRows, type AgentLike, type OutputTarget, type Rows } from "./parts.ts";
+import {
+  knownProps,
+  prompt,
+  sequence,
+  task,
+  told,
+  useRows,
+  type AgentLike,
+  type OutputTarget,
+  type Rows,
+} from "./parts.ts";
 
 export interface DebateProps {
   /** Default `debate`. Tasks: `{id}-proposer`, `{id}-opponent`, `{id}-judge`; the loop is `{id}-loop`. */
@@ -19,8 +29,21 @@ export interface DebateProps {
   readonly skipIf?: boolean;
 }
 
+const onlyKnown = knownProps<DebateProps>("Debate", {
+  id: true,
+  proposer: true,
+  opponent: true,
+  judge: true,
+  rounds: true,
+  argumentOutput: true,
+  verdictOutput: true,
+  topic: true,
+  skipIf: true,
+});
+
 /** Two sides argue for a number of rounds, each knowing all that was said; then a judge decides. */
 export function Debate(props: DebateProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "debate", argumentOutput, topic, rounds = 2 } = props;
   const rows = useRows();
   if (props.skipIf) return null;

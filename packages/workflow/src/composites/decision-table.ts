@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import { parallel } from "./parts.ts";
+import { knownProps, parallel } from "./parts.ts";
 import { host } from "../components/host.ts";
 import { Branch } from "../components/branch.ts";
 
@@ -21,8 +21,17 @@ export interface DecisionTableProps {
   readonly skipIf?: boolean;
 }
 
+const onlyKnown = knownProps<DecisionTableProps>("DecisionTable", {
+  id: true,
+  rules: true,
+  default: true,
+  strategy: true,
+  skipIf: true,
+});
+
 /** Rules instead of nested branches. */
 export function DecisionTable(props: DecisionTableProps): ReactElement | null {
+  onlyKnown(props);
   const { id, rules, default: otherwise = null, strategy = "first-match", skipIf } = props;
   if (skipIf) return null;
   const matching = rules.filter(({ when }) => when);

@@ -3,7 +3,7 @@ import { useWorkflowContext } from "@smooth/engine/scope";
 import { host } from "../components/host.ts";
 import { Loop } from "../components/loop.ts";
 import { Timer } from "../components/timer.ts";
-import { prompt, sequence, task, told, useRows, type AgentLike, type OutputTarget } from "./parts.ts";
+import { knownProps, prompt, sequence, task, told, useRows, type AgentLike, type OutputTarget } from "./parts.ts";
 
 export interface DriftDetectorProps {
   /** Default `drift`. Tasks: `{id}-capture`, `{id}-compare`. */
@@ -25,8 +25,22 @@ export interface DriftDetectorProps {
   readonly skipIf?: boolean;
 }
 
+const onlyKnown = knownProps<DriftDetectorProps>("DriftDetector", {
+  id: true,
+  captureAgent: true,
+  compareAgent: true,
+  captureOutput: true,
+  compareOutput: true,
+  baseline: true,
+  alertIf: true,
+  alert: true,
+  poll: true,
+  skipIf: true,
+});
+
 /** Capture the state, compare it with a baseline, and act on a meaningful difference. */
 export function DriftDetector(props: DriftDetectorProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "drift", captureOutput, compareOutput, alert = null, poll } = props;
   const rows = useRows();
   if (props.skipIf) return null;

@@ -1,7 +1,7 @@
 import type { ReactElement, ReactNode } from "react";
 import { host } from "../components/host.ts";
 import { Approval, type ApprovalProps } from "../components/approval.ts";
-import { prompt, sequence, task, told, useRows, type AgentLike, type OutputTarget } from "./parts.ts";
+import { knownProps, prompt, sequence, task, told, useRows, type AgentLike, type OutputTarget } from "./parts.ts";
 
 export interface EscalationLevel {
   readonly agent: AgentLike;
@@ -27,8 +27,19 @@ export interface EscalationChainProps {
   readonly children?: ReactNode;
 }
 
+const onlyKnown = knownProps<EscalationChainProps>("EscalationChain", {
+  id: true,
+  levels: true,
+  humanFallback: true,
+  humanRequest: true,
+  escalationOutput: true,
+  skipIf: true,
+  children: true,
+});
+
 /** One agent after the other, until one does not fail and its answer needs no escalation; then, if wanted, a person. */
 export function EscalationChain(props: EscalationChainProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "escalation", levels, humanFallback = false, children } = props;
   const rows = useRows();
   if (props.skipIf) return null;

@@ -2,7 +2,17 @@ import type { ReactElement, ReactNode } from "react";
 import { LoopUntilScored } from "./loop-until-scored.ts";
 import { reached } from "./optimizer.ts";
 import { host } from "../components/host.ts";
-import { prompt, sequence, task, told, useRows, type AgentLike, type LooseRow, type OutputTarget } from "./parts.ts";
+import {
+  knownProps,
+  prompt,
+  sequence,
+  task,
+  told,
+  useRows,
+  type AgentLike,
+  type LooseRow,
+  type OutputTarget,
+} from "./parts.ts";
 import type { PromptCache } from "./prompt-cache.ts";
 
 export interface ExtractPromptProps {
@@ -33,8 +43,24 @@ const THRESHOLDS = { high: 1, low: 0.7 } as const;
 const SCAFFOLD =
   "\n\nWrite the prompt in four parts: Role, Context, Task, Format. Answer open questions before you write.";
 
+const onlyKnown = knownProps<ExtractPromptProps>("ExtractPrompt", {
+  id: true,
+  slug: true,
+  drafter: true,
+  critic: true,
+  draftOutput: true,
+  critiqueOutput: true,
+  promptOutput: true,
+  cache: true,
+  stakes: true,
+  maxIterations: true,
+  skipIf: true,
+  children: true,
+});
+
 /** A prompt drafted against a critic until it leaves nothing to guess, then kept; one that was kept before is used at once. */
 export function ExtractPrompt(props: ExtractPromptProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "extract-prompt", slug, cache, draftOutput, critiqueOutput, promptOutput, stakes = "low" } = props;
   const rows = useRows();
   if (props.skipIf) return null;

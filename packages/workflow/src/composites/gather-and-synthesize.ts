@@ -1,5 +1,15 @@
 import type { ReactElement, ReactNode } from "react";
-import { parallel, prompt, sequence, task, told, useRows, type AgentLike, type OutputTarget } from "./parts.ts";
+import {
+  knownProps,
+  parallel,
+  prompt,
+  sequence,
+  task,
+  told,
+  useRows,
+  type AgentLike,
+  type OutputTarget,
+} from "./parts.ts";
 
 export interface SourceDef {
   readonly agent: AgentLike;
@@ -26,8 +36,22 @@ export interface GatherAndSynthesizeProps {
   readonly children?: ReactNode;
 }
 
+const onlyKnown = knownProps<GatherAndSynthesizeProps>("GatherAndSynthesize", {
+  id: true,
+  sources: true,
+  synthesizer: true,
+  gatherOutput: true,
+  synthesisOutput: true,
+  gatheredResults: true,
+  maxConcurrency: true,
+  synthesisPrompt: true,
+  skipIf: true,
+  children: true,
+});
+
 /** All sources at once; then one agent makes one thing of what they found. */
 export function GatherAndSynthesize(props: GatherAndSynthesizeProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "gather-and-synthesize", sources, gatherOutput } = props;
   const rows = useRows();
   if (props.skipIf) return null;

@@ -2,6 +2,7 @@ import type { ReactElement, ReactNode } from "react";
 import { host } from "../components/host.ts";
 import { Loop } from "../components/loop.ts";
 import {
+  knownProps,
   parallel,
   prompt,
   sequence,
@@ -43,8 +44,22 @@ export interface KanbanProps {
   readonly children?: ReactNode;
 }
 
+const onlyKnown = knownProps<KanbanProps>("Kanban", {
+  id: true,
+  columns: true,
+  useTickets: true,
+  agents: true,
+  maxConcurrency: true,
+  onComplete: true,
+  until: true,
+  maxIterations: true,
+  skipIf: true,
+  children: true,
+});
+
 /** Items go through columns in order; a failing item holds up no other. */
 export function Kanban(props: KanbanProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "kanban", columns, until = false, maxIterations, onComplete, children } = props;
   const items = props.useTickets();
   const rows = useRows();

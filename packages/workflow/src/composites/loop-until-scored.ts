@@ -2,7 +2,7 @@ import type { ReactElement, ReactNode } from "react";
 import { host } from "../components/host.ts";
 import { Loop } from "../components/loop.ts";
 import { reached } from "./optimizer.ts";
-import { useRows, type OutputTarget } from "./parts.ts";
+import { knownProps, useRows, type OutputTarget } from "./parts.ts";
 
 export interface LoopUntilScoredProps {
   /** Default `loop-until-scored`. */
@@ -18,8 +18,20 @@ export interface LoopUntilScoredProps {
   readonly children: ReactNode;
 }
 
+const onlyKnown = knownProps<LoopUntilScoredProps>("LoopUntilScored", {
+  id: true,
+  scoredBy: true,
+  scoreOutput: true,
+  threshold: true,
+  maxIterations: true,
+  onMaxReached: true,
+  skipIf: true,
+  children: true,
+});
+
 /** Its children, again and again, until the score of one of them reaches the threshold. */
 export function LoopUntilScored(props: LoopUntilScoredProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "loop-until-scored", scoredBy, scoreOutput, threshold, children, skipIf, ...limits } = props;
   const rows = useRows();
   if (skipIf) return null;

@@ -1,7 +1,17 @@
 import type { ReactElement, ReactNode } from "react";
 import { host } from "../components/host.ts";
 import { Loop } from "../components/loop.ts";
-import { prompt, sequence, task, told, useRows, type AgentLike, type LooseRow, type OutputTarget } from "./parts.ts";
+import {
+  knownProps,
+  prompt,
+  sequence,
+  task,
+  told,
+  useRows,
+  type AgentLike,
+  type LooseRow,
+  type OutputTarget,
+} from "./parts.ts";
 
 export interface OptimizerProps {
   /** Default `optimizer`. Tasks: `{id}-generate`, `{id}-evaluate`. */
@@ -22,8 +32,22 @@ export interface OptimizerProps {
   readonly children: ReactNode;
 }
 
+const onlyKnown = knownProps<OptimizerProps>("Optimizer", {
+  id: true,
+  generator: true,
+  evaluator: true,
+  generateOutput: true,
+  evaluateOutput: true,
+  targetScore: true,
+  maxIterations: true,
+  onMaxReached: true,
+  skipIf: true,
+  children: true,
+});
+
 /** Generate, evaluate, and generate again with the evaluation, until the score reaches the target. */
 export function Optimizer(props: OptimizerProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "optimizer", generateOutput, evaluateOutput, targetScore, evaluator, children } = props;
   const rows = useRows();
   if (props.skipIf) return null;

@@ -1,5 +1,6 @@
 import type { ReactElement, ReactNode } from "react";
 import {
+  knownProps,
   parallel,
   prompt,
   sequence,
@@ -37,8 +38,22 @@ export interface PanelProps {
   readonly children: ReactNode;
 }
 
+const onlyKnown = knownProps<PanelProps>("Panel", {
+  id: true,
+  panelists: true,
+  moderator: true,
+  panelistOutput: true,
+  moderatorOutput: true,
+  strategy: true,
+  minAgree: true,
+  maxConcurrency: true,
+  skipIf: true,
+  children: true,
+});
+
 /** Several look at the same thing at once; then votes are counted, or a moderator makes one result of what they said. */
 export function Panel(props: PanelProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "panel", panelistOutput, strategy = "synthesize", maxConcurrency, children } = props;
   const rows = useRows();
   if (props.skipIf) return null;

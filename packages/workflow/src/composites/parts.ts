@@ -4,6 +4,7 @@
 import type { ReactElement, ReactNode } from "react";
 import { useWorkflowContext } from "@smooth/engine/scope";
 import type { AgentLike } from "@smooth/engine/task";
+import { SmoothError } from "@smooth/protocol/errors";
 import type { OutputTarget } from "../components/host.ts";
 import { host } from "../components/host.ts";
 import { Parallel, type ParallelProps } from "../components/parallel.ts";
@@ -53,5 +54,19 @@ export function prompt(written: ReactNode, ...added: readonly (string | false | 
 /** A row, as a prompt tells it. Nothing when it is not there yet. */
 export const told = (label: string, value: unknown): string | undefined =>
   value === undefined ? undefined : `\n\n${label}:\n${JSON.stringify(value, null, 2)}`;
+
+/** All props of a composite by name: one that is not listed does not compile. */
+type PropNames<P> = { readonly [N in keyof Required<P>]: true };
+
+/** Throws PROP_UNSUPPORTED for the first prop that is set and not known: a composite is no element, so nobody else looks at its props. */
+export function knownProps<P extends object>(component: string, known: PropNames<P>): (props: P) => void {
+  return (props) => {
+    const prop = Object.entries(props).find(([name, value]) => value !== undefined && !Object.hasOwn(known, name))?.[0];
+    if (prop === undefined) return;
+    throw new SmoothError("PROP_UNSUPPORTED", `<${component}> has no prop \`${prop}\`; remove it`, {
+      details: { element: component, prop },
+    });
+  };
+}
 
 export type { AgentLike };

@@ -3,7 +3,16 @@ import { useWorkflowContext } from "@smooth/engine/scope";
 import { host } from "../components/host.ts";
 import { Loop } from "../components/loop.ts";
 import { Timer } from "../components/timer.ts";
-import { prompt, sequence, task, useRows, type AgentLike, type LooseRow, type OutputTarget } from "./parts.ts";
+import {
+  knownProps,
+  prompt,
+  sequence,
+  task,
+  useRows,
+  type AgentLike,
+  type LooseRow,
+  type OutputTarget,
+} from "./parts.ts";
 
 export interface PollerProps {
   /** Default `poll`. Tasks: `{id}-check`, and the wait between two checks, `{id}-wait`. */
@@ -24,8 +33,21 @@ export interface PollerProps {
   readonly children?: ReactNode;
 }
 
+const onlyKnown = knownProps<PollerProps>("Poller", {
+  id: true,
+  check: true,
+  checkOutput: true,
+  maxAttempts: true,
+  backoff: true,
+  intervalMs: true,
+  onTimeout: true,
+  skipIf: true,
+  children: true,
+});
+
 /** Looks again and again, with durable waits in between, until the condition is satisfied. */
 export function Poller(props: PollerProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "poll", check, checkOutput, maxAttempts = 30, onTimeout = "fail" } = props;
   const rows = useRows();
   if (props.skipIf) return null;

@@ -1,7 +1,18 @@
 import type { ReactElement, ReactNode } from "react";
 import { host } from "../components/host.ts";
 import { Loop } from "../components/loop.ts";
-import { list, parallel, prompt, sequence, task, told, useRows, type AgentLike, type OutputTarget } from "./parts.ts";
+import {
+  knownProps,
+  list,
+  parallel,
+  prompt,
+  sequence,
+  task,
+  told,
+  useRows,
+  type AgentLike,
+  type OutputTarget,
+} from "./parts.ts";
 
 export interface ReviewLoopProps {
   /** Default `review-loop`. Tasks: `{id}-produce`, `{id}-review`; with several reviewers `{id}-review-1`, … */
@@ -27,8 +38,22 @@ const NEEDED = {
   majority: (total: number): number => Math.floor(total / 2) + 1,
 };
 
+const onlyKnown = knownProps<ReviewLoopProps>("ReviewLoop", {
+  id: true,
+  producer: true,
+  reviewer: true,
+  produceOutput: true,
+  reviewOutput: true,
+  agreement: true,
+  maxIterations: true,
+  onMaxReached: true,
+  skipIf: true,
+  children: true,
+});
+
 /** Produce, review, and produce again with the reviews, until enough reviewers approve. */
 export function ReviewLoop(props: ReviewLoopProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "review-loop", produceOutput, reviewOutput, agreement = "all", children } = props;
   const rows = useRows();
   if (props.skipIf) return null;

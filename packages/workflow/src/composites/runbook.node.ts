@@ -3,7 +3,7 @@ import type { TaskContext } from "@smooth/engine/task";
 import { SmoothError } from "@smooth/protocol/errors";
 import { Approval, type ApprovalProps } from "../components/approval.ts";
 import { host } from "../components/host.ts";
-import { sequence, task, type AgentLike, type LooseRow, type OutputTarget } from "./parts.ts";
+import { knownProps, sequence, task, type AgentLike, type LooseRow, type OutputTarget } from "./parts.ts";
 import { runShell } from "./shell.node.ts";
 
 export interface RunbookStep {
@@ -35,8 +35,20 @@ export interface RunbookProps {
   readonly skipIf?: boolean;
 }
 
+const onlyKnown = knownProps<RunbookProps>("Runbook", {
+  id: true,
+  steps: true,
+  defaultAgent: true,
+  stepOutput: true,
+  approvalRequest: true,
+  approvalOutput: true,
+  onDeny: true,
+  skipIf: true,
+});
+
 /** Steps in order; the risky ones ask first, and a step that fails stops the rest. */
 export function Runbook(props: RunbookProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "runbook", steps, approvalOutput, onDeny = "fail" } = props;
   if (props.skipIf) return null;
   if (onDeny === "skip" && approvalOutput === undefined)

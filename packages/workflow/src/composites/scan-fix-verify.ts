@@ -2,6 +2,7 @@ import type { ReactElement, ReactNode } from "react";
 import { host } from "../components/host.ts";
 import { Loop } from "../components/loop.ts";
 import {
+  knownProps,
   list,
   parallel,
   prompt,
@@ -35,8 +36,24 @@ export interface ScanFixVerifyProps {
   readonly children?: ReactNode;
 }
 
+const onlyKnown = knownProps<ScanFixVerifyProps>("ScanFixVerify", {
+  id: true,
+  scanner: true,
+  fixer: true,
+  verifier: true,
+  scanOutput: true,
+  fixOutput: true,
+  verifyOutput: true,
+  reportOutput: true,
+  maxConcurrency: true,
+  maxRetries: true,
+  skipIf: true,
+  children: true,
+});
+
 /** Scan, fix every issue at once, verify; again until it is clear. The report comes in any case. */
 export function ScanFixVerify(props: ScanFixVerifyProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "sfv", scanOutput, verifyOutput, maxRetries = 3, children } = props;
   const rows = useRows();
   if (props.skipIf) return null;

@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 import { SmoothError } from "@smooth/protocol/errors";
-import { prompt, sequence, task, told, useRows, type AgentLike, type OutputTarget } from "./parts.ts";
+import { knownProps, prompt, sequence, task, told, useRows, type AgentLike, type OutputTarget } from "./parts.ts";
 
 export interface SuperSmithersProps {
   /** Markdown, or an element that renders to it: what to change, and how. */
@@ -25,8 +25,19 @@ const STAGES = {
   report: "Report what was done and what is left.",
 } as const;
 
+const onlyKnown = knownProps<SuperSmithersProps>("SuperSmithers", {
+  strategy: true,
+  agent: true,
+  id: true,
+  targetFiles: true,
+  reportOutput: true,
+  dryRun: true,
+  skipIf: true,
+});
+
 /** Reads source, proposes changes by a strategy, applies them, reports. Running workflows see them when they are run hot. */
 export function SuperSmithers(props: SuperSmithersProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "super-smithers", reportOutput, dryRun = false, targetFiles } = props;
   const rows = useRows();
   if (props.skipIf) return null;

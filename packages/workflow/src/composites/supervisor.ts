@@ -4,7 +4,18 @@ import { SmoothError } from "@smooth/protocol/errors";
 import { host } from "../components/host.ts";
 import { Loop } from "../components/loop.ts";
 import { Worktree } from "../components/worktree.ts";
-import { list, parallel, prompt, sequence, task, told, useRows, type AgentLike, type OutputTarget } from "./parts.ts";
+import {
+  knownProps,
+  list,
+  parallel,
+  prompt,
+  sequence,
+  task,
+  told,
+  useRows,
+  type AgentLike,
+  type OutputTarget,
+} from "./parts.ts";
 
 export interface SupervisorProps {
   /** Default `supervisor`. Tasks: `{id}-plan`, `{id}-worker-{type}` (further ones of a type: `{id}-worker-{type}-{task}`),
@@ -35,8 +46,24 @@ interface Planned {
   readonly instructions: string;
 }
 
+const onlyKnown = knownProps<SupervisorProps>("Supervisor", {
+  id: true,
+  boss: true,
+  workers: true,
+  planOutput: true,
+  workerOutput: true,
+  reviewOutput: true,
+  finalOutput: true,
+  maxIterations: true,
+  maxConcurrency: true,
+  useWorktrees: true,
+  skipIf: true,
+  children: true,
+});
+
 /** A boss plans, workers work at the same time, the boss reviews and hands out again what is not done; then it concludes. */
 export function Supervisor(props: SupervisorProps): ReactElement | null {
+  onlyKnown(props);
   const { id = "supervisor", boss, planOutput, reviewOutput, maxIterations = 3, children } = props;
   const rows = useRows();
   if (props.skipIf) return null;
