@@ -40,7 +40,7 @@ export const FRAMES_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "blobs B1 young",
-        text: " || (await stat(path)).mtimeMs >= putBeforeMs",
+        text: " && putAtMs < putBeforeMs",
         instead: "",
         test: [
           `${PLATFORM}/node/blobs.test.ts`,

@@ -241,7 +241,7 @@ export const SUPERVISION_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "retention N1 needed",
-        text: "if (other === undefined || !reasons.delete(other)) continue;",
+        text: "if (!reasons.delete(other)) continue;",
         instead: "continue;",
         test: [
           `${ENGINE}/retention/gc.test.ts`,
@@ -250,18 +250,26 @@ export const SUPERVISION_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "retention N1 grows",
-        text: "staying.push(...runs.filter((run) => run.runId === other));",
+        text: "staying.push(...[byId.get(other)].filter((found) => found !== undefined));",
         instead: "",
         test: [
           `${ENGINE}/retention/gc.test.ts`,
           "N1: what a staying run was forked from, or continues, stays, through any number of steps",
         ],
       },
+    ],
+  },
+  {
+    file: `${ENGINE}/retention/collect.ts`,
+    guards: [
       {
-        id: "retention N2",
-        text: "if (!dryRun && plan",
-        instead: "if (plan",
-        test: [`${ENGINE}/retention/gc.test.ts`, "N2: a dry run changes nothing; the real one does what it showed"],
+        id: "retention N6",
+        text: "if (!dryRun) await take(deps, removed);",
+        instead: "await take(deps, removed);",
+        test: [
+          `${ENGINE}/retention/collect.test.ts`,
+          "N6: a dry run names what would go and changes nothing; the real one does what it showed",
+        ],
       },
     ],
   },

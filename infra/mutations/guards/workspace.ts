@@ -116,10 +116,7 @@ export const WORKSPACE_GUARDS: readonly GuardedFile[] = [
         id: "workspace pipes",
         text: "constants.O_NOFOLLOW | constants.O_NONBLOCK",
         instead: "constants.O_NOFOLLOW",
-        test: [
-          `${TOOLS}/workspace/node-workspace.test.ts`,
-          "R2: closing the workspace ends what earlier commands left behind",
-        ],
+        test: [`${TOOLS}/workspace/node-workspace.test.ts`, "reading a named pipe answers at once"],
       },
       {
         id: "workspace wall",
