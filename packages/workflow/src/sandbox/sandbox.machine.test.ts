@@ -124,3 +124,16 @@ test("cancelled, nothing of a sandbox is left within five seconds", async () => 
   await vi.waitUntil(() => !alive(), { timeout: 5_000, interval: 20 });
   expect(performance.now() - fromMs).toBeLessThan(5_000);
 });
+
+test("a share of a CPU is kept, and read-only volumes are there", async () => {
+  const volume = scratch();
+  writeFileSync(join(volume, "given.txt"), "given");
+  const spin = `const from=process.cpuUsage();const until=Date.now()+1500;while(Date.now()<until);const {user,system}=process.cpuUsage(from);`;
+  const text = `${spin}const text=require("fs").readFileSync("/tmp/given/given.txt","utf8")+" "+((user+system)/1e6<1.1);${ANSWER}`;
+  const volumes = [{ host: volume, container: "/tmp/given", readonly: true }];
+  const { handle, store } = await inNamespaces(node(text), { cpuLimit: "0.25", volumes });
+
+  expect(await handle.result).toMatchObject({ status: "finished" });
+  const [row] = await store.outputs(handle.runId, outputsOf("text"));
+  expect(row?.cells[0]).toBe("given true");
+});
