@@ -31,16 +31,29 @@ export function filesAround(
   return found;
 }
 
-/** The files of every folder that was touched after `seq`, as they were then. */
+/** The files of every folder that was touched after `seq`, as they were then.
+ *  F2. Only agents' attempts are named. What a step without a name did shows in the next name: that one holds when such a step
+ *      ended between the last name and `seq`, and none between `seq` and the next. */
 export function filesAtSeq(events: readonly StoredEvent[], seq: number): readonly FilesAt[] {
-  const then = new Map<string, string>();
-  const since = new Map<string, string>();
-  for (const event of events) {
-    if (event.type !== "vcs.pointer" && event.type !== "vcs.restored") continue;
-    if (event.seq <= seq) then.set(event.root, event.pointer);
-    else if (!since.has(event.root)) since.set(event.root, event.pointer);
-  }
-  return [...since].map(([root, first]) => ({ root, pointer: then.get(root) ?? first }));
+  const names = events.filter((event) => event.type === "vcs.pointer" || event.type === "vcs.restored");
+  const named = new Set(names.flatMap((event) => (event.type === "vcs.pointer" ? [stateKey(event)] : [])));
+  const unnamed = events.filter((event) => event.type === "node.finished" && !named.has(stateKey(event)));
+  const endedIn = (afterSeq: number, untilSeq: number): boolean =>
+    unnamed.some((event) => event.seq > afterSeq && event.seq <= untilSeq);
+  const then = new Map(names.filter((event) => event.seq <= seq).map((event) => [event.root, event]));
+  const since = new Map(
+    names
+      .filter((event) => event.seq > seq)
+      .toReversed()
+      .map((event) => [event.root, event]),
+  );
+  return [...since.values()].map((next) => {
+    const last = then.get(next.root) ?? next;
+    const between =
+      last.type === "vcs.pointer" && last.when === "end" && next.type === "vcs.pointer" && next.when === "start";
+    const isNext = between && endedIn(last.seq, seq) && !endedIn(seq, next.seq); // F2
+    return { root: next.root, pointer: (isNext ? next : last).pointer };
+  });
 }
 
 export interface Move {
@@ -79,4 +92,7 @@ export async function putBack(vcs: WorkspaceVcs, undo: readonly FilesAt[], cause
 }
 
 export const noFiles = (what: string): SmoothError =>
-  new SmoothError("SNAPSHOT_NOT_FOUND", `no files were recorded at ${what}; was the run under version control?`);
+  new SmoothError(
+    "SNAPSHOT_NOT_FOUND",
+    `no files were recorded at ${what}; was the run under version control, and did an agent work before or after it?`,
+  );

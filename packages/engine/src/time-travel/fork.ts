@@ -9,7 +9,7 @@ import { parseInput } from "../run/input.ts";
 import type { RunEventBody, StoredEvent } from "../run/events.ts";
 import { foldEvents } from "../run/state.ts";
 import type { RunRow } from "../store/port.ts";
-import { filesAtSeq, withFiles } from "./files.ts";
+import { filesAtSeq, noFiles, withFiles } from "./files.ts";
 import { planOf, recordedAt, runOf, type Recorded } from "./history.ts";
 import { pastOf } from "./past.ts";
 import { resetEvent, resetOfNode, type Reset } from "./reset.ts";
@@ -77,7 +77,11 @@ export async function replayRun<T>(
   start: (forkId: string) => Promise<T>,
 ): Promise<T> {
   const source = await runOf(deps.store, request.runId);
-  const files = restoreVcs ? filesAtSeq(await deps.store.events(source.runId, 0), request.atSeq ?? source.lastSeq) : [];
+  const atSeq = request.atSeq ?? source.lastSeq;
+  const events = restoreVcs ? await deps.store.events(source.runId, 0) : [];
+  if (restoreVcs && !events.some(({ type }) => type === "vcs.pointer"))
+    throw noFiles(`frame ${atSeq} of ${source.runId}`); // Asked for, and not to be had.
+  const files = filesAtSeq(events, atSeq);
   const go = async (): Promise<T> => start((await forkRun(deps, request)).runId);
   if (files.length === 0) return go();
   if (!deps.vcs) throw new SmoothError("VCS_FAILED", "no version control is at hand to restore the files with");

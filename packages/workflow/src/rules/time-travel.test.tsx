@@ -402,6 +402,38 @@ describe("fork and replay", () => {
     expect(await replayRun(deps(workflow), { runId, atSeq, restoreVcs: true, by: "ann" }, look)).toEqual(["a"]);
   });
 
+  test("F2: what a step without an agent did is among the files of its frame; without any recorded files it is refused", async () => {
+    const { engine, files, root, edit, there, deps, go } = editing();
+    const step = (
+      <Task key="b" id="b" output={outputs.text}>
+        {() => (writeFileSync(join(root, "b.txt"), "b\n"), { text: "b" })}
+      </Task>
+    );
+    const workflow = smithers(() => (
+      <Workflow name="w">
+        <Sequence>
+          {edit("a")}
+          {step}
+          {edit("c")}
+        </Sequence>
+      </Workflow>
+    ));
+    const { runId } = await go(workflow, files);
+    const seqOf = async (id: string) =>
+      (await engine.store.events(runId, 0)).find((event) => event.type === "node.finished" && event.nodeId === id)?.seq;
+    const look = async () => there();
+    const replay = (atSeq: number | undefined) =>
+      replayRun(deps(workflow), { runId, atSeq, restoreVcs: true, by: "ann" }, look);
+
+    expect([await replay(await seqOf("b")), await replay(await seqOf("a"))]).toEqual([["a", "b"], ["a"]]);
+
+    const plain = smithers(() => <Workflow name="w">{step}</Workflow>);
+    const unnamed = await go(plain, files);
+    await expect(
+      replayRun(deps(plain), { runId: unnamed.runId, restoreVcs: true, by: "ann" }, look),
+    ).rejects.toMatchObject({ code: "SNAPSHOT_NOT_FOUND" });
+  });
+
   test("an approval that was open at the frame is asked anew in the fork", async () => {
     const { engine, deps, go, resume } = bench();
     const workflow = smithers(() => (
