@@ -49,13 +49,13 @@ export const BESIDE_GUARDS: readonly GuardedFile[] = [
       } catch {
         // it is used all the same
       }`,
-        test: [`${RULES}/hot-reload.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [`${RULES}/hot-reload.test.tsx`, "H2: a workflow that %s is refused, and the old one goes on"],
       },
       {
         id: "hot H4",
         text: `run.record({ type: "run.reload-refused", error: refusal });`,
         instead: "",
-        test: [`${RULES}/hot-reload.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [`${RULES}/hot-reload.test.tsx`, "H1: %s is refused, and the old workflow goes on"],
       },
       {
         id: "hot H4 one by one",

@@ -26,7 +26,7 @@ export const BODIES_GUARDS: readonly GuardedFile[] = [
         text: `    version,
     agents`,
         instead: "    agents",
-        test: [`${RULES}/cache.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [`${RULES}/cache.test.tsx`, "%s: %j makes the body run %i times in all"],
       },
       {
         id: "cache C1 agents",
@@ -39,19 +39,25 @@ export const BODIES_GUARDS: readonly GuardedFile[] = [
         text: `    reach,
 `,
         instead: "",
-        test: [`${RULES}/cache.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [
+          `${RULES}/cache.test.tsx`,
+          "scope run keeps to the run, workflow to the workflow, global to nothing; a key may be shared by nodes",
+        ],
       },
       {
         id: "cache C1 node",
         text: "node: key === null ? { id: leaf.nodeId } : { key },",
         instead: "",
-        test: [`${RULES}/cache.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [`${RULES}/cache.test.tsx`, "%s: %j makes the body run %i times in all"],
       },
       {
         id: "cache C2",
         text: "dependsOn: dependsOn(leaf, policy, subject),",
         instead: "",
-        test: [`${RULES}/cache.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [
+          `${RULES}/cache.test.tsx`,
+          "without by, the run's input and the function's text are what the result depends on",
+        ],
       },
     ],
   },

@@ -98,10 +98,7 @@ export const COMPOSITION_GUARDS: readonly GuardedFile[] = [
         id: "continue N3",
         text: "if (sizeBytes > MAX_STATE_BYTES)",
         instead: "if (false)",
-        test: [
-          `${RULES}/continue-as-new.test.tsx`,
-          '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}',
-        ],
+        test: [`${RULES}/continue-as-new.test.tsx`, "N3: a state that %s fails the run, and there is no successor"],
       },
     ],
   },

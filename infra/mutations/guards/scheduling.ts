@@ -79,7 +79,10 @@ export const SCHEDULING_GUARDS: readonly GuardedFile[] = [
         id: "schedule D4 cascade",
         text: `if (state?.kind === "skipped" && state.cascades)`,
         instead: "if (false)",
-        test: [`${RULES}/approvals.test.tsx`, '${ctx.output(outputs.n, "base").n} ${ctx.output(outputs.n, "a").n}'],
+        test: [
+          `${RULES}/approvals.test.tsx`,
+          "the children of an Approval come after it: denied with onDeny %s they do not run",
+        ],
       },
       {
         id: "schedule D4 named",

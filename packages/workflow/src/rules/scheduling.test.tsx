@@ -181,6 +181,7 @@ test.each([
     () => {
       throw new Error("boom");
     },
+    "boom",
   ],
   [
     "throws a promise",
@@ -188,8 +189,9 @@ test.each([
       // oxlint-disable-next-line typescript/only-throw-error -- how React components suspend
       throw Promise.resolve();
     },
+    "a component threw a promise",
   ],
-])("a frame that %s is WORKFLOW_RENDER_FAILED", async (_, Bad) => {
+])("a frame that %s is WORKFLOW_RENDER_FAILED, and says so", async (_, Bad, said) => {
   const Broken = Bad as () => null;
 
   const { result } = await runToEnd(
@@ -200,7 +202,10 @@ test.each([
     )),
   );
 
-  expect(result).toMatchObject({ status: "failed", error: { code: "WORKFLOW_RENDER_FAILED" } });
+  expect(result).toMatchObject({
+    status: "failed",
+    error: { code: "WORKFLOW_RENDER_FAILED", message: expect.stringContaining(said) },
+  });
 });
 
 test("decisions are taken per completion: a slow branch never holds back a fast one", async () => {
