@@ -47,7 +47,7 @@ export interface OpenApiOperation {
   readonly schema: z.ZodObject;
   readonly sideEffect: boolean;
   readonly idempotent: boolean;
-  /** O4. `args` fit the schema. Rejects only with INVALID_INPUT. */
+  /** O4. `args` fit the schema. Never rejects. */
   call(args: Readonly<Record<string, unknown>>, context: Calling): Promise<CallAnswer>;
 }
 type Calling = Pick<ToolContext, "signal" | "idempotencyKey">;
@@ -234,12 +234,20 @@ async function perform(
   const headers = IDEMPOTENT.includes(method)
     ? plan.headers
     : { "Idempotency-Key": context.idempotencyKey, ...plan.headers };
-  const request = requestOf({ ...plan, headers }, args);
+  const request = await Promise.try(requestOf, { ...plan, headers }, args).catch(unsendable);
+  if ("kind" in request) return request;
   const startedAtMs = performance.now();
   const answer = await call(request, { timeoutMs, maxResponseBytes, fetch: fetchIt }, context.signal);
   options.onCall?.({ operationId, method, path, durationMs: performance.now() - startedAtMs, status: answer.status });
   return answer;
 }
+
+/** O4. What no URL or header can hold, half a character for one, was never sent. */
+const unsendable = (error: unknown): CallAnswer => ({
+  kind: "failed",
+  status: null,
+  message: `the request cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+});
 
 /** O4 */
 function resultOf(answer: CallAnswer): ToolResult {

@@ -12,6 +12,7 @@ import {
   createOpenApiTool,
   createOpenApiTools,
   listOperations,
+  openApiOperations,
   type OpenApiCall,
   type OpenApiToolsOptions,
 } from "./openapi-tools.node.ts";
@@ -285,6 +286,25 @@ describe("what comes back", () => {
     expect(calls).toMatchObject([{ operationId: "op", method: "get", path, status: wanted.status }]);
   });
 
+  test.each([
+    ["half a character in the path", { id: "a\ud800" }],
+    ["half a character in the query", { id: "a", q: "\ud800" }],
+    ["a header beyond Latin-1", { id: "a", "X-A": "東京" }],
+    ["another path", { id: ".." }],
+  ])("O4: %s is an answer, and nothing is sent", async (_, args) => {
+    const parameters = [
+      { name: "id", in: "path", schema: text },
+      query("q", text),
+      query("X-A", text, { in: "header" }),
+    ];
+    const [operation] = await openApiOperations(spec({ "/pets/{id}": { get: { operationId: "op", parameters } } }));
+
+    const answer = await operation?.call(args, { signal: new AbortController().signal, idempotencyKey: "k" });
+
+    expect(answer).toMatchObject({ kind: "failed", status: null });
+    expect(got).toEqual([]);
+  });
+
   test("O4: nobody listens", async () => {
     const answer = await call(await at("/x", { baseUrl: "http://127.0.0.1:1" }), {});
 
@@ -357,6 +377,26 @@ describe("the schema of the arguments", () => {
       content: expect.stringContaining("children") as string,
     });
     expect(tool.schema.safeParse({ body: { name: "a", owner: { nodes: [{ name: "b" }] } } }).success).toBe(true);
+  });
+
+  test("O2: a schema that is composed of itself is read to an end", async () => {
+    const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
+    const cat = { type: "object", required: ["lives"], properties: { lives: { type: "integer" } } };
+    const schemas = {
+      Pet: { oneOf: [ref("Cat"), ref("Knot")] },
+      Cat: { allOf: [ref("Pet"), cat] },
+      Knot: { allOf: [ref("Knot"), { type: "object", required: ["rope"], properties: { rope: text } }] },
+    };
+    const tool = await one(
+      { requestBody: { required: true, content: { "application/json": { schema: ref("Pet") } } } },
+      {},
+      { components: { schemas } },
+    );
+
+    const fits = (body: object): boolean => tool.schema.safeParse({ body }).success;
+
+    expect(JSON.stringify(parameters(tool))).toContain("lives");
+    expect([fits({ lives: 9 }), fits({ rope: "long" }), fits({ lives: "nine" })]).toEqual([true, true, false]);
   });
 
   test("composition, open and closed objects, 3.1 types, read-only fields", async () => {
@@ -474,6 +514,11 @@ describe("where a document comes from", () => {
       "a reference that leads nowhere",
       { openapi: "3.1.0", paths: { "/a": { $ref: "#/nope" } } },
       "#/nope leads nowhere",
+    ],
+    [
+      "a reference with a stray percent sign",
+      { openapi: "3.1.0", paths: { "/a": { $ref: "#/a%zz" } } },
+      "leads nowhere",
     ],
     ["a reference to itself", { openapi: "3.1.0", paths: { "/a": { $ref: "#/paths/~1a" } } }, "back to itself"],
     [

@@ -1,5 +1,6 @@
 /** From the schemas of an OpenAPI document (3.0 and 3.1) to zod.
- *  O2. A schema that holds itself becomes a lazy one; what zod cannot say stays open, so that the service judges it. */
+ *  O2. A schema that holds itself becomes a lazy one; one that is composed of itself, as a parent of its children that lists them, and
+ *      what else zod cannot say stays open, so that the service judges it. */
 import { z } from "zod";
 import { isObject, resolve, type Json, type JsonObject, type OpenApiDocument } from "./spec.ts";
 
@@ -8,32 +9,44 @@ export function schemaReader(document: OpenApiDocument): (schema: Json | undefin
   const done = new Map<string, z.ZodType>();
   const open = new Set<string>();
 
-  const read = (given: Json | undefined): z.ZodType => {
+  /** `same`: the references that describe this very value. */
+  const readAs = (given: Json | undefined, same: readonly string[]): z.ZodType => {
     if (!isObject(given)) return given === false ? z.never() : z.unknown();
     const ref = given["$ref"];
-    if (typeof ref !== "string") return decorated(given, shapeOf(given, read));
+    if (typeof ref !== "string") {
+      const part: Read = (schema) => readAs(schema, same);
+      return decorated(given, shapeOf(given, { part, read }));
+    }
     const known = done.get(ref);
     if (known) return known;
+    if (same.includes(ref)) return z.unknown(); // O2
     if (open.has(ref)) return z.lazy(() => done.get(ref) ?? z.unknown()); // O2
     open.add(ref);
-    const schema = read(resolve(document, given));
+    const schema = readAs(resolve(document, given), [...same, ref]);
     open.delete(ref);
     done.set(ref, schema);
     return schema;
   };
+  const read: Read = (given) => readAs(given, []);
   return read;
 }
 
 type Read = (schema: Json | undefined) => z.ZodType;
+interface Reading {
+  /** Another description of the same value. */
+  readonly part: Read;
+  /** A value inside of it. */
+  readonly read: Read;
+}
 
-function shapeOf(schema: JsonObject, read: Read): z.ZodType {
+function shapeOf(schema: JsonObject, { part, read }: Reading): z.ZodType {
   const { type, enum: choices, const: only, oneOf, anyOf, allOf } = schema;
   if (Array.isArray(choices) && choices.length > 0) return z.literal(choices.map(asLiteral));
   if (only !== undefined) return z.literal(asLiteral(only));
-  if (Array.isArray(allOf)) return allOfThem([...allOf, ...ownPart(schema)].map(read));
+  if (Array.isArray(allOf)) return allOfThem([...allOf, ...ownPart(schema)].map(part));
   for (const options of [oneOf, anyOf])
     if (Array.isArray(options) && options.length > 0)
-      return oneOfThem(options.map((option: Json) => read(withOwnPart(schema, option))));
+      return oneOfThem(options.map((option: Json) => part(withOwnPart(schema, option))));
   if (Array.isArray(type)) return oneOfThem(type.map((each: Json) => typed(each, schema, read)));
   return typed(type ?? (schema["properties"] ? "object" : schema["items"] ? "array" : undefined), schema, read);
 }

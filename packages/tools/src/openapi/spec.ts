@@ -70,7 +70,7 @@ const broken = (ref: string, problem: string): SmoothError =>
 function pointed(root: JsonObject, ref: string): Json | undefined {
   let value: Json | undefined = root;
   for (const part of ref.slice(2).split("/").filter(Boolean)) {
-    const key = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+    const key = decoded(part).replaceAll("~1", "/").replaceAll("~0", "~");
     value = Array.isArray(value)
       ? value[Number(key)]
       : isObject(value) && Object.hasOwn(value, key)
@@ -78,6 +78,15 @@ function pointed(root: JsonObject, ref: string): Json | undefined {
         : undefined;
   }
   return value;
+}
+
+/** A stray percent sign is part of the name. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** In the order of the document. Throws OPENAPI_SPEC_LOAD_FAILED. */
