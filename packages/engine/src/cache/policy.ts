@@ -6,6 +6,7 @@
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
 import type { TaskLeaf } from "../graph/plan.ts";
+import { taggedJson } from "../outputs/table.ts";
 import type { WorkflowContext } from "../render/ctx.ts";
 import type { AgentLike } from "../task/body.ts";
 import { sha256 } from "./sha256.ts";
@@ -53,7 +54,7 @@ function dependsOn(leaf: TaskLeaf, { by }: CachePolicy, { ctx, deps, prompt }: C
   const { body } = leaf;
   if (!by) return { input: ctx.input, deps, text: prompt ?? (body.mode === "compute" ? String(body.fn) : null) };
   try {
-    return { by: JSON.parse(canonical(by(ctx))) as unknown };
+    return { by: canonical(by(ctx)) };
   } catch (cause) {
     const said = cause instanceof Error ? cause.message : String(cause);
     throw new SmoothError("INVALID_INPUT", `cache.by of task ${leaf.id} gave no JSON: ${said}`, { cause });
@@ -68,13 +69,10 @@ function agentName(agent: AgentLike): string {
   return `${agent.constructor.name} ${typeof named === "string" ? named : ""}`;
 }
 
-/** JSON with sorted keys: equal values have equal texts. */
-function canonical(value: unknown): string {
-  const text = JSON.stringify(value, (_key, inner: unknown) => {
-    if (typeof inner === "bigint") return `${inner}n`;
-    if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return inner;
-    return Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)));
-  }) as string | undefined;
-  if (text === undefined) throw new TypeError("it is not a value JSON can hold");
-  return text;
-}
+/** JSON with sorted keys: equal values have equal texts, and what plain JSON would make alike (two sets, NaN and null) has different ones. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(JSON.parse(taggedJson(value)), (_key, inner: unknown) =>
+    typeof inner !== "object" || inner === null || Array.isArray(inner)
+      ? inner
+      : Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1))),
+  );

@@ -1,5 +1,6 @@
 /** A task's body behind its cache: a kept row, or the body and the key to keep its row under.
- *  C3. A hit is parsed by the schema again; what no longer fits, or is too old, counts as a miss. */
+ *  C3. A hit must fit the schema still; what does not, or is too old, counts as a miss. The kept row itself is the result: a
+ *      schema that changes what it reads has done so already. */
 import type { Clock } from "@smooth/platform/ports";
 import type { TaskLeaf } from "../graph/plan.ts";
 import { rowFromJson, type Row } from "../outputs/table.ts";
@@ -27,6 +28,7 @@ export async function lookUp(
   const key = cacheKey(leaf, policy, { ...subject, workflow: workflow(), ctx: ctxOf(leaf) });
   const entry = await store.cached(key);
   if (!entry || (policy.ttlMs !== null && clock.now() - entry.atMs >= policy.ttlMs)) return { kind: "miss", key };
-  const parsed = await leaf.output.schema.safeParseAsync(rowFromJson(entry.row)); // C3
-  return parsed.success ? { kind: "hit", row: parsed.data } : { kind: "miss", key };
+  const row = rowFromJson(entry.row);
+  const { success } = await leaf.output.schema.safeParseAsync(row);
+  return success ? { kind: "hit", row } : { kind: "miss", key }; // C3
 }

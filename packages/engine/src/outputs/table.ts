@@ -83,12 +83,12 @@ export function encodeRow(table: OutputTable, row: Row): SqlValue[] {
 
 function restOf({ columns }: OutputTable, row: Row): string | null {
   const extra = Object.keys(row).filter((key) => !columns.some((column) => column.key === key));
-  return extra.length > 0 ? toJson(Object.fromEntries(extra.map((key) => [key, row[key]]))) : null;
+  return extra.length > 0 ? taggedJson(Object.fromEntries(extra.map((key) => [key, row[key]]))) : null;
 }
 
 function encodeCell(column: Column, value: unknown): SqlValue {
   if (value === undefined) return null;
-  if (column.kind === "json") return toJson(value);
+  if (column.kind === "json") return taggedJson(value);
   if (value === null) return null;
   if (column.kind === "boolean") return Number(value as boolean);
   return typeof value === "string" ? value.toWellFormed() : (value as number);
@@ -113,11 +113,11 @@ function decodeCell(column: Column, cell: Exclude<SqlValue, null>): unknown {
 /** JSON that keeps what plain JSON loses, as `{"$smooth": [type, what it is made of]}`. */
 const TAG = "$smooth";
 
-export const rowToJson = (row: Row): string => toJson(row);
+export const rowToJson = (row: Row): string => taggedJson(row);
 export const rowFromJson = (text: string): Row => fromJson(text) as Row;
 
 /** Throws for what JSON has no word for: a function, a symbol. */
-function toJson(value: unknown): string {
+export function taggedJson(value: unknown): string {
   const text = JSON.stringify(value, function (this: Record<string, unknown>, key, plain: unknown) {
     const tagged = tagOf(this[key]);
     return tagged ? { [TAG]: tagged } : plain;

@@ -73,6 +73,35 @@ test.each<[string, Variant, number]>([
   expect(await bodiesRun([v1, second])).toBe(expected);
 });
 
+test("C2: answers of by that plain JSON would make alike are different", async () => {
+  const by = (answer: unknown): Variant => ({ cache: { by: () => answer } });
+
+  expect(await bodiesRun([by(new Set(["a"])), by(new Set(["b"])), by(new Set(["b"]))])).toBe(2);
+  expect(await bodiesRun([by({ at: NaN }), by({ at: null }), by({ at: 5n }), by({ at: "5n" })])).toBe(4);
+  expect(await bodiesRun([by({ a: 1, b: 2 }), by({ b: 2, a: 1 })])).toBe(1);
+});
+
+test("C3: a schema that changes what it reads does so once, not again at a hit", async () => {
+  const next = createSmithers({ n: z.object({ n: z.number().transform((n) => n + 1) }) });
+  const engine = testEngine();
+  const workflow = next.smithers(() => (
+    <next.Workflow name="next">
+      <next.Task id="a" output={next.outputs.n} cache={{}}>
+        {() => ({ n: 1 })}
+      </next.Task>
+    </next.Workflow>
+  ));
+
+  await (
+    await engine.start(workflow)
+  ).result;
+  const second = await engine.start(workflow);
+  await second.result;
+
+  expect(engine.events.findLast(({ type }) => type === "node.finished")).toMatchObject({ cached: true });
+  expect(await engine.store.outputs(second.runId, workflow.registry.find("n"))).toMatchObject([{ cells: ["2", null] }]);
+});
+
 test("scope run keeps to the run, workflow to the workflow, global to nothing; a key may be shared by nodes", async () => {
   const scoped = (scope: "run" | "workflow" | "global", more: Partial<Variant> = {}): Variant => ({
     cache: { scope, key: "k", by: () => 1 },
