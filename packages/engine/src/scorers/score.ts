@@ -42,9 +42,19 @@ export async function score(binding: ScorerBinding, input: ScorerInput, deps: Sc
   }
 }
 
-function checked({ score, reason, meta }: ScoreResult, id: string): ScoreResult {
-  if (typeof score === "number" && score >= 0 && score <= 1) return { score, reason, meta };
-  throw new SmoothError("SCORER_FAILED", `scorer ${id} gave ${String(score)}; a score is a number from 0 to 1`);
+/** What goes into the log: a score, a text, and JSON. */
+function checked(given: ScoreResult | null | undefined, id: string): ScoreResult {
+  const { score, reason, meta } = given ?? {};
+  const failed = (what: string, cause?: unknown): SmoothError =>
+    new SmoothError("SCORER_FAILED", `scorer ${id} gave ${what}`, { cause });
+  if (typeof score !== "number" || !(score >= 0 && score <= 1))
+    throw failed(`${String(score)}; a score is a number from 0 to 1`);
+  if (reason !== undefined && typeof reason !== "string") throw failed("a reason that is no text");
+  try {
+    return { score, reason, meta: meta && (JSON.parse(JSON.stringify(meta)) as ScoreResult["meta"]) };
+  } catch (cause) {
+    throw failed("a meta that cannot be written as JSON", cause);
+  }
 }
 
 function noJudge({ model }: JudgeModel, id: string): never {

@@ -117,6 +117,9 @@ describe("scorers of one's own", () => {
     ["throws", () => Promise.reject(new Error("boom")), "boom"],
     ["gives no number", async () => ({ score: Number.NaN }), "gave NaN"],
     ["gives too much", async () => ({ score: 7 }), "from 0 to 1"],
+    ["gives nothing", async () => undefined as never, "gave undefined"],
+    ["gives a reason that is no text", async () => ({ score: 1, reason: 1n as never }), "no text"],
+    ["gives a meta that no log can hold", async () => ({ score: 1, meta: { n: 1n as never } }), "as JSON"],
   ])("a scorer that %s fails by its code, and never rejects", async (_, scoreIt, said) => {
     expect(await scored(createScorer({ ...named, score: scoreIt }))).toMatchObject({
       code: "SCORER_FAILED",
