@@ -52,10 +52,24 @@ export interface MemoryBackend {
 export const searchText = ({ key, value }: Pick<StoredFact, "key" | "value">): string =>
   `${key} ${typeof value === "string" ? value : JSON.stringify(value)}`;
 
+/** Scripts that put no spaces between words: of them, every two neighbours count as a word. */
+const UNSPACED =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}ー]+/gu;
+
+const pairs = (run: string): string => {
+  const letters = [...run];
+  if (letters.length === 1) return ` ${run} `;
+  return ` ${letters
+    .slice(1)
+    .map((letter, at) => `${letters[at] ?? ""}${letter}`)
+    .join(" ")} `;
+};
+
 /** Words as both backends understand them: letters and digits, without case and accents. */
 export const wordsOf = (text: string): string[] =>
   text
     .normalize("NFKD")
     .replaceAll(/\p{M}/gu, "")
     .toLowerCase()
+    .replaceAll(UNSPACED, pairs)
     .match(/[\p{L}\p{N}]+/gu) ?? [];

@@ -77,6 +77,14 @@ export function runMemoryContract(open: () => MemoryBackend): void {
       expect(await store.get(REVIEW, "build")).toMatchObject({ value: "green" });
     });
 
+    test("a time to live that is none is refused: it would mean for ever, or not at all", async () => {
+      const { store } = make();
+
+      for (const ttlMs of [NaN, -1, 0, Infinity])
+        await expect(store.set(REVIEW, "build", "red", { ttlMs })).rejects.toThrow("ttlMs is a positive number");
+      expect(await store.list(REVIEW)).toEqual([]);
+    });
+
     test("a deleted fact is gone from recall too", async () => {
       const { store } = make();
       await store.set(REVIEW, "style", "tabs");
@@ -125,6 +133,17 @@ export function runMemoryContract(open: () => MemoryBackend): void {
       for (const query of ['creme" OR "x', "CREME AND NOT (", "brulee*", "key:creme"])
         expect(await store.recall(REVIEW, query)).toMatchObject([{ key: "menu" }]);
       for (const query of ["", "  ", '"', "()*"]) expect(await store.recall(REVIEW, query)).toEqual([]);
+    });
+
+    test("a word is found where nothing stands between words", async () => {
+      const { store } = make();
+      await store.set(REVIEW, "weather", "東京都の天気は晴れです");
+      await store.set(REVIEW, "food", "ข้าวผัดกุ้ง 飯");
+
+      for (const query of ["天気", "今日の天気", "晴れ"])
+        expect(await store.recall(REVIEW, query)).toMatchObject([{ key: "weather" }]);
+      for (const query of ["ผัด", "飯"]) expect(await store.recall(REVIEW, query)).toMatchObject([{ key: "food" }]);
+      expect(await store.recall(REVIEW, "京天")).toEqual([]);
     });
 
     test("M4: with an embedder, another word of the same meaning is found", async () => {

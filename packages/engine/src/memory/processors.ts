@@ -15,8 +15,11 @@ export const TtlGarbageCollector = (): MemoryProcessor => ({
   process: async (store) => void (await store.deleteExpired()),
 });
 
-/** A token is about four characters of English text. */
-const tokensOf = ({ content }: MemoryMessage): number => Math.ceil(content.length / 4);
+/** A token is about four letters of English text, and about one of what is not written in ASCII. */
+const tokensOf = ({ content }: MemoryMessage): number => {
+  const others = content.match(/\P{ASCII}/gu)?.length ?? 0;
+  return Math.ceil(content.replaceAll(/\P{ASCII}/gu, "").length / 4) + others;
+};
 
 /** The longest end of a conversation that fits; the last message always stays. */
 function lastThatFit(messages: readonly PlacedMessage[], maxTokens: number): number {

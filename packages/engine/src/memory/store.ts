@@ -78,6 +78,11 @@ export function memoryStore(backend: MemoryBackend, deps: MemoryDeps): MemorySto
 type GivenFact = SetOptions & Pick<StoredFact, "namespace" | "key" | "value">;
 
 async function storedFact({ ttlMs, metadata, ...fact }: GivenFact, deps: MemoryDeps): Promise<StoredFact> {
+  if (ttlMs !== undefined && !(ttlMs > 0 && ttlMs < Infinity))
+    throw new SmoothError(
+      "INVALID_INPUT",
+      `the fact ${fact.key} cannot live for ${ttlMs} ms; ttlMs is a positive number`,
+    );
   const createdAtMs = deps.clock.now();
   const vector = await embedded(searchText(fact), deps);
   const expiresAtMs = ttlMs === undefined ? null : createdAtMs + ttlMs;
