@@ -4,7 +4,7 @@ import { z } from "zod";
 import { defineTool, type Tool, type ToolContext, type ToolResult } from "../define-tool.ts";
 import { call, type CallAnswer } from "./call.ts";
 import { loadSpec } from "./load-spec.node.ts";
-import { requestOf, type OpenApiAuth, type RequestPlan } from "./request.ts";
+import { requestOf, type HttpRequest, type OpenApiAuth, type RequestPlan } from "./request.ts";
 import { schemaReader } from "./schema.ts";
 import { operationsOf, type OpenApiDocument, type Operation, type Parameter } from "./spec.ts";
 
@@ -234,7 +234,7 @@ async function perform(
   const headers = IDEMPOTENT.includes(method)
     ? plan.headers
     : { "Idempotency-Key": context.idempotencyKey, ...plan.headers };
-  const request = await Promise.try(requestOf, { ...plan, headers }, args).catch(unsendable);
+  const request = written({ ...plan, headers }, args);
   if ("kind" in request) return request;
   const startedAtMs = performance.now();
   const answer = await call(request, { timeoutMs, maxResponseBytes, fetch: fetchIt }, context.signal);
@@ -242,12 +242,15 @@ async function perform(
   return answer;
 }
 
-/** O4. What no URL or header can hold, half a character for one, was never sent. */
-const unsendable = (error: unknown): CallAnswer => ({
-  kind: "failed",
-  status: null,
-  message: `the request cannot be written: ${error instanceof Error ? error.message : String(error)}`,
-});
+/** O4. What no URL or header can hold, half a character for one, is not sent. */
+function written(plan: RequestPlan, args: Readonly<Record<string, unknown>>): HttpRequest | CallAnswer {
+  try {
+    return requestOf(plan, args);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { kind: "failed", status: null, message: `the request cannot be written: ${why}` };
+  }
+}
 
 /** O4 */
 function resultOf(answer: CallAnswer): ToolResult {
