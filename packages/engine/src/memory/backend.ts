@@ -57,7 +57,7 @@ const UNSPACED =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}ー]+/gu;
 
 const pairs = (run: string): string => {
-  const letters = [...run];
+  const letters = Array.from(run);
   if (letters.length === 1) return ` ${run} `;
   return ` ${letters
     .slice(1)

@@ -80,6 +80,15 @@ describe("processors", () => {
     expect(await store.getMessages("short")).toHaveLength(1);
   });
 
+  test("TokenLimiter counts what is not ASCII by the letter", async () => {
+    const { store } = openStore();
+    for (const content of ["天".repeat(10), "é".repeat(10)]) await store.saveMessage("t", { role: "user", content });
+
+    await TokenLimiter(19).process(store);
+
+    expect((await store.getMessages("t")).map(({ content }) => content[0])).toEqual(["é"]);
+  });
+
   test("Summarizer puts one summary where the old messages stood; what is said meanwhile stays", async () => {
     const { store } = openStore();
     for (let at = 1; at <= 6; at += 1) await store.saveMessage("t", { role: "user", content: `message ${at}` });
