@@ -101,7 +101,7 @@ export type LlmJudgeConfig = Partial<Named> & {
   readonly promptTemplate?: (input: ScorerInput) => string;
 } & ({ readonly judge: AgentLike } | JudgeModel);
 
-const Verdict = z.object({ score: z.number(), reason: z.string().optional() });
+const Verdict = z.object({ score: z.number(), reason: z.string().nullish() });
 
 /** A scorer that asks an agent. The agent answers `{ "score": 0…1, "reason": "…" }`. */
 export function llmJudge(config: LlmJudgeConfig): Scorer {
@@ -126,7 +126,7 @@ export function llmJudge(config: LlmJudgeConfig): Scorer {
         outputSchema: Verdict,
       });
       const verdict = Verdict.safeParse(answer.kind === "value" ? answer.value : undefined);
-      if (verdict.success) return verdict.data;
+      if (verdict.success) return { score: verdict.data.score, reason: verdict.data.reason ?? undefined };
       throw new SmoothError(
         "SCORER_FAILED",
         `the judge of ${id} gave no score but ${JSON.stringify(answer.text.slice(0, 200))}`,

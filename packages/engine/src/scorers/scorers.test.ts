@@ -127,6 +127,10 @@ describe("scorers of one's own", () => {
     });
   });
 
+  test("a judge may give no reason", async () => {
+    expect(await scored(llmJudge({ judge: judge('{"score":0.5,"reason":null}') }))).toBe(0.5);
+  });
+
   test("a judge that talks instead of judging is a failure", async () => {
     expect(await scored(llmJudge({ judge: judge("great work!") }))).toMatchObject({
       message: expect.stringContaining("great work!") as string,
