@@ -1,6 +1,6 @@
 /** Watches one run by its alert policy: raises what is due as events, and reacts.
  *  A2. A reaction follows the committed event of its alert; what it did, or why it could not, is an event too. A crash between the two
- *      repeats the reaction, never the alert.
+ *      repeats the reaction, never the alert. A question that is open is not asked again.
  *  A3. Nothing here fails the run. Only the end of the run itself has no event after it: such an alert is logged and delivered. */
 import type { Clock, Log } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
@@ -48,6 +48,8 @@ export class Alerts {
   readonly #open = new Map<string, Raised>();
   /** Recorded and not committed yet. */
   readonly #recorded = new Set<string>();
+  /** Nodes whose question is open. */
+  readonly #asked = new Set<string>();
   readonly #over: AbortSignal;
   #wake = new AbortController();
   #heardSeq = 0;
@@ -106,6 +108,8 @@ export class Alerts {
   #fold(event: StoredEvent): void {
     this.#heardSeq = event.seq;
     foldAlert(this.#facts, event);
+    if (event.type === "approval.opened") this.#asked.add(event.nodeId);
+    if (event.type === "approval.decided") this.#asked.delete(event.nodeId);
     if (event.type !== "alert.raised" && event.type !== "alert.reacted") return;
     const key = alertKey(event.alert, event.subject);
     this.#recorded.delete(key);
@@ -133,6 +137,7 @@ export class Alerts {
 
   #ask({ alert, subject, message }: Raised): void {
     const nodeId = `${ASKING}${alert}:${subject}`.replaceAll("::", "#");
+    if (this.#asked.has(nodeId)) return; // A2
     const title = `${message}. Go on?`;
     const ask = {
       nodeId,

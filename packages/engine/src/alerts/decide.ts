@@ -23,7 +23,7 @@ export interface AlertFacts {
 export const noFacts = (): AlertFacts => ({ holding: new Map(), raisedAtMs: new Map() });
 export const alertKey = (name: string, subject: string): string => `${name} ${subject}`;
 
-/** The node in whose name an alert asks: no alert is about it. */
+/** The node in whose name an alert asks, and who it is when it pauses: no alert is about it, and it is no end of a quiet. */
 export const ASKING = "alert:";
 
 const OF_A_NODE: readonly AlertCondition[] = ["task-running", "task-retrying", "task-failed", "approval-waiting"];
@@ -34,7 +34,7 @@ export function foldAlert(facts: AlertFacts, event: StoredEvent): void {
   const settle = (key: string): void => OF_A_NODE.forEach((when) => facts.holding.delete(alertKey(when, key)));
 
   if (event.type === "alert.raised") return void facts.raisedAtMs.set(alertKey(event.alert, event.subject), event.atMs);
-  if (event.type === "alert.reacted") return;
+  if (event.type === "alert.reacted" || isByAlert(event)) return;
   hold("run-quiet", "run", "nothing has happened in the run");
   if (event.type === "run.status" && event.status !== "running") facts.holding.delete(alertKey("run-quiet", "run"));
   if (event.type === "run.status" && event.status === "failed")
@@ -49,6 +49,11 @@ export function foldAlert(facts: AlertFacts, event: StoredEvent): void {
     event.retryAtMs === null ? (["task-failed", ""] as const) : (["task-retrying", " and is tried again"] as const);
   hold(when, key, `${key} failed${what}: ${event.error.message}`);
 }
+
+/** What a person decides about its question is not. */
+const isByAlert = (event: StoredEvent): boolean =>
+  (event.type === "approval.opened" && event.nodeId.startsWith(ASKING)) ||
+  (event.type === "run.pause-requested" && event.by.startsWith(ASKING));
 
 /** What held of the node before holds no more. */
 const SETTLES: ReadonlySet<string> = new Set([

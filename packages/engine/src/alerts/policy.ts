@@ -71,10 +71,13 @@ export function alertRules(policy: SmithersAlertPolicy): AlertRule[] {
   const parsed = Policy.safeParse(policy);
   if (!parsed.success) throw wrong(z.prettifyError(parsed.error));
   const { defaults = {}, rules = {}, reactions = {} } = parsed.data;
+  const named = new Map(Object.entries(reactions));
   return Object.entries(rules).map(([name, rule]) => {
     const when = rule.when ?? ALERT_CONDITIONS.find((condition) => condition === name);
     if (!when) throw wrong(`rule ${name} needs \`when\`, one of ${ALERT_CONDITIONS.join(", ")}`);
-    const reaction = typeof rule.reaction === "string" ? reactions[rule.reaction] : rule.reaction;
+    if (when === "run-quiet" && !rule.afterMs)
+      throw wrong(`rule ${name} needs \`afterMs\`: every run is quiet for a moment`);
+    const reaction = typeof rule.reaction === "string" ? named.get(rule.reaction) : rule.reaction;
     if (typeof rule.reaction === "string" && !reaction)
       throw wrong(`rule ${name} names the reaction ${rule.reaction}, which is not there`);
     return {

@@ -224,7 +224,31 @@ test("an open approval is what people are told about, not the asks of alerts the
   expect(raised()).toEqual(["approval-waiting ok::0"]);
 });
 
+test("A2: a question is not asked again while it is open, and asked again when its answer has not ended what it is about", async () => {
+  const rule = { afterMs: 1_000, cooldownMs: 1_000, reaction: { kind: "open-approval" as const } };
+  const { engine, handle, raised } = await watched({ rules: { "task-running": rule } });
+  const asks = (): number => engine.events.filter(({ type }) => type === "approval.opened").length;
+  const { runId } = handle;
+  await engine.clock.advance(3_000);
+  expect([raised().length, asks()]).toEqual([3, 1]);
+
+  const [ask] = await engine.store.approvals({ runId, only: "open" });
+  const decision = { decision: { verdict: "approve" as const }, by: "ann", atMs: engine.clock.now() };
+  await decideApproval(engine.store, { runId, nodeId: ask?.nodeId ?? "", iteration: 0, ...decision });
+  await engine.clock.advance(2_000);
+
+  expect(asks()).toBe(2);
+  handle.cancel();
+  await handle.result;
+});
+
 test.each<[string, unknown, string]>([
+  [
+    "a reaction called like a method",
+    { rules: { "run-failed": { reaction: "constructor" } } },
+    "the reaction constructor",
+  ],
+  ["a quiet of no time", { rules: { "run-quiet": {} } }, "rule run-quiet needs `afterMs`"],
   ["an unknown condition", { rules: { sometimes: {} } }, "rule sometimes needs `when`"],
   ["a reaction that is not there", { rules: { "run-failed": { reaction: "page" } } }, "the reaction page"],
   ["an unknown field", { rules: { "run-failed": { afterMin: 3 } } }, "afterMin"],
