@@ -92,8 +92,6 @@ const FIELDS = {
   "run.started": () => ({ workflow: z.string() }),
   /** Another owner continues: attempts that ran under the old one are lost. */
   "run.claimed": () => ({ epoch: z.int() }),
-  /** Somebody agreed to go on although the workflow, or the folder it works in, is not what the run was started with. */
-  /** The workflow was exchanged for an edited one while the run went on; the names of the changed files, and what it is made of now. */
   /** A supervisor could not bring the run further: it was `refused`, or the process that took it up at this epoch `died`. */
   "run.resume-failed": () => ({
     epoch: z.int(),
@@ -102,6 +100,7 @@ const FIELDS = {
   }),
   /** No supervisor takes it up by itself any more. */
   "run.given-up": () => ({ failures: z.int(), error: ErrorInfo }),
+  /** The workflow was exchanged for an edited one while the run went on; the names of the changed files, and what it is made of now. */
   "run.reloaded": () => ({ changed: z.array(z.string()), source: WorkflowSource.nullable() }),
   "run.reload-refused": () => ({ error: ErrorInfo }),
   /** A rule of the workflow's alert policy: what holds about whom (a state key, or `run`). */
@@ -116,14 +115,15 @@ const FIELDS = {
     reaction: AlertReaction,
   }),
   "alert.reacted": () => ({ ...alert, error: ErrorInfo.optional() }),
+  /** Somebody agreed to go on although the workflow, or the folder it works in, is not what the run was started with. */
   "run.change-accepted": () => ({ changed: z.array(z.string()), by: z.string() }),
   /** Nothing new is started until there is room again. */
   "run.parked": () => ({ on: z.literal("disk"), freeBytes: z.number() }),
   "run.unparked": () => ({}),
-  /** `nextRunId`: of a run that continued as new. */
   /** Nothing new starts; once what runs has ended, the status is `paused`. */
   "run.pause-requested": () => ({ by: z.string() }),
   "run.unpaused": () => ({ by: z.string() }),
+  /** `nextRunId`: of a run that continued as new. */
   "run.status": () => ({
     status: RunStatus,
     error: ErrorInfo.optional(),
