@@ -39,6 +39,33 @@ export const STORE_GUARDS: readonly GuardedFile[] = [
     file: `${ENGINE}/store/sqlite.ts`,
     guards: [
       {
+        id: "store S2 beat",
+        text: `heartbeat_at_ms = ? WHERE run_id = ? AND epoch = ? AND owner IS NOT NULL";`,
+        instead: `heartbeat_at_ms = ? WHERE run_id = ? AND epoch >= ? - 99";`,
+        test: [`${ENGINE}/store/sqlite.test.ts`, "S2: after a claim the old owner's writes are refused whole"],
+      },
+      {
+        id: "store Q1",
+        text: "if (this.#waiting.length === 1) void this.#flush();",
+        instead: "void this.#flush();",
+        test: [`${ENGINE}/store/sqlite.test.ts`, "Q1: batches of one tick share one transaction"],
+      },
+      {
+        id: "signals over",
+        text: `if (row["is_over"] === 1) return "over";
+      append`,
+        instead: "append",
+        test: [
+          `${ENGINE}/store/sqlite.test.ts`,
+          "what is posted from outside is an event, and makes a suspended run due; a run that is over takes no more",
+        ],
+      },
+    ],
+  },
+  {
+    file: `${ENGINE}/store/sqlite-commit.ts`,
+    guards: [
+      {
         id: "store S2 commit",
         text: "AND epoch = ?2 AND owner IS NOT NULL`",
         instead: "AND epoch >= ?2`",
@@ -57,21 +84,6 @@ export const STORE_GUARDS: readonly GuardedFile[] = [
         test: [`${ENGINE}/store/sqlite.test.ts`, "S2: of two claims of the same epoch one wins"],
       },
       {
-        id: "store S2 beat",
-        text: `heartbeat_at_ms = ? WHERE run_id = ? AND epoch = ? AND owner IS NOT NULL";`,
-        instead: `heartbeat_at_ms = ? WHERE run_id = ? AND epoch >= ? - 99";`,
-        test: [`${ENGINE}/store/sqlite.test.ts`, "S2: after a claim the old owner's writes are refused whole"],
-      },
-      {
-        id: "store S4",
-        text: `if (row["decided_by"] !== null)`,
-        instead: "if (false)",
-        test: [
-          `${ENGINE}/store/sqlite.test.ts`,
-          "S4: an approval is decided once, and who was second learns who was first",
-        ],
-      },
-      {
         id: "store S6 unseen",
         text: "firstSeq > status.seenSeq + 1 ? atMs : status.wakeAtMs; // S6",
         instead: "status.wakeAtMs;",
@@ -82,16 +94,7 @@ export const STORE_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "store S7 end",
-        text: "if (OVER.includes(`'${status.status}'`)) voidApprovals(sql, runId); // S7",
-        instead: "",
-        test: [
-          `${ENGINE}/store/sqlite.test.ts`,
-          "S7: a voided approval is not open and takes no decision, and the end of a run voids all that are open",
-        ],
-      },
-      {
-        id: "store S7 void",
-        text: `if (row["voided"] === 1) return { kind: "void" };`,
+        text: "if (OVER.has(status.status)) voidApprovals(sql, runId); // S7",
         instead: "",
         test: [
           `${ENGINE}/store/sqlite.test.ts`,
@@ -106,12 +109,6 @@ export const STORE_GUARDS: readonly GuardedFile[] = [
           `${ENGINE}/store/sqlite.test.ts`,
           "S8: a run that continues as new ends and has its successor in one step; the successor knows where it comes from",
         ],
-      },
-      {
-        id: "store Q1",
-        text: "if (this.#waiting.length === 1) void this.#flush();",
-        instead: "void this.#flush();",
-        test: [`${ENGINE}/store/sqlite.test.ts`, "Q1: batches of one tick share one transaction"],
       },
       {
         id: "store Q2",
@@ -137,14 +134,27 @@ export const STORE_GUARDS: readonly GuardedFile[] = [
         instead: "",
         test: [`${ENGINE}/store/sqlite.test.ts`, "M2: what was accepted with a claim is recorded with it"],
       },
+    ],
+  },
+  {
+    file: `${ENGINE}/store/sqlite-requests.ts`,
+    guards: [
       {
-        id: "signals over",
-        text: `if (row["is_over"] === 1) return "over";
-      append`,
-        instead: "append",
+        id: "store S4",
+        text: `if (row["decided_by"] !== null)`,
+        instead: "if (false)",
         test: [
           `${ENGINE}/store/sqlite.test.ts`,
-          "what is posted from outside is an event, and makes a suspended run due; a run that is over takes no more",
+          "S4: an approval is decided once, and who was second learns who was first",
+        ],
+      },
+      {
+        id: "store S7 void",
+        text: `if (row["voided"] === 1) return { kind: "void" };`,
+        instead: "",
+        test: [
+          `${ENGINE}/store/sqlite.test.ts`,
+          "S7: a voided approval is not open and takes no decision, and the end of a run voids all that are open",
         ],
       },
     ],

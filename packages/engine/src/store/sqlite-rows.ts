@@ -2,7 +2,7 @@
 import type { Sql, SqlValue } from "@smooth/platform/ports";
 import type { NewFrame } from "../frames/frame-log.ts";
 import type { OutputTable } from "../outputs/table.ts";
-import type { RunEventBody } from "../run/events.ts";
+import { OVER, type RunEventBody } from "../run/events.ts";
 import type { RunMetadata } from "../run/metadata.ts";
 import type { OutputCells } from "./port.ts";
 import { quoted } from "./sqlite-schema.ts";
@@ -23,6 +23,9 @@ export function appendOutside(
   appendEvents(sql, { runId, atMs, afterSeq: lastSeq(sql, runId) }, events);
   sql.run("UPDATE _smithers_runs SET wake_at_ms = ? WHERE run_id = ? AND owner IS NULL", [atMs, runId]);
 }
+
+/** The statuses of runs that do not go on. */
+export const OVER_LIST = `(${[...OVER].map((status) => `'${status}'`).join(", ")})`;
 
 /** Of the run ?1, as the log has it; the log is keyed by it. */
 export const LAST_SEQ = "(SELECT coalesce(max(seq), 0) FROM _smithers_events WHERE run_id = ?1)";

@@ -2,13 +2,11 @@
  *  Q1. New runs and batches that arrive in one tick share one transaction: one sync for all of them.
  *  Q2. A stale batch is refused alone; the others of its transaction are written. */
 import type { Sql } from "@smooth/platform/ports";
-import { readCache, writeCache } from "../cache/sqlite.ts";
+import { readCache } from "../cache/sqlite.ts";
 import type { CacheEntry } from "../cache/port.ts";
 import type { FrameRow } from "../frames/frame-log.ts";
-import type { NodeRef } from "../graph/identity.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import type { StoredEvent } from "../run/events.ts";
-import { NO_METADATA } from "../run/metadata.ts";
 import type {
   ApprovalFilter,
   ApprovalRow,
@@ -16,7 +14,6 @@ import type {
   CommitResult,
   DecideResult,
   Heartbeat,
-  NewApproval,
   NewRun,
   PastDecision,
   OutputCells,
@@ -25,28 +22,19 @@ import type {
   RunRow,
   RunSize,
   RunStore,
-  Successor,
 } from "./port.ts";
-import { claimEvents, pauseEvents } from "./port.ts";
 import { approvalRow, frameRow, json, nodeRef, outputCells, pastDecision, runRow, storedEvent } from "./rows.ts";
 import { defineEngineTables, defineOutputTable, quoted } from "./sqlite-schema.ts";
 import { blobRefs, sizes } from "./sqlite-blobs.ts";
-import {
-  allOf,
-  appendEvents,
-  appendOutside,
-  insertFrame,
-  insertOutput,
-  LAST_SEQ,
-  writeMetadata,
-} from "./sqlite-rows.ts";
+import { create, takeOver, write } from "./sqlite-commit.ts";
+import { decide, pauseRow, requestCancel } from "./sqlite-requests.ts";
+import { allOf, appendOutside, OVER_LIST } from "./sqlite-rows.ts";
 import { sqliteTravel } from "./sqlite-travel.ts";
 import type { TravelStore } from "./travel-port.ts";
 import { watchers, type Watchers } from "./watchers.ts";
 
 /** How many turns of the microtask queue a transaction waits for company: a turn costs 0.1 µs, a sync a thousand times more. */
 const GATHER_HOPS = { alone: 4, inCompany: 100 };
-const OVER = "('finished', 'failed', 'cancelled', 'continued')";
 
 const RUN_ROWS = `SELECT runs.*, input, auth, source, vcs_root, from_run, at_seq, fork_label, parent_run_id, parent_as, parent_key,
     last.seq AS last_seq, last.at_ms AS updated_at_ms
@@ -54,7 +42,7 @@ const RUN_ROWS = `SELECT runs.*, input, auth, source, vcs_root, from_run, at_seq
   LEFT JOIN _smithers_forks USING (run_id) LEFT JOIN _smithers_parents USING (run_id) LEFT JOIN _smithers_events last
     ON last.run_id = runs.run_id AND last.seq = (SELECT max(seq) FROM _smithers_events WHERE run_id = runs.run_id)`;
 const ORPHANED = `parent_as = 'subflow'
-  AND EXISTS (SELECT 1 FROM _smithers_runs p WHERE p.run_id = parent_run_id AND p.status IN ${OVER})`;
+  AND EXISTS (SELECT 1 FROM _smithers_runs p WHERE p.run_id = parent_run_id AND p.status IN ${OVER_LIST})`;
 
 type Claim = Parameters<RunStore["claim"]>[0];
 
@@ -235,7 +223,7 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
 
   async post(post: Parameters<RunStore["post"]>[0]): ReturnType<RunStore["post"]> {
     const posted = this.#sql.transaction(() => {
-      const row = this.#sql.get(`SELECT status IN ${OVER} AS is_over FROM _smithers_runs WHERE run_id = ?`, [
+      const row = this.#sql.get(`SELECT status IN ${OVER_LIST} AS is_over FROM _smithers_runs WHERE run_id = ?`, [
         post.runId,
       ]);
       if (!row) return "not-found";
@@ -260,157 +248,4 @@ class SqliteStore implements Omit<RunStore, keyof TravelStore> {
     this.#watchers.notify(cancel.runId);
     return result;
   }
-}
-
-function decide(
-  sql: Sql,
-  { runId, nodeId, iteration, decision, by, atMs }: Parameters<RunStore["decide"]>[0],
-): DecideResult {
-  const key = [runId, nodeId, iteration];
-  const where = "WHERE run_id = ? AND node_id = ? AND iteration = ?";
-  const row = sql.get(`SELECT decided_by, decided_at_ms, voided FROM _smithers_approvals ${where}`, key);
-  if (!row) return { kind: "not-found" };
-  if (row["voided"] === 1) return { kind: "void" };
-  if (row["decided_by"] !== null)
-    return { kind: "already-decided", by: String(row["decided_by"]), atMs: Number(row["decided_at_ms"]) };
-  sql.run(`UPDATE _smithers_approvals SET decision = ?, decided_by = ?, decided_at_ms = ? ${where}`, [
-    JSON.stringify(decision),
-    by,
-    atMs,
-    ...key,
-  ]);
-  appendOutside(sql, { runId, atMs }, { type: "approval.decided", nodeId, iteration, verdict: decision.verdict, by });
-  return { kind: "decided" };
-}
-
-function pauseRow(
-  sql: Sql,
-  { runId, wanted, by, atMs }: Parameters<RunStore["pause"]>[0],
-): "requested" | "done" | "over" | "not-found" {
-  const row = sql.get(`SELECT status, status IN ${OVER} AS is_over, owner FROM _smithers_runs WHERE run_id = ?`, [
-    runId,
-  ]);
-  if (!row) return "not-found";
-  if (row["is_over"] === 1) return "over";
-  const owned = row["owner"] !== null;
-  if (!owned && wanted === (row["status"] === "paused")) return "done";
-  appendOutside(sql, { runId, atMs }, ...pauseEvents({ wanted, by, owned }));
-  if (owned) return "requested";
-  const status = wanted ? "paused" : "running";
-  sql.run("UPDATE _smithers_runs SET status = ?, wake_at_ms = NULL WHERE run_id = ?", [status, runId]);
-  return "done";
-}
-
-function requestCancel(
-  sql: Sql,
-  { runId, by, atMs }: Parameters<RunStore["requestCancel"]>[0],
-): "requested" | "cancelled" | "not-running" {
-  const row = sql.get(
-    `UPDATE _smithers_runs SET cancel_requested_by = ? WHERE run_id = ? AND status NOT IN ${OVER} RETURNING owner`,
-    [by, runId],
-  );
-  if (!row) return "not-running";
-  if (row["owner"] !== null) return "requested";
-  appendOutside(sql, { runId, atMs }, { type: "run.status", status: "cancelled" });
-  sql.run("UPDATE _smithers_runs SET status = 'cancelled', epoch = epoch + 1, wake_at_ms = NULL WHERE run_id = ?", [
-    runId,
-  ]);
-  voidApprovals(sql, runId);
-  return "cancelled";
-}
-
-function insertApproval(sql: Sql, { runId, atMs }: { runId: string; atMs: number }, approval: NewApproval): void {
-  const { nodeId, iteration, mode, request, workflow, decided } = approval;
-  const decision = decided ? [JSON.stringify(decided.decision), decided.by, decided.atMs] : [null, null, null];
-  sql.run(
-    `INSERT OR REPLACE INTO _smithers_approvals
-       (run_id, node_id, iteration, mode, request, opened_at_ms, workflow, decision, decided_by, decided_at_ms)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    [runId, nodeId, iteration, mode, JSON.stringify(request), atMs, workflow, ...decision],
-  );
-}
-
-/** Of one node, or of the whole run. */
-function voidApprovals(sql: Sql, runId: string, ref?: NodeRef): void {
-  const text = "UPDATE _smithers_approvals SET voided = 1 WHERE run_id = ? AND decision IS NULL";
-  if (ref) sql.run(`${text} AND node_id = ? AND iteration = ?`, [runId, ref.nodeId, ref.iteration]);
-  else sql.run(text, [runId]);
-}
-
-function create(
-  sql: Sql,
-  { runId, workflow, input, auth, metadata = NO_METADATA, parent, owner, atMs }: NewRun,
-): "created" | "exists" {
-  const { changes } = sql.run(
-    `INSERT INTO _smithers_runs (run_id, workflow, status, owner, epoch, heartbeat_at_ms, created_at_ms)
-     VALUES (?, ?, 'running', ?, 1, ?, ?) ON CONFLICT DO NOTHING`,
-    [runId, workflow, JSON.stringify(owner), atMs, atMs],
-  );
-  if (changes === 0) return "exists";
-  sql.run("INSERT INTO _smithers_inputs VALUES (?, ?, ?)", [runId, JSON.stringify(input), JSON.stringify(auth)]);
-  writeMetadata(sql, runId, metadata);
-  if (parent)
-    sql.run("INSERT INTO _smithers_parents (run_id, parent_run_id, parent_as, parent_key) VALUES (?, ?, ?, ?)", [
-      runId,
-      parent.runId,
-      parent.as,
-      parent.key,
-    ]);
-  appendEvents(sql, { runId, atMs, afterSeq: 0 }, [{ type: "run.started", workflow }]);
-  return "created";
-}
-
-function takeOver(sql: Sql, { runId, epoch, owner, atMs, accepted }: Claim): boolean {
-  const { changes } = sql.run(
-    "UPDATE _smithers_runs SET epoch = epoch + 1, owner = ?, heartbeat_at_ms = ?, status = 'running', wake_at_ms = NULL, error = NULL WHERE run_id = ? AND epoch = ?",
-    [JSON.stringify(owner), atMs, runId, epoch],
-  );
-  if (changes === 0) return false;
-  if (accepted) writeMetadata(sql, runId, accepted.metadata);
-  appendOutside(sql, { runId, atMs }, ...claimEvents(epoch + 1, accepted));
-  return true;
-}
-
-/** S8 */
-function createSuccessor(sql: Sql, { run, events, outputs }: Successor): void {
-  create(sql, run);
-  appendEvents(sql, { ...run, afterSeq: 1 }, events);
-  for (const output of outputs) insertOutput(sql, run.runId, output);
-}
-
-/** Q2, and how far the run has come. */
-const OWNED = `SELECT ${LAST_SEQ} AS seq FROM _smithers_runs WHERE run_id = ?1 AND epoch = ?2 AND owner IS NOT NULL`;
-
-function write(sql: Sql, batch: Batch): CommitResult {
-  const { runId, epoch, atMs, events, status } = batch;
-  const owned = sql.get(OWNED, [runId, epoch]);
-  if (!owned) return { kind: "stale" }; // Q2
-  const afterSeq = Number(owned["seq"]);
-  const firstSeq = afterSeq + 1;
-  appendEvents(sql, { runId, atMs, afterSeq }, events);
-  for (const output of batch.outputs) insertOutput(sql, runId, output);
-  if (batch.successor) createSuccessor(sql, batch.successor);
-  for (const approval of batch.approvals) insertApproval(sql, { runId, atMs }, approval);
-  for (const ref of batch.voided) voidApprovals(sql, runId, ref);
-  for (const { nodeId, iteration, payload } of batch.heartbeats)
-    sql.run("INSERT OR REPLACE INTO _smithers_heartbeats VALUES (?, ?, ?, ?)", [
-      runId,
-      nodeId,
-      iteration,
-      JSON.stringify(payload),
-    ]);
-  for (const frame of batch.frames) insertFrame(sql, [runId, firstSeq - 1 + frame.offset], frame);
-  writeCache(sql, batch);
-  if (status) {
-    const wakeAtMs = firstSeq > status.seenSeq + 1 ? atMs : status.wakeAtMs; // S6
-    const error = status.error ? JSON.stringify(status.error) : null;
-    sql.run("UPDATE _smithers_runs SET status = ?, error = ?, owner = NULL, wake_at_ms = ? WHERE run_id = ?", [
-      status.status,
-      error,
-      wakeAtMs,
-      runId,
-    ]);
-    if (OVER.includes(`'${status.status}'`)) voidApprovals(sql, runId); // S7
-  }
-  return { kind: "committed", firstSeq };
 }
