@@ -1,11 +1,12 @@
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
 
 /** One folder per running VM: its sockets or files, and a note about who owns it.
  *  D1. A folder whose owner is no longer running is a crash's leftover; its guest is killed and the folder removed. A process
- *      is recognised by id and start time, so a reused id is never taken for the old one. */
+ *      is recognised by id and start time, so a reused id is never taken for the old one.
+ *  D2. The root is a folder that only this user can write: anybody else who could would choose what is killed, and what runs. */
 
 const Note = z.object({ owner: z.string(), guest: z.string().nullable() });
 const NOTE = "owner.json";
@@ -19,9 +20,21 @@ export async function makeRunFolder(root: string, id: string): Promise<string> {
       "CONFIG_INVALID",
       `run folder ${folder} is too long for Unix sockets; choose a shorter runDir`,
     );
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  await mustBeOwn(root); // D2
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await noteOwner(folder, null);
   return folder;
+}
+
+async function mustBeOwn(root: string): Promise<void> {
+  const found = await lstat(root);
+  const isOwn = found.uid === (process.getuid?.() ?? found.uid) && (found.mode & 0o022) === 0;
+  if (found.isDirectory() && isOwn) return;
+  throw new SmoothError(
+    "CONFIG_INVALID",
+    `run folder ${root} is not a folder that only this user can write; remove it, or set TMPDIR to another place`,
+  );
 }
 
 export async function noteOwner(folder: string, guestPid: number | null): Promise<void> {
@@ -31,6 +44,7 @@ export async function noteOwner(folder: string, guestPid: number | null): Promis
 
 export async function reapRunFolders(root: string): Promise<number> {
   const folders = await readdir(root).catch(() => []);
+  if (folders.length > 0) await mustBeOwn(root); // D2
   let reaped = 0;
   for (const name of folders) {
     const folder = join(root, name);

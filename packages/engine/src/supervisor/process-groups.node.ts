@@ -64,7 +64,8 @@ function killGroup(pgid: number): boolean {
   try {
     return process.kill(-pgid, "SIGKILL");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ESRCH" || code === "EPERM") return false; // it has ended; or it is somebody else's by now
     throw error;
   }
 }

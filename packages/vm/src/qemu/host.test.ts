@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@smooth/platform/node/system";
@@ -119,5 +119,16 @@ test("I2: the lock lets one in at a time", async () => {
   expect(
     inside.filter((_, at) => at % 2 === 0).map((line, at) => line.replace("in", "out") === inside[at * 2 + 1]),
   ).toEqual([true, true, true]);
+  await rm(root, { recursive: true });
+});
+
+test("D2: nothing is kept, killed or removed in a run folder that others can write", async () => {
+  const root = await mkdtemp(join(tmpdir(), "vm-shared-"));
+  await makeRunFolder(root, "mine");
+  await chmod(root, 0o777);
+
+  await expect(makeRunFolder(root, "next")).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+  await expect(reapRunFolders(root)).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+  expect(await readdir(root)).toEqual(["mine"]);
   await rm(root, { recursive: true });
 });

@@ -45,12 +45,14 @@ export function guestUser(uid: number, uidMap: string, nth: number): GuestUser {
   return uid === 0 && mapped ? { kind: "nobody-else", id } : { kind: "own" };
 }
 
+/** Not the whole of `ssl`: a group of the user may read its private keys. */
 const ETC_OF_HOST = [
   "ld.so.cache",
   "ld.so.conf",
   "ld.so.conf.d",
   "alternatives",
-  "ssl",
+  "ssl/certs",
+  "ssl/openssl.cnf",
   "ca-certificates",
   "localtime",
 ];
@@ -82,13 +84,13 @@ export function wallsArgv(walls: Walls): string[] {
     ["--die-with-parent", "--new-session", "--clearenv", "--hostname", hostname], // N4
     layout.usr.filter((name) => name !== "local").flatMap((name) => ["--ro-bind", `/usr/${name}`, `/usr/${name}`]),
     layout.roots.flatMap(({ path, link }) => (link === null ? ["--ro-bind", path, path] : ["--symlink", link, path])),
-    ["--ro-bind", walls.nodeBinary, "/usr/local/bin/node", "--dir", "/etc"],
+    ["--ro-bind", walls.nodeBinary, "/usr/local/bin/node", "--dir", "/etc", "--dir", "/etc/ssl"],
     ETC_OF_HOST.flatMap((name) => ["--ro-bind-try", `/etc/${name}`, `/etc/${name}`]),
     ETC_OF_GUEST.flatMap((name) => ["--ro-bind", join(walls.etcFolder, name), `/etc/${name}`]),
     ["--proc", "/proc", "--dev", "/dev", "--dir", "/dev/shm", "--dir", "/var"],
     Object.entries(WRITABLE).flatMap(([path, part]) => tmpfs(path, walls.memoryMb * part)), // N2
     ["--ro-bind", walls.agentFile, AGENT],
-    ["/", "/etc", "/usr", "/usr/local", "/usr/local/bin", "/var", "/run/th"].flatMap((path) => [
+    ["/", "/etc", "/etc/ssl", "/usr", "/usr/local", "/usr/local/bin", "/var", "/run/th"].flatMap((path) => [
       "--chmod",
       "0755",
       path,
