@@ -1,4 +1,4 @@
-/** Tools made from an OpenAPI document, one per operation: the schema of the arguments, and the call. Invariants O1–O5 in the files beside. */
+/** Tools made from an OpenAPI document, one per operation: the schema of the arguments, and the call. Invariants O1–O6 in the files beside. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
 import { defineTool, type Tool, type ToolContext, type ToolResult } from "../define-tool.ts";

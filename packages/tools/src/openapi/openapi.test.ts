@@ -246,6 +246,21 @@ describe("what is sent", () => {
     expect(JSON.stringify(describeTools([tool]))).not.toMatch(/t0|X-Key|api key|sid/);
   });
 
+  test.each([
+    ["token", { type: "bearer", token: undefined as never }],
+    ["password", { type: "basic", username: "ann", password: undefined as never }],
+    ["value", { type: "apiKey", name: "X-Key", in: "header", value: undefined as never }],
+    ["known type", { type: "oauth2" as never }],
+  ] as const)("O6: nothing is sent where the auth has no %s", async (_, auth) => {
+    const answer = await call(await one({}, { auth }), {});
+
+    expect(JSON.parse(answer.content)).toMatchObject({
+      error: true,
+      message: expect.stringMatching(/the auth \w+ has no|there is no auth oauth2/) as string,
+    });
+    expect(got).toEqual([]);
+  });
+
   test("a baseUrl stands for the document's server", async () => {
     const tool = await one({}, { baseUrl: `${origin}/other/` });
 

@@ -1,5 +1,6 @@
 /** From the arguments of a call to the request that is sent. Pure; refuses by throwing INVALID_INPUT with the parameter named.
- *  O3. An argument never changes which resource is asked: `.` and `..` in the path are refused. */
+ *  O3. An argument never changes which resource is asked: `.` and `..` in the path are refused.
+ *  O6. Without its whole credential nothing is sent: `Bearer undefined` helps nobody. Refused by CONFIG_INVALID. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { headerText, pathText, queryPairs } from "./serialize.ts";
 import type { Operation, Parameter, RequestBody } from "./spec.ts";
@@ -33,6 +34,7 @@ export interface RequestPlan {
 
 export function requestOf(plan: RequestPlan, args: Readonly<Record<string, unknown>>): HttpRequest {
   const { operation, auth } = plan;
+  checkWhole(auth);
   const given = operation.parameters.flatMap((parameter) => {
     const value = args[plan.names.get(parameter) ?? parameter.name];
     return value === undefined ? [] : [{ parameter, value }];
@@ -59,6 +61,23 @@ export function requestOf(plan: RequestPlan, args: Readonly<Record<string, unkno
     headers: Object.fromEntries(headers),
     body,
   };
+}
+
+const PARTS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["none", []],
+  ["bearer", ["token"]],
+  ["basic", ["username", "password"]],
+  ["basicAuth", ["username", "password"]],
+  ["apiKey", ["name", "in", "value"]],
+]);
+
+/** O6. An environment variable that is not set has no type to warn of it. */
+function checkWhole(auth: OpenApiAuth): void {
+  const given = new Map<string, unknown>(Object.entries(auth));
+  const parts = PARTS.get(auth.type);
+  if (!parts) throw new SmoothError("CONFIG_INVALID", `there is no auth ${auth.type}`);
+  const missing = parts.find((part) => typeof given.get(part) !== "string");
+  if (missing !== undefined) throw new SmoothError("CONFIG_INVALID", `the auth ${auth.type} has no ${missing}`);
 }
 
 interface Given {
