@@ -206,7 +206,7 @@ describe("who is let in", () => {
     expect(await as({})).toBe(401);
     expect(await as({ "x-user-id": "ann" })).toBe(200);
     expect(await as({ "x-user-id": "ann", "x-user-scopes": "cron:read" })).toBe(403);
-    expect(await as({ "x-user-id": "ann", origin: "https://theirs" })).toBe(401);
+    expect(await as({ "x-user-id": "ann", origin: "https://theirs" })).toBe(403);
     expect(await as({ "x-user-id": "ann", origin: "https://ours" })).toBe(200);
   });
 
@@ -218,7 +218,7 @@ describe("who is let in", () => {
     const as = async (headers: Record<string, string>) =>
       (await fetch(url, { method: "POST", headers, body: '{"id":"1","method":"listRuns"}' })).status;
 
-    expect([await as({}), await as({ origin: "https://evil" })]).toEqual([200, 401]);
+    expect([await as({}), await as({ origin: "https://evil" })]).toEqual([200, 403]);
   });
 });
 

@@ -38,7 +38,6 @@ const DEFAULTS = {
   requestTimeout: 60_000,
 };
 const KNOWN = new Set([...Object.keys(DEFAULTS), "auth", "rootDir"]);
-const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
 
 /** Many registered workflows behind one address, for clients that stay: RPC over HTTP and WebSocket, events, crons. What it does is
  *  in gateway/control-plane.ts, loaded when it listens. */
@@ -61,20 +60,18 @@ export class Gateway implements AsyncDisposable {
     return this;
   }
 
-  /** Throws CONFIG_INVALID: on another interface without `auth`, or with an `auth` that is none. */
+  /** Throws CONFIG_INVALID: on another interface without `auth`, or where anybody could be the proxy, or with an `auth` that is none. */
   async listen({
     port = 7331,
     host = "127.0.0.1",
   }: { readonly port?: number; readonly host?: string } = {}): Promise<Server> {
     if (this.#open) throw new SmoothError("CONFLICT", "the gateway listens already");
     const { rootDir = process.cwd(), auth, ...limits } = this.#options;
-    if (auth === undefined && !LOOPBACK.has(host))
-      throw new SmoothError("CONFIG_INVALID", `a gateway on ${host} needs auth`);
     const [{ openControlPlane }, { parseAuth }] = await Promise.all([
       import("./gateway/control-plane.ts"),
       import("./gateway/auth.ts"),
     ]);
-    const parsed = auth === undefined ? undefined : parseAuth(auth);
+    const parsed = parseAuth(auth, host);
     this.#open = await openControlPlane({ ...DEFAULTS, ...limits, rootDir, auth: parsed }, this.#registered);
     const { server } = this.#open;
     await new Promise<void>((done, fail) => {

@@ -1,7 +1,6 @@
 /** A single run over HTTP, beside the process that drives it: look, follow, decide, cancel.
  *  V1. Every route is about `runId`; no request can name another run.
  *  V2. A decision that nobody's process waits for takes the run up here, with the given workflow. */
-import process from "node:process";
 import { isOwnerAlive } from "@smooth/engine/process-owner";
 import { OVER } from "@smooth/engine/events";
 import { lastResult, resumeRun } from "@smooth/engine/run";
@@ -10,6 +9,7 @@ import { SmithersEvents } from "@smooth/workflow/smithers-events";
 import { openWorkspace } from "@smooth/workflow/workspace";
 import { dirname } from "node:path";
 import type { Hono } from "hono";
+import { authTokenOf } from "./hosting/door.ts";
 import { createApp } from "./hosting/http.ts";
 import { cancel, decide, listFrames, streamEvents, type Runs } from "./hosting/routes.ts";
 import { viewOf } from "./hosting/run-view.ts";
@@ -30,9 +30,10 @@ export interface ServeOptions {
 
 const MAX_BODY_BYTES = 1_048_576;
 
-/** An app for any server that takes a `fetch`. It holds the database open as long as the process lives. */
+/** An app for any server that takes a `fetch`. It holds the database open as long as the process lives. Throws CONFIG_INVALID: an empty token. */
 export function createServeApp(options: ServeOptions): Hono {
-  const { adapter, runId, abort, metrics = true, authToken = process.env["SMITHERS_API_KEY"] } = options;
+  const { adapter, runId, abort, metrics = true } = options;
+  const authToken = authTokenOf(options.authToken);
   const { deps } = openWorkspace({ rootDir: dirname(adapter), databasePath: adapter });
   const { store } = deps;
   const runs: Runs = { ...deps, wake: () => void goOn(options, deps).catch(() => undefined) };

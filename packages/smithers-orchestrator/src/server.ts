@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:http";
 import process from "node:process";
 import { SmoothError } from "@smooth/protocol/errors";
+import { authTokenOf, LOOPBACK } from "./hosting/door.ts";
 
 export interface ServerOptions {
   /** Default 7331. */
@@ -23,14 +24,12 @@ export interface ServerOptions {
   readonly requestTimeout?: number;
 }
 
-const LOOPBACK = new Set(["127.0.0.1", "::1", "localhost"]);
-
 /** Many workflows and runs over HTTP; the routes are in hosting/server-app.ts, loaded when a server is started.
- *  Listens at once; `close()` lets its runs go, resumable. Throws CONFIG_INVALID for an open door: another interface and no token. */
+ *  Listens at once; `close()` lets its runs go, resumable. Throws CONFIG_INVALID for an open door: another interface and no token, or an empty one. */
 export function startServer(options: ServerOptions = {}): Server {
   const { port = 7331, host = "127.0.0.1", rootDir = process.cwd(), maxBodyBytes = 1_048_576 } = options;
   const { headersTimeout = 30_000, requestTimeout = 60_000, allowNetwork = false, db } = options;
-  const authToken = options.authToken ?? process.env["SMITHERS_API_KEY"];
+  const authToken = authTokenOf(options.authToken);
   if (authToken === undefined && !LOOPBACK.has(host))
     throw new SmoothError("CONFIG_INVALID", `a server on ${host} needs an authToken: it runs workflow files`);
   const opening = import("./hosting/server-app.ts").then(({ openServerApp }) =>

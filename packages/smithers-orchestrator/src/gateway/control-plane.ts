@@ -7,14 +7,12 @@ import { createSchedule, deleteSchedule, fireSchedules } from "@smooth/engine/sc
 import { openSqliteSchedules } from "@smooth/engine/schedules/sqlite";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import type { Clock } from "@smooth/platform/ports";
-import { getRequestListener } from "@hono/node-server";
+import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { WebSocketServer } from "ws";
-import type { z } from "zod";
-import { credentialOf } from "../hosting/http.ts";
 import { RunHost } from "../hosting/run-host.ts";
-import { authenticate, type AuthConfig, type Caller } from "./auth.ts";
+import { authenticate, isSiteAllowed, knockOf, type Auth, type Caller } from "./auth.ts";
 import { Connection } from "./connection.ts";
 import { HTTP_STATUS, RequestFrame } from "./contract.ts";
 import { answer, failed } from "./dispatch.ts";
@@ -22,7 +20,7 @@ import { authOf, handlersOf, type ControlPlane, type Handlers } from "./handlers
 
 export interface PlaneOptions {
   readonly rootDir: string;
-  readonly auth: z.output<typeof AuthConfig> | undefined;
+  readonly auth: Auth;
   readonly protocol: number;
   readonly heartbeatMs: number;
   readonly maxBodyBytes: number;
@@ -76,10 +74,10 @@ export async function openControlPlane(
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (sockets.clients.size >= options.maxConnections)
       return void socket.end("HTTP/1.1 503 Service Unavailable\r\n\r\n");
-    const headers = headersOf(request);
+    const knock = knockOf(request);
+    if (!isSiteAllowed(options.auth, knock)) return void socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
     return sockets.handleUpgrade(request, socket, head, (ws) => {
-      const identify = (token: string | undefined): Promise<Caller | null> =>
-        authenticate(options.auth, { token: token ?? credentialOf(headers), headers });
+      const identify = (token: string | undefined): Promise<Caller | null> => authenticate(options.auth, knock, token);
       const shared = { runs, handlers, clock: runs.clock, identify, nextStateVersion: () => (stateVersion += 1) };
       const connection = new Connection(ws, {
         ...shared,
@@ -119,12 +117,9 @@ async function keepCrons(
   }
 }
 
-const headersOf = ({ headers }: IncomingMessage): Headers =>
-  new Headers(Object.entries(headers).flatMap(([name, value]) => (typeof value === "string" ? [[name, value]] : [])));
-
 function httpServer(options: PlaneOptions, handlers: Handlers): Server {
   const { headersTimeout, requestTimeout, maxBodyBytes } = options;
-  const app = new Hono();
+  const app = new Hono<{ Bindings: HttpBindings }>();
   app.get("/health", (c) => c.json({ ok: true }));
   app.use(
     bodyLimit({
@@ -133,8 +128,10 @@ function httpServer(options: PlaneOptions, handlers: Handlers): Server {
     }),
   );
   app.post("/rpc", async (c) => {
-    const { headers } = c.req.raw;
-    const caller = await authenticate(options.auth, { token: credentialOf(headers), headers });
+    const knock = knockOf(c.env.incoming);
+    if (!isSiteAllowed(options.auth, knock))
+      return c.json(failed("", { code: "Forbidden", message: "no page of that Origin, no such Host" }), 403);
+    const caller = await authenticate(options.auth, knock);
     if (!caller) return c.json(failed("", { code: "Unauthorized", message: "no such token" }), 401);
     const frame = RequestFrame.safeParse(await c.req.json().catch(() => undefined));
     if (!frame.success)

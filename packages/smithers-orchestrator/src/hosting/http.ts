@@ -1,13 +1,15 @@
 /** What every HTTP face of runs shares: who may come in, how much they may send, and how a refusal looks.
  *  W1. Only /health is answered without the token; tokens are compared in constant time.
  *  W2. A refusal is `{ error: { code, message, details? } }` with a 4xx; only our own failures are 5xx, and they tell nothing more.
- *  W3. Where no token is asked for, no web page is answered: a browser says on whose behalf it asks. */
+ *  W3. Where no token is asked for, no web page is answered: a browser says on whose behalf it asks, and a name
+ *      that was bent to this machine is not its name. */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { ERRORS, toSmoothError } from "@smooth/protocol/errors";
+import { ERRORS, SmoothError, toSmoothError } from "@smooth/protocol/errors";
 import { Hono, type Context, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { z } from "zod";
+import { isThisMachine } from "./door.ts";
 
 /** Codes that HTTP has beside those of `ERRORS`. */
 const STATUS = {
@@ -81,13 +83,23 @@ const tokenNeeded =
   };
 
 /** W3 */
-const noWebPage: MiddlewareHandler = async (c, next) =>
-  c.req.header("origin") === undefined
-    ? next()
-    : refuse(c, "UNAUTHORIZED", "a web page is answered only where an authToken is set");
+const noWebPage: MiddlewareHandler = async (c, next) => {
+  if (c.req.header("origin") !== undefined)
+    return refuse(c, "UNAUTHORIZED", "a web page is answered only where an authToken is set");
+  const host = c.req.header("host") ?? new URL(c.req.url).host;
+  if (!isThisMachine(host))
+    throw new SmoothError(
+      "FORBIDDEN_ORIGIN",
+      `without an authToken only 127.0.0.1 and localhost are served, not ${host}`,
+    );
+  return next();
+};
 
-export const credentialOf = (headers: Headers): string | undefined =>
-  /^Bearer (.+)$/i.exec(headers.get("authorization") ?? "")?.[1] ?? headers.get("x-smithers-key") ?? undefined;
+/** An empty header is none. */
+export const credentialOf = (headers: Headers): string | undefined => {
+  const bearer = /^Bearer (.+)$/i.exec(headers.get("authorization") ?? "")?.[1];
+  return [bearer, headers.get("x-smithers-key")].find((given) => given?.trim()) ?? undefined;
+};
 
 /** W1 */
 const isSameSecret = (one: string, other: string): boolean => timingSafeEqual(sha256(one), sha256(other));
