@@ -8,6 +8,7 @@ import { FRAMES_GUARDS } from "./guards/frames.ts";
 import { OWNERSHIP_GUARDS } from "./guards/ownership.ts";
 import { PLAN_GUARDS } from "./guards/plan.ts";
 import { RUNS_GUARDS } from "./guards/runs.ts";
+import { SANDBOX_GUARDS } from "./guards/sandbox.ts";
 import { SCHEDULING_GUARDS } from "./guards/scheduling.ts";
 import { STORE_GUARDS } from "./guards/store.ts";
 import { SUPERVISION_GUARDS } from "./guards/supervision.ts";
@@ -25,6 +26,7 @@ export const GUARDED: readonly GuardedFile[] = [
   ...OWNERSHIP_GUARDS,
   ...PLAN_GUARDS,
   ...RUNS_GUARDS,
+  ...SANDBOX_GUARDS,
   ...SCHEDULING_GUARDS,
   ...STORE_GUARDS,
   ...SUPERVISION_GUARDS,

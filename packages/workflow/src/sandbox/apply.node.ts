@@ -2,16 +2,19 @@
  *  W1. Every path is looked at before the first is written. One that is neither as the sandbox saw it nor as it left it refuses all.
  *  W2. What is in place already is left alone: cut off and done again, nothing is written twice.
  *  W3. Each file is made beside its place and put there by a rename: a reader sees the one or the other.
- *  W4. No link on the way to a path is followed. */
+ *  W4. No link on the way to a path is followed: not one that was there, not one of the bundle itself, not one that came meanwhile. */
 import { chmod, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { BundleFile } from "@smooth/engine/sandboxes";
 import { SmoothError } from "@smooth/protocol/errors";
 import { sameVersion, versionOf } from "./collect.node.ts";
+import { buriedPath, waysTo } from "./judge.node.ts";
 import { lstatOrNull } from "./workspace.node.ts";
 
-/** Throws MERGE_CONFLICT. */
+/** Throws MERGE_CONFLICT, SANDBOX_BUNDLE_INVALID. */
 export async function applyFiles(root: string, files: readonly BundleFile[]): Promise<void> {
+  const buried = buriedPath(files);
+  if (buried !== null) throw buriedFault(buried); // W4
   const due: BundleFile[] = [];
   for (const file of files) {
     const now = await currentOf(root, file);
@@ -23,18 +26,22 @@ export async function applyFiles(root: string, files: readonly BundleFile[]): Pr
 }
 
 async function currentOf(root: string, { path }: BundleFile) {
-  const names = path.split("/");
-  for (let depth = 1; depth < names.length; depth += 1) {
-    const way = names.slice(0, depth).join("/");
-    const info = await lstatOrNull(join(root, way));
-    if (info && !info.isDirectory()) throw conflict(root, way); // W4
-  }
+  await walkTo(root, path);
   if ((await lstatOrNull(join(root, path)))?.isDirectory()) throw conflict(root, path);
   return await versionOf(root, path);
 }
 
+/** W4 */
+async function walkTo(root: string, path: string): Promise<void> {
+  for (const way of waysTo(path)) {
+    const info = await lstatOrNull(join(root, way));
+    if (info && !info.isDirectory()) throw conflict(root, way);
+  }
+}
+
 async function put(root: string, { path, after }: BundleFile): Promise<void> {
   const at = join(root, path);
+  await walkTo(root, path); // again: the first look was before anything was written
   if (!after) return await rm(at, { force: true });
   await mkdir(dirname(at), { recursive: true });
   const content = Buffer.from(after.content, "base64");
@@ -48,6 +55,14 @@ async function put(root: string, { path, after }: BundleFile): Promise<void> {
   await rename(beside, at); // W3
 }
 
+const buriedFault = (path: string): SmoothError =>
+  new SmoothError(
+    "SANDBOX_BUNDLE_INVALID",
+    `${path}: a file or link of the same bundle is on the way; nothing was written`,
+    {
+      details: { path, failureRetryable: false },
+    },
+  );
 const conflict = (root: string, path: string): SmoothError =>
   new SmoothError(
     "MERGE_CONFLICT",

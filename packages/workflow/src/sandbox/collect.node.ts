@@ -1,8 +1,9 @@
 /** What came out of a sandbox, judged whole before anything of it is used.
  *  B1. At most 1,000 changed paths and 100 MB.
- *  B2. A path that leaves the folder, a link that leads out of it, anything that is no file or link, what the host lets nobody write:
- *      the bundle is refused, and the path is named. Nothing is picked out of a bundle that has such a thing.
- *  B3. What the host's file was when the sandbox got it is kept with each change, so that an edit made meanwhile is never written over. */
+ *  B2. A path or link that judge.node.ts refuses, anything that is no file or link, what the host lets nobody write: the bundle is
+ *      refused, and the path is named. Nothing is picked out of a bundle that has such a thing.
+ *  B3. What the host's file was when the sandbox got it is kept with each change, so that an edit made meanwhile is never written over.
+ *  B4. Only what was asked for is taken, and each path of it through real folders: what was judged is what is read. */
 import { createHash } from "node:crypto";
 import { mkdtemp, readFile, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,8 +11,9 @@ import { join } from "node:path";
 import type { BundleFile, FileVersion } from "@smooth/engine/sandboxes";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { TreeStamp, Vm } from "@smooth/vm/driver";
-import { LEFT_OUT, lstatOrNull, stampOf, type HostStamp } from "./workspace.node.ts";
+import { buriedPath, linkRefusal, pathRefusal, type Refusal, waysTo } from "./judge.node.ts";
 import { patchOf, type PatchedFile } from "./patch.ts";
+import { LEFT_OUT, lstatOrNull, stampOf, type HostStamp } from "./workspace.node.ts";
 
 const MAX_BYTES = 100 * 1024 * 1024;
 const MAX_PATCHES = 1_000;
@@ -25,7 +27,7 @@ export interface Collecting {
   /** Of `root`, right before that. */
   readonly seen: HostStamp;
   /** Why a path of the host may not be written; null: it may. */
-  readonly refusal: (path: string) => string | null;
+  readonly refusal: Refusal;
 }
 
 /** Throws SANDBOX_BUNDLE_INVALID, SANDBOX_BUNDLE_TOO_LARGE, MERGE_CONFLICT. */
@@ -37,7 +39,7 @@ export async function collect(
   const count = changed.length + deleted.length;
   if (count > MAX_PATCHES) throw tooLarge(id, `${count} changed paths, the limit is ${MAX_PATCHES}`); // B1
   for (const path of [...changed, ...deleted]) {
-    const why = refusal(join(root, path));
+    const why = pathRefusal(path) ?? refusal(join(root, path));
     if (why !== null) throw invalid(id, `${path}: ${why}`); // B2
   }
   if (count === 0) return { files: [], patch: "" };
@@ -50,9 +52,25 @@ export async function collect(
     ].toSorted((a, b) => (a.path < b.path ? -1 : 1));
     const read = await Promise.all(changes.map((change) => changeOf(change, { id, root, seen })));
     const real = read.filter(({ file }) => !sameVersion(file.before, file.after));
+    judge(
+      id,
+      real.map(({ file }) => file),
+      (path) => refusal(join(root, path)),
+    );
     return { files: real.map(({ file }) => file), patch: patchOf(real.map(({ patched }) => patched)) };
   } finally {
     await rm(into, { recursive: true, force: true });
+  }
+}
+
+/** B2 */
+function judge(id: string, files: readonly BundleFile[], refusal: Refusal): void {
+  const buried = buriedPath(files);
+  if (buried !== null) throw invalid(id, `${buried}: a file or link of the same bundle is on the way`);
+  for (const { path, after } of files) {
+    if (after?.kind !== "link") continue;
+    const why = linkRefusal(path, Buffer.from(after.content, "base64").toString(), refusal);
+    if (why !== null) throw invalid(id, `${path}: ${why}`);
   }
 }
 
@@ -60,14 +78,18 @@ async function fetchInto(
   vm: Vm,
   { id, paths, into }: { readonly id: string; readonly paths: readonly string[]; readonly into: string },
 ): Promise<void> {
+  const asked = new Set(paths.flatMap((path) => [path, ...waysTo(path)]));
+  const refuse: Refusal = (path) => (asked.has(path) ? null : "nobody asked for it"); // B4
   const report = await vm
-    .getTree({ from: vm.workspace, to: into, paths, exclude: LEFT_OUT, maxBytes: MAX_BYTES })
+    .getTree({ from: vm.workspace, to: into, paths, exclude: LEFT_OUT, maxBytes: MAX_BYTES, refuse })
     .catch((error: unknown) => {
       if (error instanceof SmoothError && error.code === "PAYLOAD_TOO_LARGE") throw tooLarge(id, error.message);
       throw error;
     });
   const [bad] = report.refused;
   if (bad) throw invalid(id, `${bad.path}: ${bad.reason}`); // B2
+  for (const way of new Set(paths.flatMap(waysTo)))
+    if (!(await lstatOrNull(join(into, way)))?.isDirectory()) throw invalid(id, `${way}: it is no folder`); // B4
   for (const path of paths)
     if ((await versionOf(into, path)) === null) throw invalid(id, `${path}: it did not come out of the sandbox`);
 }

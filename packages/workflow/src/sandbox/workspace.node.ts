@@ -12,13 +12,15 @@ export const LEFT_OUT: readonly string[] = (
   ".env .env.local .env.development .env.production .env.test .npmrc .netrc .ssh .aws"
 ).split(" ");
 const left = new Set(LEFT_OUT);
+/** In whatever case: some file systems do not tell them apart. */
+export const isLeftOut = (path: string): boolean => path.split("/").some((name) => left.has(name.toLowerCase()));
 
 /** Path → what tells that a file was touched since. */
 export type HostStamp = ReadonlyMap<string, string>;
 
 export async function stampsOf(root: string, mayRead: (path: string) => boolean): Promise<HostStamp> {
   const paths = (await unignoredFiles(root).catch(() => null)) ?? (await walk(root, ""));
-  const open = paths.filter((path) => !path.split("/").some((name) => left.has(name)) && mayRead(join(root, path))); // F1
+  const open = paths.filter((path) => !isLeftOut(path) && mayRead(join(root, path))); // F1
   const stamps = await Promise.all(open.map(async (path) => [path, await stampOf(root, path)] as const));
   return new Map(stamps.filter((entry): entry is readonly [string, string] => entry[1] !== null));
 }
@@ -38,7 +40,7 @@ export const lstatOrNull = (path: string) =>
 async function walk(root: string, folder: string): Promise<string[]> {
   const entries = await readdir(join(root, folder), { withFileTypes: true });
   const found = entries
-    .filter(({ name }) => !left.has(name))
+    .filter(({ name }) => !isLeftOut(name))
     .map(async (entry) => {
       const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
       return entry.isDirectory() ? await walk(root, path) : [path];

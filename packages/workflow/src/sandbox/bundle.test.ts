@@ -1,0 +1,115 @@
+/** What a guest that owns its kernel may try: its `find` and `tar` say what it likes. */
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createHash } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BundleFile } from "@smooth/engine/sandboxes";
+import { systemIds } from "@smooth/platform/node/system";
+import { ManualClock } from "@smooth/platform/testing";
+import { fakeDriver } from "@smooth/vm/fake";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { applyFiles } from "./apply.node.ts";
+import { collect } from "./collect.node.ts";
+
+function scratch(): string {
+  const folder = mkdtempSync(join(tmpdir(), "bundle-test-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+type Said = Readonly<Record<string, string | { readonly link: string }>>;
+
+const ALL: (path: string) => string | null = () => null;
+
+/** A guest with these files, which answers every question about them with all it has. */
+async function collected(said: Said, { changed = Object.keys(said), refusal = ALL } = {}) {
+  const vm = await fakeDriver({ clock: new ManualClock(0), ids: systemIds }).create({ name: "forger" });
+  for (const [path, what] of Object.entries(said)) {
+    await vm.writeFile(`${vm.workspace}/${path}`, Buffer.from(typeof what === "string" ? what : ""));
+    if (typeof what !== "string") await vm.exec({ argv: ["ln", "-s", what.link, path] }).outcome.then(() => {});
+  }
+  const honest = vm.getTree.bind(vm);
+  vm.getTree = (asked) => honest({ ...asked, paths: ["."] });
+  vm.changes = async () => ({ changed, deleted: [], stamp: new Map() });
+  return collect(vm, { id: "box", root: scratch(), since: new Map(), seen: new Map(), refusal });
+}
+
+test("B4: what nobody asked for is refused", async () => {
+  await expect(collected({ "a.txt": "a", "workflow.tsx": "evil" }, { changed: ["a.txt"] })).rejects.toThrow(
+    "workflow.tsx: nobody asked for it",
+  );
+});
+
+test("B4: a path through a link of the bundle is refused", async () => {
+  await expect(collected({ "d/f": "evil", "zz/f": "evil", zz: { link: "d" } })).rejects.toThrow("zz: it is no folder");
+});
+
+test.each([
+  [{ zz: { link: "workflow.tsx" } }, "zz: it is a link to workflow.tsx: this run is made of it"],
+  [{ "a/zz": { link: "../workflow.tsx" } }, "a/zz: it is a link to ../workflow.tsx: this run is made of it"],
+  [{ d: { link: ".git" } }, "d: it is a link to .git, and nothing of that name"],
+  [{ d: { link: "sub/.GIT/hooks" } }, "d: it is a link to sub/.GIT/hooks, and nothing of that name"],
+  [{ ".GIT/hooks/pre-commit": "evil" }, ".GIT/hooks/pre-commit: nothing of that name"],
+  [{ "a\n+++ b": "evil" }, "control characters"],
+] as const)("J1, J2: %j is refused whole", async (said, says) => {
+  const refusal = (path: string) => (path.endsWith("workflow.tsx") ? "this run is made of it" : null);
+  await expect(collected({ "a.txt": "good", ...said }, { refusal })).rejects.toThrow(says);
+});
+
+test("a link to what could be written itself comes out", async () => {
+  const { files } = await collected({ "a/f": "text", "a/l": { link: "f" } });
+  expect(files.map(({ path, after }) => [path, after?.kind])).toEqual([
+    ["a/f", "file"],
+    ["a/l", "link"],
+  ]);
+});
+
+const made = (path: string, content: string, kind: "file" | "link" = "file"): BundleFile => ({
+  path,
+  before: null,
+  after: {
+    kind,
+    hash: createHash("sha256").update(content).digest("hex"),
+    executable: false,
+    content: Buffer.from(content).toString("base64"),
+  },
+});
+
+test("W4: a bundle is not written through its own link, and nothing of it is written", async () => {
+  const root = scratch();
+  writeFileSync(join(root, "workflow.tsx"), "mine");
+  const files = [made("a.txt", "a"), made("zz", ".", "link"), made("zz/workflow.tsx", "evil")];
+
+  await expect(applyFiles(root, files)).rejects.toMatchObject({ code: "SANDBOX_BUNDLE_INVALID" });
+  expect(readdirSync(root)).toEqual(["workflow.tsx"]);
+  expect(readFileSync(join(root, "workflow.tsx"), "utf8")).toBe("mine");
+});
+
+test("W4: a bundle is not written through the link that an earlier one left", async () => {
+  const root = scratch();
+  mkdirSync(join(root, "other"));
+  await applyFiles(root, [made("d", "other", "link")]);
+
+  await expect(applyFiles(root, [made("d/f", "evil")])).rejects.toMatchObject({ code: "MERGE_CONFLICT" });
+  expect(readdirSync(join(root, "other"))).toEqual([]);
+});
+
+test("W4: a link that comes while a bundle is written is not followed", async () => {
+  const [root, outside] = [scratch(), scratch()];
+  const many = Array.from({ length: 60 }, (_, n) => made(`a${n}`, "a"));
+  const ended = Promise.allSettled([applyFiles(root, [...many, made("d/f", "evil")])]);
+  await vi.waitUntil(() => existsSync(join(root, "a0")), { interval: 1 });
+  symlinkSync(outside, join(root, "d"));
+
+  expect(await ended).toMatchObject([{ status: "rejected", reason: { code: "MERGE_CONFLICT" } }]);
+  expect(readdirSync(outside)).toEqual([]);
+});
