@@ -137,7 +137,7 @@ describe("who may call what", () => {
   });
 
   test("older names and grants go on: cron.*, read, execute, approve, admin", () => {
-    expect([may(["cron.*"], "cron.add"), may(["cron.*"], "runs.get"), may(["runs.get"], "getRun")]).toEqual([
+    expect([may(["cron.*"], "cron.remove"), may(["cron.*"], "runs.get"), may(["runs.get"], "getRun")]).toEqual([
       true,
       false,
       true,

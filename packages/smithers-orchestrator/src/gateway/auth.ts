@@ -3,7 +3,8 @@
  *      was bent to this machine.
  *  A2. A token that is unknown, a JWT that is not signed for us and not valid now, a proxy's request without a user: nobody.
  *  A3. Behind a trusted proxy a web page is of an origin that is named, and a header that says who calls is there once.
- *  A4. A proxy is known by its secret or its address; only on loopback may it have neither. */
+ *  A4. A proxy is known by its secret or its address; only on loopback may it have neither.
+ *  A5. Who came with a JWT is known no longer than the JWT is valid; two tokens without a user are two users. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP, isIPv6 } from "node:net";
@@ -75,6 +76,8 @@ export interface Caller {
   readonly userId: string;
   readonly role: string;
   readonly scopes: readonly string[];
+  /** Absent: until he goes. */
+  readonly expiresAtMs?: number;
 }
 
 /** What a request says of itself, before anybody believes it. */
@@ -106,14 +109,20 @@ export function isSiteAllowed(auth: Auth, { headers }: Knock): boolean {
 
 const OWNER: Caller = { userId: "local", role: "admin", scopes: ["*"] };
 
-/** Null: nobody we know. `token` counts before the one in a header. */
-export async function authenticate(auth: Auth, knock: Knock, token?: string): Promise<Caller | null> {
+interface Presented {
+  /** Counts before the one in a header. */
+  readonly token?: string | undefined;
+  readonly nowMs: number;
+}
+
+/** Null: nobody we know. */
+export async function authenticate(auth: Auth, knock: Knock, { token, nowMs }: Presented): Promise<Caller | null> {
   if (!isSiteAllowed(auth, knock)) return null;
   if (auth === undefined) return OWNER;
   if (auth.mode === "trusted-proxy") return ofProxy(auth, knock);
   const given = [token, credentialOf(knock.headers)].find((one) => one);
   if (given === undefined) return null;
-  return auth.mode === "token" ? ofToken(auth.tokens, given) : ofJwt(auth, given);
+  return auth.mode === "token" ? ofToken(auth.tokens, given) : ofJwt(auth, given, nowMs);
 }
 
 type Mode<M> = Extract<z.output<typeof AuthConfig>, { mode: M }>;
@@ -123,13 +132,13 @@ function ofToken(tokens: Mode<"token">["tokens"], given: string): Caller | null 
   const hash = sha256(given);
   const [found] = Object.entries(tokens).filter(([token]) => timingSafeEqual(sha256(token), hash));
   if (!found) return null;
-  const { role, scopes, userId = role } = found[1];
+  const { role, scopes, userId = `token:${hash.toString("hex").slice(0, 8)}` } = found[1];
   return { userId, role, scopes };
 }
 
 const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
 
-async function ofJwt(auth: Mode<"jwt">, token: string): Promise<Caller | null> {
+async function ofJwt(auth: Mode<"jwt">, token: string, nowMs: number): Promise<Caller | null> {
   const { issuer, audience, clockSkewSeconds, defaultRole = "", defaultScopes = [] } = auth;
   try {
     const { payload } = await jwtVerify(token, new TextEncoder().encode(auth.secret), {
@@ -137,6 +146,7 @@ async function ofJwt(auth: Mode<"jwt">, token: string): Promise<Caller | null> {
       issuer,
       audience: typeof audience === "string" ? audience : [...audience],
       clockTolerance: clockSkewSeconds,
+      currentDate: new Date(nowMs),
       requiredClaims: ["exp"],
     });
     const userId = text(payload[auth.userClaim]);
@@ -146,6 +156,7 @@ async function ofJwt(auth: Mode<"jwt">, token: string): Promise<Caller | null> {
           userId,
           role: text(payload[auth.roleClaim]) ?? defaultRole,
           scopes: scopesOf(payload, auth) ?? defaultScopes,
+          expiresAtMs: ((payload.exp ?? 0) + clockSkewSeconds) * 1_000, // A5
         };
   } catch {
     return null; // A2

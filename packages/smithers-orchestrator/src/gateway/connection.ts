@@ -1,7 +1,9 @@
 /** One WebSocket of the Gateway, from its greeting to its end.
  *  C1. Before `connect` nothing is answered, and who does not connect in time is sent away.
  *  C2. A caller hears only of runs it may read and has asked for; a run it starts or touches is asked for by that.
- *  C3. The reader sets the pace of a stream; who falls too far behind on the rest is cut off and resumes by `seq`. */
+ *  C3. The reader sets the pace of a stream; who falls too far behind on the rest is cut off and resumes by `seq`.
+ *  C4. A socket does not outlive the word of its caller: it is closed then, and nothing is done for it after.
+ *  C5. What one socket may have going on is bounded: streams, requests, bytes. */
 import { randomUUID } from "node:crypto";
 import { readFrame, type FrameNode } from "@smooth/engine/frames";
 import { OVER } from "@smooth/engine/events";
@@ -34,6 +36,8 @@ type Phase =
 
 const GREETING_MS = 10_000;
 const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
+const MAX_STREAMS = 32;
+const MAX_OPEN_REQUESTS = 64;
 const POLL_MS = 250;
 const CLOSE = { protocol: 1002, failed: 1011, unauthorized: 4401, tooSlow: 1013 } as const;
 
@@ -43,6 +47,8 @@ export class Connection {
   readonly #gone = new AbortController();
   #phase: Phase = { kind: "greeting" };
   #seq = 0;
+  #streams = 0;
+  #requests = 0;
 
   constructor(ws: WebSocket, deps: ConnectionDeps) {
     this.#ws = ws;
@@ -60,6 +66,7 @@ export class Connection {
   hear(event: SmithersEvent): void {
     const phase = this.#phase;
     if (phase.kind !== "open" || phase.runIds?.has(event.runId) === false) return;
+    if (this.#isExpired(phase.caller)) return; // C4
     if (!mayCall(phase.caller.scopes, METHODS.getRun, ["getRun"])) return;
     if (this.#ws.bufferedAmount > MAX_BUFFERED_BYTES) return this.#ws.close(CLOSE.tooSlow, "BackpressureDisconnect"); // C3
     this.#tell(NAMES[event.type] ?? "run.event", event);
@@ -69,12 +76,20 @@ export class Connection {
     const frame = RequestFrame.safeParse(parsed(text));
     if (!frame.success) return this.#ws.close(CLOSE.protocol, 'a frame is { type: "req", id, method, params }');
     const request = frame.data;
+    if (this.#ws.readyState !== this.#ws.OPEN) return;
+    if (this.#requests >= MAX_OPEN_REQUESTS) return this.#tooMany(request.id, `${MAX_OPEN_REQUESTS} open requests`);
+    this.#requests += 1;
+    await this.#serve(request).finally(() => (this.#requests -= 1));
+  }
+
+  async #serve(request: RequestFrame): Promise<void> {
     if (this.#phase.kind === "greeting") return this.#connect(request);
     const { caller } = this.#phase;
+    if (this.#isExpired(caller)) return this.#ws.close(CLOSE.unauthorized, "the token has expired"); // C4
     const admitted = admit(request, caller);
     if (admitted.kind === "refused") return this.#reply(failed(request.id, admitted.error));
     if (admitted.method === "streamRunEvents" || admitted.method === "streamDevTools")
-      return this.#stream(request.id, admitted.method, admitted.params as Following);
+      return void this.#stream(request.id, admitted.method, admitted.params as Following);
     const reply = await answer(this.#deps.handlers, request, caller);
     if (reply.ok && SUBSCRIBES.has(admitted.method)) this.#ask((reply.payload as { readonly runId: string }).runId);
     return this.#reply(reply);
@@ -99,6 +114,7 @@ export class Connection {
     const hello = { protocol, features: ["streaming", "runs"], policy: { heartbeatMs }, auth: caller, snapshot };
     this.#reply({ type: "res", id, ok: true, payload: hello });
     void this.#beat(heartbeatMs);
+    if (caller.expiresAtMs !== undefined) void this.#closeAt(caller.expiresAtMs);
   }
 
   #ask(runId: string): void {
@@ -107,7 +123,9 @@ export class Connection {
 
   async #stream(id: string, method: "streamRunEvents" | "streamDevTools", following: Following): Promise<void> {
     const { runId, afterSeq } = following;
+    if (this.#streams >= MAX_STREAMS) return this.#tooMany(id, `${MAX_STREAMS} streams`);
     const streamId = randomUUID();
+    this.#streams += 1;
     try {
       const currentSeq =
         method === "streamRunEvents"
@@ -117,6 +135,8 @@ export class Connection {
       await (method === "streamRunEvents" ? this.#events(streamId, following) : this.#frames(streamId, following));
     } catch (error) {
       this.#reply(failed(id, errorOf(error)));
+    } finally {
+      this.#streams -= 1;
     }
   }
 
@@ -142,7 +162,13 @@ export class Connection {
     }
   }
 
+  /** C5 */
+  #tooMany(id: string, what: string): void {
+    this.#reply(failed(id, { code: "RateLimited", message: `a socket has at most ${what}` }));
+  }
+
   #reply(reply: RpcReply): void {
+    if (this.#ws.bufferedAmount > MAX_BUFFERED_BYTES) return this.#ws.close(CLOSE.tooSlow, "BackpressureDisconnect"); // C5
     this.#ws.send(JSON.stringify(reply));
   }
 
@@ -164,6 +190,17 @@ export class Connection {
   async #expire(): Promise<void> {
     await this.#deps.clock.sleep(GREETING_MS, this.#gone.signal).catch(() => undefined);
     if (this.#phase.kind === "greeting") this.#ws.close(CLOSE.unauthorized, "no connect in time");
+  }
+
+  #isExpired({ expiresAtMs = Infinity }: Caller): boolean {
+    return this.#deps.clock.now() >= expiresAtMs;
+  }
+
+  /** C4 */
+  async #closeAt(expiresAtMs: number): Promise<void> {
+    const { clock } = this.#deps;
+    await clock.sleep(Math.max(0, expiresAtMs - clock.now()), this.#gone.signal).catch(() => undefined);
+    this.#ws.close(CLOSE.unauthorized, "the token has expired");
   }
 
   async #beat(heartbeatMs: number): Promise<void> {

@@ -1,5 +1,6 @@
 /** The Gateway's methods, scopes and errors, in one table; HTTP and WebSocket read it.
- *  G1. A method is answered only to a caller who holds its scope, and only when its parameters fit. */
+ *  G1. A method is answered only to a caller who holds its scope, and only when its parameters fit.
+ *  G2. What starts a run, at once or by the clock, also asks for what launchRun asks for. */
 import { z } from "zod";
 
 export const Scope = z.enum([
@@ -33,7 +34,10 @@ const RANKED: typeof IMPLIED = [
 const HOLDS: ReadonlyMap<string, readonly Scope[]> = new Map([...IMPLIED, ...RANKED]);
 
 /** G1. `names`: all that the method goes by; a grant of one method counts under any of them. */
-export const mayCall = (grants: readonly string[], { scope }: Method, names: readonly string[]): boolean =>
+export const mayCall = (grants: readonly string[], { scope, startsRuns }: Method, names: readonly string[]): boolean =>
+  holds(grants, scope, names) && (!startsRuns || holds(grants, "run:write", ["launchRun", "runs.create"])); // G2
+
+const holds = (grants: readonly string[], scope: Scope, names: readonly string[]): boolean =>
   grants.some((grant) => {
     if (grant === "*" || grant === scope || names.includes(grant)) return true;
     if (grant.endsWith(".*")) return names.some((name) => name.startsWith(grant.slice(0, -1)));
@@ -48,7 +52,7 @@ const workflow = z.string().min(1);
 const note = z.string().max(10_000).optional();
 const following = z.strictObject({ runId, afterSeq: z.int().min(-1).default(-1) });
 
-const method = <P extends z.ZodType>(scope: Scope, params: P, socketOnly = false) => ({ scope, params, socketOnly });
+const method = <P extends z.ZodType>(scope: Scope, params: P, startsRuns = false) => ({ scope, params, startsRuns });
 
 export const METHODS = {
   launchRun: method(
@@ -113,14 +117,16 @@ export const METHODS = {
       cronId: z.string().min(1).max(200).optional(),
       enabled: z.boolean().default(true),
     }),
+    true,
   ),
   cronDelete: method("cron:write", z.strictObject({ cronId: z.string().min(1) })),
   cronRun: method(
     "cron:write",
     z.strictObject({ cronId: z.string().min(1).optional(), workflow: workflow.optional(), input }),
+    true,
   ),
-  streamRunEvents: method("run:read", following, true),
-  streamDevTools: method("observability:read", following, true),
+  streamRunEvents: method("run:read", following),
+  streamDevTools: method("observability:read", following),
 } as const;
 
 export type MethodName = keyof typeof METHODS;

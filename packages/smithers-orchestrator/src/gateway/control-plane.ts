@@ -14,6 +14,7 @@ import { WebSocketServer } from "ws";
 import { RunHost } from "../hosting/run-host.ts";
 import { authenticate, isSiteAllowed, knockOf, type Auth, type Caller } from "./auth.ts";
 import { Connection } from "./connection.ts";
+import { openCronCreators } from "./cron-creators.ts";
 import { HTTP_STATUS, RequestFrame } from "./contract.ts";
 import { answer, failed } from "./dispatch.ts";
 import { authOf, handlersOf, type ControlPlane, type Handlers } from "./handlers.ts";
@@ -39,7 +40,8 @@ export interface OpenPlane extends AsyncDisposable {
   readonly server: Server;
 }
 
-const CRON: Caller = { userId: "cron:gateway", role: "system", scopes: ["*"] };
+/** Who registered a workflow with a schedule: the program itself. */
+const PROGRAM: Caller = { userId: "cron:gateway", role: "system", scopes: ["*"] };
 
 export async function openControlPlane(
   options: PlaneOptions,
@@ -54,40 +56,24 @@ export async function openControlPlane(
     alsoDo: (host) => fire(host),
   });
   const schedules = openSqliteSchedules(runs.workspace.sql);
+  const creators = openCronCreators(runs.workspace.sql);
   const fire = ({ store, clock }: RunHost): Promise<void> =>
     fireSchedules({
       schedules,
       store,
       clock,
       log: runs.workspace.deps.log,
-      launch: ({ workflow, input }, runId) => runs.launch({ workflow, input, runId, auth: authOf(CRON, clock.now()) }),
+      launch: ({ scheduleId, workflow, input }, runId) =>
+        runs.launch({ workflow, input, runId, auth: authOf(creators.of(scheduleId), clock.now()) }), // O1
     });
-  const plane: ControlPlane = { runs, schedules, workflows };
+  const plane: ControlPlane = { runs, schedules, creators, workflows };
   await keepCrons(plane, registered).catch(async (error: unknown) => {
     await runs[Symbol.asyncDispose]();
     throw error;
   });
   const handlers = handlersOf(plane);
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: options.maxPayload });
-  const server = httpServer(options, handlers);
-  let stateVersion = 0;
-  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    if (sockets.clients.size >= options.maxConnections)
-      return void socket.end("HTTP/1.1 503 Service Unavailable\r\n\r\n");
-    const knock = knockOf(request);
-    if (!isSiteAllowed(options.auth, knock)) return void socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
-    return sockets.handleUpgrade(request, socket, head, (ws) => {
-      const identify = (token: string | undefined): Promise<Caller | null> => authenticate(options.auth, knock, token);
-      const shared = { runs, handlers, clock: runs.clock, identify, nextStateVersion: () => (stateVersion += 1) };
-      const connection = new Connection(ws, {
-        ...shared,
-        heartbeatMs: options.heartbeatMs,
-        protocol: options.protocol,
-      });
-      connections.add(connection);
-      ws.once("close", () => connections.delete(connection));
-    });
-  });
+  const server = httpServer(options, handlers, runs.clock);
+  const sockets = acceptSockets(server, options, { runs, handlers, connections });
   return {
     server,
     async [Symbol.asyncDispose]() {
@@ -101,9 +87,40 @@ export async function openControlPlane(
   };
 }
 
+interface Shared {
+  readonly runs: RunHost;
+  readonly handlers: Handlers;
+  readonly connections: Set<Connection>;
+}
+
+function acceptSockets(
+  server: Server,
+  { auth, heartbeatMs, protocol, maxPayload, maxConnections }: PlaneOptions,
+  { runs, handlers, connections }: Shared,
+): WebSocketServer {
+  const { clock } = runs;
+  const sockets = new WebSocketServer({ noServer: true, maxPayload });
+  let stateVersion = 0;
+  const nextStateVersion = (): number => (stateVersion += 1);
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (sockets.clients.size >= maxConnections) return void socket.end("HTTP/1.1 503 Service Unavailable\r\n\r\n");
+    const knock = knockOf(request);
+    if (!isSiteAllowed(auth, knock)) return void socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
+    return sockets.handleUpgrade(request, socket, head, (ws) => {
+      const identify = (token: string | undefined): Promise<Caller | null> =>
+        authenticate(auth, knock, { token, nowMs: clock.now() });
+      const deps = { runs, handlers, clock, heartbeatMs, protocol, identify, nextStateVersion };
+      const connection = new Connection(ws, deps);
+      connections.add(connection);
+      ws.once("close", () => connections.delete(connection));
+    });
+  });
+  return sockets;
+}
+
 /** P1: an edited pattern takes the row's place. */
 async function keepCrons(
-  { runs, schedules }: ControlPlane,
+  { runs, schedules, creators }: ControlPlane,
   registered: ReadonlyMap<string, Registered>,
 ): Promise<void> {
   const clock: Clock = runs.clock;
@@ -112,12 +129,14 @@ async function keepCrons(
     const cronId = `gateway:${name}`;
     const old = there.get(cronId);
     if (old && old.pattern !== pattern) await deleteSchedule(schedules, cronId);
-    if (pattern !== undefined && old?.pattern !== pattern)
+    if (pattern === undefined) continue;
+    if (old?.pattern !== pattern)
       await createSchedule({ schedules, clock, ids: { next: () => cronId } }, { workflow: name, pattern });
+    creators.keep(cronId, PROGRAM);
   }
 }
 
-function httpServer(options: PlaneOptions, handlers: Handlers): Server {
+function httpServer(options: PlaneOptions, handlers: Handlers, clock: Clock): Server {
   const { headersTimeout, requestTimeout, maxBodyBytes } = options;
   const app = new Hono<{ Bindings: HttpBindings }>();
   app.get("/health", (c) => c.json({ ok: true }));
@@ -131,7 +150,7 @@ function httpServer(options: PlaneOptions, handlers: Handlers): Server {
     const knock = knockOf(c.env.incoming);
     if (!isSiteAllowed(options.auth, knock))
       return c.json(failed("", { code: "Forbidden", message: "no page of that Origin, no such Host" }), 403);
-    const caller = await authenticate(options.auth, knock);
+    const caller = await authenticate(options.auth, knock, { nowMs: clock.now() });
     if (!caller) return c.json(failed("", { code: "Unauthorized", message: "no such token" }), 401);
     const frame = RequestFrame.safeParse(await c.req.json().catch(() => undefined));
     if (!frame.success)

@@ -23,9 +23,9 @@ export type Admitted =
 export function admit({ method, params = {} }: RequestFrame, caller: Caller): Admitted {
   const called = methodCalled(method);
   if (!called) return refused("InvalidRequest", `there is no method ${method}`);
-  const { scope, params: schema } = METHODS[called.name];
+  const { scope, startsRuns, params: schema } = METHODS[called.name];
   if (!mayCall(caller.scopes, METHODS[called.name], called.names))
-    return refused("Forbidden", `${method} needs the scope ${scope}`);
+    return refused("Forbidden", `${method} needs the scope ${scope}${startsRuns ? " and run:write" : ""}`);
   const parsed = schema.safeParse(params);
   if (!parsed.success) return refused("InvalidRequest", z.prettifyError(parsed.error));
   return { kind: "call", method: called.name, params: parsed.data };

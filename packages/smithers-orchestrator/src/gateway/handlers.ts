@@ -16,11 +16,13 @@ import { z } from "zod";
 import type { RunHost } from "../hosting/run-host.ts";
 import { runOf, summaryOf, viewOf } from "../hosting/run-view.ts";
 import type { Caller } from "./auth.ts";
+import type { CronCreators } from "./cron-creators.ts";
 import type { MethodName, Params } from "./contract.ts";
 
 export interface ControlPlane {
   readonly runs: RunHost;
   readonly schedules: ScheduleStore;
+  readonly creators: CronCreators;
   readonly workflows: ReadonlyMap<string, WorkflowDefinition>;
 }
 
@@ -28,7 +30,7 @@ export type RequestMethod = Exclude<MethodName, "streamRunEvents" | "streamDevTo
 export type Handlers = { readonly [M in RequestMethod]: (params: Params<M>, caller: Caller) => Promise<object> };
 
 export function handlersOf(plane: ControlPlane): Handlers {
-  const { runs, schedules } = plane;
+  const { runs, schedules, creators } = plane;
   const { store, clock } = runs;
   const diffs = nodeDiffs({ store, vcs: pointers });
   return {
@@ -69,17 +71,19 @@ export function handlersOf(plane: ControlPlane): Handlers {
     cronList: async ({ filter: { workflow } }) => ({
       crons: (await schedules.list()).filter((one) => workflow === undefined || one.workflow === workflow).map(asCron),
     }),
-    async cronCreate({ workflow, pattern, cronId, enabled }) {
+    async cronCreate({ workflow, pattern, cronId, enabled }, caller) {
       known(plane, workflow);
       const ids = cronId === undefined ? runs.workspace.deps.ids : { next: () => cronId };
       if ((await schedules.list()).some(({ scheduleId }) => scheduleId === cronId))
         throw new SmoothError("CONFLICT", `there is a cron ${cronId} already`);
       const schedule = await createSchedule({ schedules, clock, ids }, { workflow, pattern });
+      creators.keep(schedule.scheduleId, caller);
       if (!enabled) await pauseSchedule({ schedules, clock }, schedule.scheduleId, true);
       return asCron({ ...schedule, paused: !enabled });
     },
     async cronDelete({ cronId }) {
       await deleteSchedule(schedules, cronId);
+      creators.forget(cronId);
       return { cronId, removed: true };
     },
     cronRun: (params, caller) => runCron(plane, params, caller),

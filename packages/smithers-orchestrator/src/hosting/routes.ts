@@ -1,9 +1,11 @@
-/** The requests that the single-run app and the server answer alike, each about one run. */
+/** The requests that the single-run app and the server answer alike, each about one run.
+ *  R1. One token is nobody in particular: an approval that says who may decide it is not decided here, whatever name is sent. */
 import { cancelRun, decideApproval } from "@smooth/engine/control";
 import { OVER } from "@smooth/engine/events";
 import type { RunStore } from "@smooth/engine/store";
 import type { Clock } from "@smooth/platform/ports";
 import type { Context } from "hono";
+import { SmoothError } from "@smooth/protocol/errors";
 import { streamSSE } from "hono/streaming";
 import { z } from "zod";
 import { followRun } from "./follow-run.ts";
@@ -62,6 +64,12 @@ export async function decide(
   if (body.kind === "refused") return body.response;
   const { iteration, note, decidedBy } = body.value;
   await runOf(store, runId);
+  const [asked] = await store.approvals({ runId, ref: { nodeId, iteration } });
+  if (asked?.request.allowedUsers ?? asked?.request.allowedScopes)
+    throw new SmoothError(
+      "POLICY_DENIED",
+      `approval ${nodeId} says who may decide it, and a token does not say who calls; decide it through the Gateway or the CLI`,
+    ); // R1
   const decision = { verdict, note };
   await decideApproval(store, { runId, nodeId, iteration, decision, by: decidedBy, atMs: clock.now() });
   wake();

@@ -1,3 +1,4 @@
+/** @jsxImportSource smithers-orchestrator */
 /** Who gets in by which door, asked by real requests and sockets on loopback, with the headers that a bent browser or a stranger sends. */
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -6,12 +7,33 @@ import { request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { createAdaptorServer } from "@hono/node-server";
+import { SignJWT } from "jose";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
+import { z } from "zod";
 import { createSmithers, Gateway, runWorkflow, type GatewayAuthConfig } from "./index.ts";
-import { createServeApp } from "./serve.ts";
+import { createServeApp, type ServeOptions } from "./serve.ts";
 import { startServer } from "./server.ts";
+
+const { Workflow, Task, Approval, smithers, outputs } = createSmithers({
+  output: z.object({ by: z.string() }),
+  decision: z.object({ approved: z.boolean(), note: z.string().nullable() }),
+});
+const quick = smithers((ctx) => (
+  <Workflow name="quick">
+    <Task id="say" output={outputs.output}>
+      {{ by: `${ctx.auth?.triggeredBy} ${ctx.auth?.role} ${ctx.auth?.scopes.join(" ")}` }}
+    </Task>
+  </Workflow>
+));
+const gated = (only: { readonly allowedUsers?: string[]; readonly allowedScopes?: string[] }) =>
+  smithers(() => (
+    <Workflow name="gated">
+      <Approval id="gate" output={outputs.decision} request={{ title: "Go?" }} {...only} />
+    </Workflow>
+  ));
 
 let rootDir: string;
 const closing: (() => unknown)[] = [];
@@ -36,7 +58,7 @@ async function status(port: number, path: string, headers: Sent = {}, body?: str
 }
 
 async function gatewayPort(auth?: GatewayAuthConfig): Promise<number> {
-  const gateway = new Gateway({ rootDir, ...(auth ? { auth } : {}) });
+  const gateway = new Gateway({ rootDir, ...(auth ? { auth } : {}) }).register("quick", quick);
   closing.push(() => gateway.close());
   return ((await gateway.listen({ port: 0 })).address() as AddressInfo).port;
 }
@@ -54,10 +76,8 @@ function upgraded(port: number, headers: Record<string, string>): Promise<number
   });
 }
 
-async function servedPort(options: { readonly authToken?: string } = {}): Promise<number> {
-  const { smithers, Workflow } = createSmithers({});
+async function servedPort({ workflow = quick, ...options }: Partial<ServeOptions> = {}): Promise<number> {
   const runId = randomUUID();
-  const workflow = smithers(() => Workflow({ name: "empty", children: [] }));
   await runWorkflow(workflow, { input: {}, rootDir, runId });
   const adapter = join(rootDir, "smithers.db");
   const app = createServeApp({ workflow, adapter, runId, abort: new AbortController(), ...options });
@@ -159,3 +179,105 @@ test("A4: a proxy is known by its secret or its address; off loopback it must ha
   ];
   expect([await rpc(far, user), await rpc(near, user)]).toEqual([401, 200]);
 });
+
+/** What a method comes to: its payload, or the code of its refusal. */
+// oxlint-disable-next-line typescript/no-explicit-any
+async function called(port: number, token: string, [method, params = {}]: [string, object?]): Promise<any> {
+  const headers = { authorization: `Bearer ${token}` };
+  const body = JSON.stringify({ id: "1", method, params });
+  const response = await fetch(`http://127.0.0.1:${port}/rpc`, { method: "POST", headers, body });
+  const { payload, error } = (await response.json()) as { payload?: unknown; error?: { code: string } };
+  return error?.code ?? payload;
+}
+
+/** Who a finished run of `quick` says it was started by. */
+async function starterOf(port: number, token: string, runId: string): Promise<string> {
+  for (;;) {
+    const output = await called(port, token, ["getNodeOutput", { runId, nodeId: "say" }]);
+    if (output.status === "produced") return output.row.by;
+  }
+}
+
+test("A5: two tokens of one role are two users", async () => {
+  const grant = { role: "operator", scopes: ["run:write"] };
+  const port = await gatewayPort({ mode: "token", tokens: { "t-1": grant, "t-2": grant } });
+  const starter = async (token: string): Promise<string> =>
+    starterOf(port, token, (await called(port, token, ["launchRun", { workflow: "quick" }])).runId);
+
+  const [one, two] = [await starter("t-1"), await starter("t-2")];
+
+  expect(one).toMatch(/^token:[0-9a-f]{8} operator run:write$/);
+  expect(two).not.toBe(one);
+});
+
+test("C4: a socket is closed when the JWT of its caller has run out", async () => {
+  const secret = "a secret of thirty-two characters";
+  const port = await gatewayPort({ mode: "jwt", issuer: "us", audience: "gw", secret });
+  const token = await new SignJWT({ scope: "run:read" })
+    .setProtectedHeader({ alg: "HS256" })
+    .setSubject("joe")
+    .setIssuer("us")
+    .setAudience("gw")
+    .setExpirationTime(Math.ceil(Date.now() / 1_000) + 1)
+    .sign(new TextEncoder().encode(secret));
+  const ws = new WebSocket(`ws://127.0.0.1:${port}`);
+  await once(ws, "message");
+  const params = { minProtocol: 1, maxProtocol: 1, client: { name: "t", version: "1" }, auth: { token } };
+  ws.send(JSON.stringify({ type: "req", id: "1", method: "connect", params }));
+  const [hello] = (await once(ws, "message")) as [Buffer];
+  expect(JSON.parse(hello.toString())).toMatchObject({ ok: true, payload: { auth: { userId: "joe" } } });
+
+  const [code] = (await once(ws, "close")) as [number];
+
+  expect(code).toBe(4401);
+});
+
+test("G2: who may only write crons starts no run, neither at once nor by the clock", async () => {
+  const tokens = {
+    "t-cron": { role: "cron", scopes: ["cron:write"] },
+    "t-named": { role: "cron", scopes: ["cron.*", "cronRun"] },
+    "t-both": { role: "cron", scopes: ["cron:write", "run:write"] },
+  };
+  const port = await gatewayPort({ mode: "token", tokens });
+  const run: [string, object] = ["cronRun", { workflow: "quick", input: {} }];
+  const add: [string, object] = ["cronCreate", { workflow: "quick", pattern: "* * * * *" }];
+
+  for (const token of ["t-cron", "t-named"])
+    expect([await called(port, token, run), await called(port, token, add)]).toEqual(["Forbidden", "Forbidden"]);
+  expect(await called(port, "t-cron", ["cronList"])).toEqual({ crons: [] });
+  expect(await called(port, "t-both", run)).toMatchObject({ workflow: "quick" });
+});
+
+test("O1: what a cron starts is its maker's, with his scopes; of a cron whose maker is not known it may nothing", async () => {
+  const scopes = ["cron:write", "run:write"];
+  const port = await gatewayPort({ mode: "token", tokens: { "t-ann": { role: "dev", scopes, userId: "ann" } } });
+  for (const cronId of ["known", "unknown"])
+    await called(port, "t-ann", ["cronCreate", { workflow: "quick", pattern: "* * * * *", cronId }]);
+
+  const db = new DatabaseSync(join(rootDir, "smithers.db"));
+  db.exec("DELETE FROM _smithers_cron_creators WHERE cron_id = 'unknown'");
+  db.exec("UPDATE _smithers_schedules SET seen_ms = seen_ms - 60000"); // a minute is due
+  db.close();
+
+  const started = async (): Promise<readonly { readonly runId: string }[]> => {
+    for (;;) {
+      const { runs } = await called(port, "t-ann", ["listRuns"]);
+      if (runs.length >= 2) return runs;
+    }
+  };
+  const starters = await Promise.all((await started()).map(({ runId }) => starterOf(port, "t-ann", runId)));
+  expect(new Set(starters)).toEqual(new Set(["ann dev cron:write run:write", "cron:unknown cron "]));
+});
+
+test.each([{ allowedUsers: ["alice"] }, { allowedScopes: ["approval:submit"] }])(
+  "R1: whoever has the one token is not therefore whom an approval allows: %o",
+  async (only) => {
+    const port = await servedPort({ workflow: gated(only), authToken: "s3" });
+    const decide = (verdict: string): Promise<number> =>
+      status(port, `/${verdict}/gate`, { "x-smithers-key": "s3" }, '{"decidedBy":"alice"}');
+
+    expect([await decide("approve"), await decide("deny")]).toEqual([403, 403]);
+    const view = await fetch(`http://127.0.0.1:${port}/`, { headers: { "x-smithers-key": "s3" } });
+    expect(await view.json()).toMatchObject({ status: "waiting-approval" });
+  },
+);
