@@ -32,7 +32,10 @@ await runInside(module[${JSON.stringify(name)}]);`;
       jsxImportSource: "smithers-orchestrator",
       define: { "process.env.NODE_ENV": '"production"' },
       loader: { ".node": "empty" },
-      banner: { js: 'import { createRequire } from "node:module"; const require = createRequire("/");' },
+      // A global: a name in the file could be one of its modules' too.
+      banner: {
+        js: 'import { createRequire as requireFrom } from "node:module"; globalThis.require ??= requireFrom("/");',
+      },
       logLevel: "silent",
       plugins: [workspaceFirst],
     });
