@@ -25,7 +25,13 @@ export default smithers((ctx) => (
       ))}
     </Parallel>
     <Task id="told" output={outputs.output}>
-      {{ branches: ctx.outputs(outputs.change).map((row) => row.branch), untouched: !existsSync("CHANGE.md") }}
+      {{
+        branches: ctx
+          .outputs(outputs.change)
+          .map((row) => row.branch)
+          .toSorted(),
+        untouched: !existsSync("CHANGE.md"),
+      }}
     </Task>
   </Workflow>
 ));

@@ -43,6 +43,7 @@ async function hashInputs(): Promise<string> {
 async function bundle(): Promise<Uint8Array> {
   const { outputFiles } = await build({
     entryPoints: [join(HERE, "main.tsx")],
+    absWorkingDir: HERE, // the folder this process began in may be gone
     bundle: true,
     write: false,
     minify: true,

@@ -6,6 +6,7 @@ const ENTRY = `import { operatorMain } from "./main.node.ts"; await operatorMain
 /** One file that runs by `node operator.mjs` in a VM: no imports left but `node:*`, and only the parts of zod that are used. */
 export async function buildOperator(outfile: string): Promise<{ readonly sizeBytes: number }> {
   await build({
+    absWorkingDir: import.meta.dirname, // the folder this process began in may be gone
     stdin: { contents: ENTRY, resolveDir: import.meta.dirname, loader: "ts" },
     outfile,
     bundle: true,

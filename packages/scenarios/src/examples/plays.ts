@@ -75,6 +75,6 @@ export const PLAYS: Readonly<Record<string, Example>> = {
   },
   worktree: {
     play: { repository: true },
-    expected: { status: "finished", output: { branches: ["try/small", "try/bold"], untouched: true } },
+    expected: { status: "finished", output: { branches: ["try/bold", "try/small"], untouched: true } },
   },
 };

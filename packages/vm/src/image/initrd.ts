@@ -1,5 +1,5 @@
 import { readdir, readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { build } from "esbuild";
 import { packCpio, type CpioEntry } from "./cpio.ts";
 import { BUSYBOX_APPLETS, GUEST_INIT, INITRAMFS_INIT, KERNEL_MODULES } from "./guest-init.ts";
@@ -32,6 +32,7 @@ export async function packInitrd(modulesFolder: string, busybox: string, guestBu
 export async function bundleGuest(entry: string): Promise<Uint8Array> {
   const { outputFiles } = await build({
     entryPoints: [entry],
+    absWorkingDir: dirname(entry), // the folder this process began in may be gone
     bundle: true,
     minify: true,
     platform: "node",

@@ -22,6 +22,7 @@ await runInside(module[${JSON.stringify(name)}]);`;
   try {
     const { build } = await import("esbuild");
     const { outputFiles } = await build({
+      absWorkingDir: HERE, // the folder this process began in may be gone
       stdin: { contents: entry, resolveDir: HERE, loader: "ts" },
       bundle: true,
       write: false,
