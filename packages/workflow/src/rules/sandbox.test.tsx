@@ -13,6 +13,7 @@ import { settle } from "@smooth/platform/testing";
 import type { FakeFile, FakeProgram } from "@smooth/vm/fake";
 import { expect, test, vi } from "vitest";
 import { placesIn } from "../sandbox/request.ts";
+import type { Writing } from "../sandbox/sandboxes.node.ts";
 import { outputs, Parallel, Sandbox, smithers, Task, Workflow } from "../testing/rules.ts";
 import { leaves, realEngine, sandboxEngine } from "../testing/sandbox-engine.ts";
 import { child } from "../testing/sandboxed/child.tsx";
@@ -283,10 +284,12 @@ test.each<[string, FakeProgram, string, string]>([
 });
 
 test("what the host lets nobody write is refused, whoever would agree", async () => {
-  const writeRefusal = (path: string) => (path.endsWith("flow.tsx") ? "this run is made of it" : null);
+  const flow = boxed();
+  const writeRefusal = (path: string, { workflow }: Writing) =>
+    path.endsWith("flow.tsx") && workflow.build === flow.build ? "this run is made of it" : null;
   const engine = sandboxEngine({ work: leaves({ "flow.tsx": "evil" }) }, { writeRefusal });
 
-  expect(await (await engine.start(boxed())).result).toMatchObject({
+  expect(await (await engine.start(flow)).result).toMatchObject({
     status: "failed",
     error: { code: "SANDBOX_BUNDLE_INVALID", message: expect.stringContaining("flow.tsx: this run is made of it") },
   });

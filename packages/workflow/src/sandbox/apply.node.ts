@@ -2,7 +2,9 @@
  *  W1. Every path is looked at before the first is written. One that is neither as the sandbox saw it nor as it left it refuses all.
  *  W2. What is in place already is left alone: cut off and done again, nothing is written twice.
  *  W3. Each file is made beside its place and put there by a rename: a reader sees the one or the other.
- *  W4. No link on the way to a path is followed: not one that was there, not one of the bundle itself, not one that came meanwhile. */
+ *  W4. No link on the way to a path is followed: not one that was there, not one of the bundle itself, not one that came meanwhile.
+ *  W5. Who may read and write a file that was there stays as it was. */
+import type { Stats } from "node:fs";
 import { chmod, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { BundleFile } from "@smooth/engine/sandboxes";
@@ -49,10 +51,16 @@ async function put(root: string, { path, after }: BundleFile): Promise<void> {
   await rm(beside, { force: true });
   if (after.kind === "link") await symlink(content.toString(), beside);
   else {
-    await writeFile(beside, content, { flag: "wx", flush: true });
-    await chmod(beside, after.executable ? 0o755 : 0o644);
+    await writeFile(beside, content, { flag: "wx", flush: true, mode: 0o600 });
+    await chmod(beside, modeFor(await lstatOrNull(at), after.executable)); // W5
   }
   await rename(beside, at); // W3
+}
+
+/** Whoever may read it may run it. */
+function modeFor(was: Stats | null, executable: boolean): number {
+  const mode = was?.isFile() ? was.mode & 0o777 : 0o644;
+  return executable ? mode | ((mode & 0o444) >> 2) : mode & ~0o111;
 }
 
 const buriedFault = (path: string): SmoothError =>

@@ -1,11 +1,13 @@
 /** What a guest that owns its kernel may try: its `find` and `tar` say what it likes. */
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -112,4 +114,23 @@ test("W4: a link that comes while a bundle is written is not followed", async ()
 
   expect(await ended).toMatchObject([{ status: "rejected", reason: { code: "MERGE_CONFLICT" } }]);
   expect(readdirSync(outside)).toEqual([]);
+});
+
+test.each([
+  [0o600, false, 0o600],
+  [0o600, true, 0o700],
+  [0o640, true, 0o750],
+  [0o664, false, 0o664],
+  [0o750, false, 0o640],
+])("W5: a file of mode %o that the sandbox left with executable: %s is %o", async (mode, executable, becomes) => {
+  const root = scratch();
+  const at = join(root, "f");
+  writeFileSync(at, "old");
+  chmodSync(at, mode);
+  const { after, path } = made("f", "new");
+  const before = { ...made("f", "old").after, kind: "file" as const, executable: (mode & 0o111) !== 0 };
+  await applyFiles(root, [{ path, before: before as BundleFile["before"], after: after && { ...after, executable } }]);
+
+  expect(readFileSync(at, "utf8")).toBe("new");
+  expect(statSync(at).mode & 0o777).toBe(becomes);
 });

@@ -113,15 +113,13 @@ async function changeOf(
       },
     ); // B3
   const after = from === null ? null : await versionOf(from, path);
-  const mode = (version: Version | null): string => (version?.executable ? "executable" : (version?.kind ?? ""));
-  const note = before && after && mode(before) !== mode(after) ? `${mode(before)} → ${mode(after)}` : "";
   return {
     file: {
       path,
       before: before && plain(before),
       after: after && { ...plain(after), content: after.bytes.toString("base64") },
     },
-    patched: { path, before: before?.bytes ?? null, after: after?.bytes ?? null, note },
+    patched: { path, before, after },
   };
 }
 

@@ -9,6 +9,7 @@ import { bubblewrapDriver } from "@smooth/vm/bubblewrap";
 import { guestNodeBinary } from "@smooth/vm/node-binary";
 import { processDriver } from "@smooth/vm/process";
 import { qemuDriver } from "@smooth/vm/qemu";
+import { ownFileRefusal } from "./own-files.node.ts";
 import { openSandboxes, type SandboxesOptions } from "./sandboxes.node.ts";
 
 export type HostSandboxes = Pick<SandboxesOptions, "minIsolation" | "maxConcurrent" | "egress">;
@@ -23,7 +24,8 @@ export function hostSandboxes(rootDir: string, { maxConcurrent, ...given }: Host
     process: processDriver(shared),
   };
   const atOnce = maxConcurrent ?? limitFrom(process.env["SMITHERS_MAX_CONCURRENT_SANDBOXES"]);
-  return openSandboxes({ ...given, rootDir, drivers, clock: systemClock, maxConcurrent: atOnce });
+  const writeRefusal: SandboxesOptions["writeRefusal"] = (path, { workflow }) => ownFileRefusal(path, workflow);
+  return openSandboxes({ ...given, rootDir, drivers, clock: systemClock, maxConcurrent: atOnce, writeRefusal });
 }
 
 const world = { clock: systemClock, ids: systemIds };

@@ -7,6 +7,7 @@ import { resolve } from "node:path";
 import { hash } from "node:crypto";
 import type { BundleFile, SandboxBundle, SandboxCall, Sandboxes, SandboxRuntime } from "@smooth/engine/sandboxes";
 import { rowFromJson } from "@smooth/engine/table";
+import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import type { Clock } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { IsolationLevel } from "@smooth/protocol/policy";
@@ -36,7 +37,13 @@ export interface SandboxesOptions {
   /** Whether a file of the host may be seen in a sandbox; default: yes. */
   readonly mayRead?: ((path: string) => boolean) | undefined;
   /** Why a file of the host may not be changed, whoever agrees to it; default: all may. */
-  readonly writeRefusal?: ((path: string, how: { readonly reviewed: boolean }) => string | null) | undefined;
+  readonly writeRefusal?: ((path: string, how: Writing) => string | null) | undefined;
+}
+
+export interface Writing {
+  readonly reviewed: boolean;
+  /** That the sandbox stands in. */
+  readonly workflow: WorkflowDefinition;
 }
 
 /** Decides about each connection that a sandbox makes; closed with it. */
@@ -147,11 +154,12 @@ async function runIn(running: Running, options: SandboxesOptions): Promise<Sandb
     const manifest = await execute(vm, call, options.clock);
     childRunId = manifest.runId;
     const output = answerOf(nodeId, manifest);
+    const how = { reviewed: spec.review, workflow: call.around().workflow };
     const { files, patch } = await collect(vm, {
       id: nodeId,
       root,
       ...given,
-      refusal: (path) => writeRefusal(path, { reviewed: spec.review }),
+      refusal: (path) => writeRefusal(path, how),
     });
     status = "finished";
     return { output: rowFromJson(JSON.stringify(output ?? null)), files, patch, runtime, level: vm.level };
