@@ -11,13 +11,17 @@ import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { why } from "@smooth/engine/why";
 import { settle } from "@smooth/platform/testing";
 import type { FakeFile, FakeProgram } from "@smooth/vm/fake";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { hostSandboxes } from "../sandbox/host-sandboxes.node.ts";
 import { placesIn } from "../sandbox/request.ts";
 import type { Writing } from "../sandbox/sandboxes.node.ts";
 import { outputs, Parallel, Sandbox, smithers, Task, Workflow } from "../testing/rules.ts";
 import { leaves, realEngine, sandboxEngine } from "../testing/sandbox-engine.ts";
 import { child } from "../testing/sandboxed/child.tsx";
 import { asking, inline, napping } from "../testing/sandboxed/inline.tsx";
+
+const nothing = (): void => {};
+const SILENT = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 const READ = (root: string, path: string): string => readFileSync(join(root, path), "utf8");
 
@@ -293,6 +297,23 @@ test("what the host lets nobody write is refused, whoever would agree", async ()
     status: "failed",
     error: { code: "SANDBOX_BUNDLE_INVALID", message: expect.stringContaining("flow.tsx: this run is made of it") },
   });
+});
+
+test("on this machine no sandbox writes what its run is made of", async () => {
+  const manifest = JSON.stringify({ status: "finished", output: { n: 1 } });
+  const script = `echo evil > flow.tsx; echo '${manifest}' > "$SMOOTH_BUNDLE"`;
+  const engine = realEngine({ "flow.tsx": "mine", "work.sh": script });
+  vi.stubEnv("SMOOTH_IMAGES", join(engine.root, ".smithers"));
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const sandboxes = hostSandboxes(engine.root, { minIsolation: "process" }, SILENT);
+  const workflow = boxed({ runtime: "process", command: "sh work.sh", autoAcceptDiffs: true });
+  const flow = { ...workflow, file: join(engine.root, "flow.tsx") };
+
+  expect(await (await engine.start(flow, { sandboxes })).result).toMatchObject({
+    status: "failed",
+    error: { code: "SANDBOX_BUNDLE_INVALID", message: expect.stringContaining("flow.tsx: this run is made of it") },
+  });
+  expect(READ(engine.root, "flow.tsx")).toBe("mine");
 });
 
 test("a sandbox that changed files is not kept in the cache; one that changed none is", async () => {
