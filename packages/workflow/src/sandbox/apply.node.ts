@@ -17,33 +17,43 @@ import { lstatOrNull } from "./workspace.node.ts";
 export async function applyFiles(root: string, files: readonly BundleFile[]): Promise<void> {
   const buried = buriedPath(files);
   if (buried !== null) throw buriedFault(buried); // W4
+  const gone = new Set(files.filter(({ after }) => after === null).map(({ path }) => path));
   const due: BundleFile[] = [];
   for (const file of files) {
-    const now = await currentOf(root, file);
+    const now = await currentOf(root, file, gone);
     if (sameVersion(now, file.after)) continue; // W2
     if (!sameVersion(now, file.before)) throw conflict(root, file.path); // W1
     due.push(file);
   }
-  for (const file of due) await put(root, file);
+  // Deleted first: a folder may come where a file was.
+  for (const file of due.toSorted((a, b) => Number(a.after !== null) - Number(b.after !== null))) await put(root, file);
 }
 
-async function currentOf(root: string, { path }: BundleFile) {
-  await walkTo(root, path);
-  if ((await lstatOrNull(join(root, path)))?.isDirectory()) throw conflict(root, path);
+/** A file on the way that the bundle deletes is looked at under its own name. */
+async function currentOf(root: string, { path, after }: BundleFile, gone: ReadonlySet<string>) {
+  const inTheWay = await blockerOf(root, path);
+  if (inTheWay !== null && gone.has(inTheWay)) return null;
+  if (inTheWay !== null) throw conflict(root, inTheWay); // W4
+  if ((await lstatOrNull(join(root, path)))?.isDirectory()) {
+    if (after === null) return null;
+    throw conflict(root, path);
+  }
   return await versionOf(root, path);
 }
 
-/** W4 */
-async function walkTo(root: string, path: string): Promise<void> {
+/** What is no folder on the way to a path. */
+async function blockerOf(root: string, path: string): Promise<string | null> {
   for (const way of waysTo(path)) {
     const info = await lstatOrNull(join(root, way));
-    if (info && !info.isDirectory()) throw conflict(root, way);
+    if (info && !info.isDirectory()) return way;
   }
+  return null;
 }
 
 async function put(root: string, { path, after }: BundleFile): Promise<void> {
   const at = join(root, path);
-  await walkTo(root, path); // again: the first look was before anything was written
+  const inTheWay = await blockerOf(root, path); // again: the first look was before anything was written
+  if (inTheWay !== null) throw conflict(root, inTheWay);
   if (!after) return await rm(at, { force: true });
   await mkdir(dirname(at), { recursive: true });
   const content = Buffer.from(after.content, "base64");

@@ -134,3 +134,26 @@ test.each([
   expect(readFileSync(at, "utf8")).toBe("new");
   expect(statSync(at).mode & 0o777).toBe(becomes);
 });
+
+const OLD: BundleFile = {
+  path: "a",
+  before: { ...made("a", "old").after, kind: "file" } as BundleFile["before"],
+  after: null,
+};
+
+test("a file that became a folder is written so, and done again nothing is in its way", async () => {
+  const root = scratch();
+  writeFileSync(join(root, "a"), "old");
+  await applyFiles(root, [OLD, made("a/b", "new")]);
+  await applyFiles(root, [OLD, made("a/b", "new")]);
+
+  expect(readFileSync(join(root, "a/b"), "utf8")).toBe("new");
+});
+
+test("a file that became a folder, and was changed meanwhile, refuses all", async () => {
+  const root = scratch();
+  writeFileSync(join(root, "a"), "mine");
+
+  await expect(applyFiles(root, [OLD, made("a/b", "new")])).rejects.toMatchObject({ code: "MERGE_CONFLICT" });
+  expect(readFileSync(join(root, "a"), "utf8")).toBe("mine");
+});
