@@ -66,8 +66,8 @@ export const BODIES_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "cache C3",
-        text: `return parsed.success ? { kind: "hit", row: parsed.data } : { kind: "miss", key };`,
-        instead: `return { kind: "hit", row: rowFromJson(entry.row) };`,
+        text: `return success ? { kind: "hit", row } : { kind: "miss", key };`,
+        instead: `return { kind: "hit", row };`,
         test: [
           `${RULES}/cache.test.tsx`,
           "a change of the schema passes the entry over, and a row that no longer fits is not taken",
