@@ -62,7 +62,7 @@ export const OWNERSHIP_GUARDS: readonly GuardedFile[] = [
         id: "stop drain",
         text: "bell.after(DRAIN_MS, over, () => (this.#drained = true));",
         instead: "",
-        test: [`${RULES}/scheduling.test.tsx`, "a body that ignores its abort does not hold the end of the run"],
+        test: [`${RULES}/endings.test.tsx`, "a body that ignores its abort does not hold the end of the run"],
       },
       {
         id: "aftermath of a cancelled run",

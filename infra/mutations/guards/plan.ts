@@ -149,13 +149,13 @@ export const PLAN_GUARDS: readonly GuardedFile[] = [
         id: "render R1 throws",
         text: "if (failures.length > 0) throw renderFailed(failures[0]); // R1",
         instead: "",
-        test: [`${RULES}/scheduling.test.tsx`, "a render that throws says why, and where in the author's file"],
+        test: [`${RULES}/endings.test.tsx`, "a render that throws says why, and where in the author's file"],
       },
       {
         id: "render R1 suspends",
         text: "if (failures.length === 0 && container.commits === before)",
         instead: "if (false)",
-        test: [`${RULES}/scheduling.test.tsx`, "a frame that %s is WORKFLOW_RENDER_FAILED, and says so"],
+        test: [`${RULES}/endings.test.tsx`, "a frame that %s is WORKFLOW_RENDER_FAILED, and says so"],
       },
       {
         id: "render depth",

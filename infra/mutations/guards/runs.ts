@@ -271,7 +271,7 @@ export const RUNS_GUARDS: readonly GuardedFile[] = [
         text: "waits for ${nodeName(dependency)} (",
         instead: "waits (",
         test: [
-          `${RULES}/scheduling.test.tsx`,
+          `${RULES}/dependencies.test.tsx`,
           "a dependency that never mounts ends the run as a deadlock that names both",
         ],
       },

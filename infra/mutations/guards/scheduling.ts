@@ -186,7 +186,7 @@ export const SCHEDULING_GUARDS: readonly GuardedFile[] = [
         text: "(handler.codes === null || handler.codes.includes(code))",
         instead: "true",
         test: [
-          `${RULES}/failures.test.tsx`,
+          `${RULES}/try-catch-finally.test.tsx`,
           "a code that catchErrors does not name goes to the outer try, after the inner finally",
         ],
       },
@@ -195,7 +195,7 @@ export const SCHEDULING_GUARDS: readonly GuardedFile[] = [
         text: `if (part === "body" && catches(here, error)) return { scopeId, next: "catch" };`,
         instead: "",
         test: [
-          `${RULES}/failures.test.tsx`,
+          `${RULES}/try-catch-finally.test.tsx`,
           "catch gets the code, the message and the node; finally follows; the run goes on",
         ],
       },
@@ -204,7 +204,7 @@ export const SCHEDULING_GUARDS: readonly GuardedFile[] = [
         text: `if (part === "body" && catches(here, error))`,
         instead: "if (catches(here, error))",
         test: [
-          `${RULES}/failures.test.tsx`,
+          `${RULES}/try-catch-finally.test.tsx`,
           "finally runs after a failing catch, and then the catch's failure fails the run",
         ],
       },
@@ -212,13 +212,16 @@ export const SCHEDULING_GUARDS: readonly GuardedFile[] = [
         id: "containment C2 finally",
         text: `if (part !== "finally" && hasFinally)`,
         instead: "if (hasFinally)",
-        test: [`${RULES}/failures.test.tsx`, "a failing finally fails the run"],
+        test: [`${RULES}/try-catch-finally.test.tsx`, "a failing finally fails the run"],
       },
       {
         id: "containment C2 given up",
         text: `(here.part === "body" || (here.part === "catch" && at === "finally"))`,
         instead: `here.part === "body"`,
-        test: [`${RULES}/failures.test.tsx`, "a failure in a catch stops what else runs in it, then finally runs"],
+        test: [
+          `${RULES}/try-catch-finally.test.tsx`,
+          "a failure in a catch stops what else runs in it, then finally runs",
+        ],
       },
     ],
   },

@@ -122,7 +122,7 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
         instead: `    epoch: (await store.run(run.runId))?.epoch ?? 0,
 `,
         test: [
-          `${RULES}/time-travel.test.tsx`,
+          `${RULES}/rewind.test.tsx`,
           "all or nothing: when the run moves on in the meantime, the files are put back",
         ],
       },
@@ -131,7 +131,7 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
         text: `if (result === "stale")`,
         instead: "if (false)",
         test: [
-          `${RULES}/time-travel.test.tsx`,
+          `${RULES}/rewind.test.tsx`,
           "all or nothing: when the run moves on in the meantime, the files are put back",
         ],
       },
@@ -142,7 +142,7 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
         instead: `await write();
   if (deps.vcs && files.length > 0) await withFiles({ vcs: deps.vcs, to: files, ...undoOf(way) }, async () => {});`,
         test: [
-          `${RULES}/time-travel.test.tsx`,
+          `${RULES}/rewind.test.tsx`,
           "all or nothing: when the run moves on in the meantime, the files are put back",
         ],
       },
@@ -162,7 +162,7 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
         text: "await putBack(vcs, undo, cause);",
         instead: "",
         test: [
-          `${RULES}/time-travel.test.tsx`,
+          `${RULES}/rewind.test.tsx`,
           "all or nothing: when the run moves on in the meantime, the files are put back",
         ],
       },
@@ -171,7 +171,7 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
         text: "await onUndo?.(undo);",
         instead: "",
         test: [
-          `${RULES}/time-travel.test.tsx`,
+          `${RULES}/rewind.test.tsx`,
           "a process that died in the middle blocks nobody: its files are put back by whoever comes next",
         ],
       },
@@ -185,7 +185,7 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
         text: 'await deps.store.beginTravel({ ...row, result: "refused", detail: `${refusal.code}: ${refusal.message}` });',
         instead: "",
         test: [
-          `${RULES}/time-travel.test.tsx`,
+          `${RULES}/rewind.test.tsx`,
           "without a literal confirm, beyond the run, or while another one is under way: refused and audited",
         ],
       },
@@ -196,7 +196,7 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
         instead: `  if (false)
 `,
         test: [
-          `${RULES}/time-travel.test.tsx`,
+          `${RULES}/rewind.test.tsx`,
           "without a literal confirm, beyond the run, or while another one is under way: refused and audited",
         ],
       },
@@ -204,20 +204,20 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
         id: "rewind R3",
         text: "if (spent.length >= QUOTA)",
         instead: "if (false)",
-        test: [`${RULES}/time-travel.test.tsx`, "the eleventh within an hour is refused; an hour later it is not"],
+        test: [`${RULES}/rewind.test.tsx`, "the eleventh within an hour is refused; an hour later it is not"],
       },
       {
         id: "rewind R3 hour",
         text: "clock.now() - travel.atMs < QUOTA_WINDOW_MS",
         instead: "true",
-        test: [`${RULES}/time-travel.test.tsx`, "the eleventh within an hour is refused; an hour later it is not"],
+        test: [`${RULES}/rewind.test.tsx`, "the eleventh within an hour is refused; an hour later it is not"],
       },
       {
         id: "rewind R4",
         text: "await recoverRewinds(deps, runId);",
         instead: "",
         test: [
-          `${RULES}/time-travel.test.tsx`,
+          `${RULES}/rewind.test.tsx`,
           "a process that died in the middle blocks nobody: its files are put back by whoever comes next",
         ],
       },
@@ -226,7 +226,7 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
         text: `if (events.some((event) => event.type === "nodes.reset" && event.travelId === left.travelId))`,
         instead: "if (false)",
         test: [
-          `${RULES}/time-travel.test.tsx`,
+          `${RULES}/rewind.test.tsx`,
           "R4: a process that died after its reset was recorded has rewound: the audit says so, and the files stay",
         ],
       },
@@ -235,7 +235,7 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
         text: "if ((confirm as unknown) !== true)",
         instead: "if (false)",
         test: [
-          `${RULES}/time-travel.test.tsx`,
+          `${RULES}/rewind.test.tsx`,
           "without a literal confirm, beyond the run, or while another one is under way: refused and audited",
         ],
       },
@@ -248,17 +248,14 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
         id: "fork K2",
         text: "...openWaits(recorded.events)];",
         instead: "];",
-        test: [
-          `${RULES}/time-travel.test.tsx`,
-          "K2: a timer that was running at the frame counts from the fork's own start",
-        ],
+        test: [`${RULES}/fork.test.tsx`, "K2: a timer that was running at the frame counts from the fork's own start"],
       },
       {
         id: "fork K3",
         text: "source: workflow.source ?? null,",
         instead: "source: source.metadata.source,",
         test: [
-          `${RULES}/time-travel.test.tsx`,
+          `${RULES}/fork.test.tsx`,
           "K3: a fork belongs to the files it is made with, and is no mismatch when it starts",
         ],
       },
@@ -267,7 +264,7 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
         text: "parseInput(workflow.inputSchema, run.input);",
         instead: "",
         test: [
-          `${RULES}/time-travel.test.tsx`,
+          `${RULES}/fork.test.tsx`,
           "a fork with an input that the workflow does not take is refused, and there is no fork",
         ],
       },
@@ -280,13 +277,13 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
         id: "history H1",
         text: "if (!table || untilSeq <= seq) continue;",
         instead: "continue;",
-        test: [`${RULES}/time-travel.test.tsx`, "a frame from before a reset is forked with the rows of that time"],
+        test: [`${RULES}/fork.test.tsx`, "a frame from before a reset is forked with the rows of that time"],
       },
       {
         id: "history H1 later",
         text: "if (!table || untilSeq <= seq) continue;",
         instead: "if (!table) continue;",
-        test: [`${RULES}/time-travel.test.tsx`, "a frame from before a reset is forked with the rows of that time"],
+        test: [`${RULES}/fork.test.tsx`, "a frame from before a reset is forked with the rows of that time"],
       },
     ],
   },

@@ -54,7 +54,7 @@ export const WAITS_GUARDS: readonly GuardedFile[] = [
         text: "exceptBy: BY_AUTO_APPROVE",
         instead: `exceptBy: ""`,
         test: [
-          `${RULES}/approvals.test.tsx`,
+          `${RULES}/auto-approve.test.tsx`,
           "N2: after so many approvals by people in a row nobody is asked; a denial starts the count anew",
         ],
       },
@@ -257,14 +257,14 @@ export const WAITS_GUARDS: readonly GuardedFile[] = [
         id: "approval N1 asked again",
         text: `(on.kind === "approval" && on.again === 0)`,
         instead: `on.kind === "approval"`,
-        test: [`${RULES}/approvals.test.tsx`, "retries ask again, each time for timeoutMs"],
+        test: [`${RULES}/approval-times.test.tsx`, "retries ask again, each time for timeoutMs"],
       },
       {
         id: "approval N2 denial",
         text: "return denial === -1 ? past.length : denial;",
         instead: "return past.length;",
         test: [
-          `${RULES}/approvals.test.tsx`,
+          `${RULES}/auto-approve.test.tsx`,
           "N2: after so many approvals by people in a row nobody is asked; a denial starts the count anew",
         ],
       },
@@ -272,7 +272,7 @@ export const WAITS_GUARDS: readonly GuardedFile[] = [
         id: "approval asked again",
         text: "again: on.again - 1 })",
         instead: "again: on.again })",
-        test: [`${RULES}/approvals.test.tsx`, "retries ask again, each time for timeoutMs"],
+        test: [`${RULES}/approval-times.test.tsx`, "retries ask again, each time for timeoutMs"],
       },
     ],
   },
@@ -284,7 +284,7 @@ export const WAITS_GUARDS: readonly GuardedFile[] = [
         text: "if (by.startsWith(ENGINE)) throw",
         instead: "if (false) throw",
         test: [
-          `${RULES}/approvals.test.tsx`,
+          `${RULES}/approval-times.test.tsx`,
           "N1: a decision that comes before the engine notices wins, and nobody may sign as the engine",
         ],
       },

@@ -3,7 +3,9 @@ import { decideApproval } from "@smooth/engine/control";
 import { decodeRow } from "@smooth/engine/table";
 import type { AgentLike, GenerateArgs } from "@smooth/engine/task";
 import type { ReactElement } from "react";
+import { expect } from "vitest";
 import { z } from "zod";
+import { Task } from "../components/task.ts";
 import { Workflow } from "../components/workflow.ts";
 import { approvalDecisionSchema, createSmithers } from "../create-smithers.ts";
 import { h } from "../jsx-runtime.ts";
@@ -82,3 +84,12 @@ export async function runToEnd(build: () => ReactElement) {
   const result = await ran.handle.result;
   return { ...ran, result };
 }
+
+/** A branch that leaves only its name. */
+export const note = (id: string) =>
+  h(Task<typeof outputs.done>, { key: id, id, output: outputs.done, children: { text: id } });
+
+export const finishedIn = async (ran: Awaited<ReturnType<typeof runToEnd>>): Promise<string[]> => {
+  expect(ran.result).toMatchObject({ status: "finished" });
+  return ran.finished();
+};
