@@ -183,6 +183,15 @@ export const SUPERVISION_GUARDS: readonly GuardedFile[] = [
         ],
       },
       {
+        id: "schedules C1 newest",
+        text: "untilMs: nowMs, count }",
+        instead: "untilMs: seenMs + 60_000, count }",
+        test: [
+          `${ENGINE}/schedules/schedules.test.ts`,
+          "C1: after nine days of missed minutes, catch-up %s still fires at the next one",
+        ],
+      },
+      {
         id: "schedules paused",
         text: "if (schedule.paused) return [];",
         instead: "",
@@ -196,6 +205,12 @@ export const SUPERVISION_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/schedules/schedules.ts`,
     guards: [
+      {
+        id: "schedules C2 continued",
+        text: "(await lineage(store, first.runId)).at(-1)",
+        instead: "first",
+        test: [`${ENGINE}/schedules/schedules.test.ts`, "%s looks at the run that it continued as"],
+      },
       {
         id: "schedules F1",
         text: `if (!(error instanceof SmoothError) || error.code !== "CONFLICT") throw error; // F1`,
@@ -238,6 +253,15 @@ export const SUPERVISION_GUARDS: readonly GuardedFile[] = [
         text: "OVER.has(run.status) && run.owner === null",
         instead: "run.owner === null",
         test: [`${ENGINE}/retention/gc.test.ts`, "age and count decide, and only what is over goes"],
+      },
+      {
+        id: "retention N1 awaited",
+        text: " && !awaited.has(run.runId)); // N1",
+        instead: ");",
+        test: [
+          `${ENGINE}/retention/gc.test.ts`,
+          "N1: the subflows of a run that goes on stay, with what they continued as and their own; of one that is over they go",
+        ],
       },
       {
         id: "retention N1 needed",

@@ -45,6 +45,24 @@ test("N1: what a staying run was forked from, or continues, stays, through any n
   });
 });
 
+test("N1: the subflows of a run that goes on stay, with what they continued as and their own; of one that is over they go", () => {
+  const family = (root: string, status: Run["status"]): Run[] => [
+    run(root, { status }),
+    run(`${root} child`, { status: "continued", parent: { runId: root, as: "subflow", key: "sub::0" } }),
+    run(`${root} child goes on`, { parent: { runId: `${root} child`, as: "continuation", key: null } }),
+    run(`${root} grandchild`, { parent: { runId: `${root} child goes on`, as: "subflow", key: "sub::0" } }),
+  ];
+  const runs = [...family("waits", "waiting-approval"), ...family("over", "finished")];
+  const over = runs.map(({ runId }) => runId).filter((runId) => runId.startsWith("over"));
+
+  for (const policy of [{ maxAgeMs: 50 }, { keepNewest: 0 }, { maxBytes: 0 }]) {
+    const sizes = runs.map(({ runId }) => ({ runId, bytes: 1, blobs: [] }));
+    expect(new Set(planGc({ runs, nowMs: 100, sizes }, policy).remove.map(({ runId }) => runId))).toEqual(
+      new Set(over),
+    );
+  }
+});
+
 describe("N3: a quota", () => {
   const runs = [
     run("new", { updatedAtMs: 90 }),

@@ -1,5 +1,6 @@
 /** Which runs are forgotten. Pure.
- *  N1. Only what ended is forgotten, and never what a run that stays was forked from, continues, or is part of.
+ *  N1. Only what ended is forgotten, and never what a run that stays was forked from, continues, or is part of; nor what is part of
+ *      a run that goes on, which may not have read its result yet and would do it again.
  *  N2. The plan says exactly what would go, and why.
  *  N3. A quota counts everything and takes, oldest first, as many as it must of those that may go; payloads that several runs
  *      share are freed with the last of them. */
@@ -33,8 +34,9 @@ export interface GcFacts {
 }
 
 export function planGc(facts: GcFacts, { maxAgeMs = Infinity, keepNewest = Infinity, maxBytes }: GcPolicy): GcPlan {
+  const awaited = belowLive(facts.runs);
   const over = facts.runs
-    .filter((run) => OVER.has(run.status) && run.owner === null)
+    .filter((run) => OVER.has(run.status) && run.owner === null && !awaited.has(run.runId)) // N1
     .toSorted((a, b) => b.updatedAtMs - a.updatedAtMs);
   const reasons = new Map<string, Because>();
   for (const [at, { runId, updatedAtMs }] of over.entries()) {
@@ -47,6 +49,15 @@ export function planGc(facts: GcFacts, { maxAgeMs = Infinity, keepNewest = Infin
     remove: [...reasons].map(([runId, because]) => ({ runId, because })),
     needed: [...needed].map(([runId, by]) => ({ runId, by })),
   };
+}
+
+/** The subflows of runs that go on, theirs, and what they continued as. */
+function belowLive(runs: readonly Run[]): ReadonlySet<string> {
+  const children = Map.groupBy(runs, ({ parent }) => parent?.runId);
+  const live = runs.filter(({ status }) => !OVER.has(status));
+  const below = new Set(live.flatMap(({ runId }) => children.get(runId) ?? []));
+  for (const run of below) for (const child of children.get(run.runId) ?? []) below.add(child); // grows while it is walked
+  return new Set([...below].map(({ runId }) => runId));
 }
 
 /** What a run cannot be understood without. */

@@ -2,7 +2,7 @@
  *  C1. Catch-up after an outage: `skip` fires only what is due right now, `once` the newest missed slot, `all` every one.
  *  C2. Overlap with the previous run: `skip` drops the slot, `queue` waits for its end, `cancel-previous` ends it first.
  *  C3. Slots of one schedule start in order. */
-import { slotsAfter } from "./slots.ts";
+import { newestSlots } from "./slots.ts";
 import type { Schedule, Slot } from "./port.ts";
 
 /** Later than this, a slot was missed. */
@@ -13,10 +13,10 @@ const MAX_CATCH_UP = 100;
 /** C1. The slots that fell due since the schedule was last looked at. */
 export function dueSlots(schedule: Schedule, nowMs: number): readonly number[] {
   if (schedule.paused) return [];
-  const due = slotsAfter(schedule, schedule.seenMs, { count: 10_000, untilMs: nowMs });
-  if (schedule.catchUp === "all") return due.slice(-MAX_CATCH_UP);
-  const newest = due.slice(-1);
-  return schedule.catchUp === "once" ? newest : newest.filter((slotMs) => nowMs - slotMs <= ON_TIME_MS);
+  const { catchUp, seenMs } = schedule;
+  const count = catchUp === "all" ? MAX_CATCH_UP : 1;
+  const due = newestSlots(schedule, { afterMs: seenMs, untilMs: nowMs, count });
+  return catchUp === "skip" ? due.filter((slotMs) => nowMs - slotMs <= ON_TIME_MS) : due;
 }
 
 export type SlotStep =

@@ -3,7 +3,7 @@ import { countingIds, ManualClock, memoryLog } from "@smooth/platform/testing";
 import { describe, expect, test } from "vitest";
 import { SmoothError } from "@smooth/protocol/errors";
 import { openMemoryStore } from "../store/memory.ts";
-import { NOTHING, type Owner } from "../store/port.ts";
+import { NOTHING, type Owner, type Successor } from "../store/port.ts";
 import { createSchedule, deleteSchedule, fireSchedules, pauseSchedule, preview } from "./schedules.ts";
 import { schedulesContract } from "./schedules.contract.ts";
 import { slotsAfter } from "./slots.ts";
@@ -108,6 +108,27 @@ test.each([
   expect(await schedules.slots(scheduleId)).toHaveLength(fired);
 });
 
+test.each([
+  ["skip", 1],
+  ["once", 1],
+  ["all", 100],
+] as const)(
+  "C1: after nine days of missed minutes, catch-up %s still fires at the next one",
+  async (catchUp, fired) => {
+    const { deps, clock, round, schedules } = bench();
+    const { scheduleId } = await createSchedule(deps, { ...every, catchUp, overlap: "queue" });
+    await clock.advance(9 * 24 * 60 * MINUTE);
+
+    await round();
+    await clock.advance(MINUTE);
+    await round();
+
+    const slots = await schedules.slots(scheduleId);
+    expect(iso(slots.slice(0, 1).map(({ slotMs }) => slotMs))).toEqual(["2026-01-10T00:01:00.000Z"]);
+    expect(slots.length).toBeGreaterThanOrEqual(fired);
+  },
+);
+
 describe("C2: when the previous run goes on", () => {
   async function overlapping(overlap: "skip" | "queue" | "cancel-previous") {
     const made = bench();
@@ -140,6 +161,44 @@ describe("C2: when the previous run goes on", () => {
     await round();
     expect([await states(scheduleId), launched.length]).toEqual([["launched", "launched"], 2]);
   });
+
+  test.each([
+    ["skip", "dropped", null],
+    ["cancel-previous", "pending", "schedule"],
+  ] as const)("%s looks at the run that it continued as", async (overlap, state, cancelledBy) => {
+    const { deps, clock, round, states, launched, store } = bench();
+    const { scheduleId } = await createSchedule(deps, { ...every, overlap });
+    await clock.advance(MINUTE);
+    await round();
+    await store.commit({
+      runId: launched[0]!,
+      epoch: 1,
+      atMs: clock.now(),
+      ...NOTHING,
+      status: { status: "continued", error: null, wakeAtMs: null, seenSeq: 1 },
+      successor: successorOf(launched[0]!, clock.now()),
+    });
+
+    await clock.advance(MINUTE);
+    await round();
+
+    expect(await states(scheduleId)).toEqual(["launched", state]);
+    expect((await store.run("run-next"))?.cancelRequestedBy ?? null).toBe(cancelledBy && scheduleId);
+  });
+});
+
+const successorOf = (runId: string, atMs: number): Successor => ({
+  run: {
+    runId: "run-next",
+    workflow: "w",
+    input: {},
+    auth: null,
+    parent: { runId, as: "continuation", key: null },
+    owner: OWNER,
+    atMs,
+  },
+  events: [],
+  outputs: [],
 });
 
 test("F1: a supervisor that died between row and launch is made up for, and a launched one is not launched again", async () => {

@@ -3,6 +3,7 @@
 import type { Clock, Ids, Log } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import { OVER } from "../run/events.ts";
+import { lineage } from "../run/lineage.ts";
 import type { RunStore } from "../store/port.ts";
 import { dueSlots, nextStep } from "./decide.ts";
 import type { Schedule, ScheduleStore, Slot } from "./port.ts";
@@ -95,10 +96,12 @@ async function launch({ schedules, launch: start }: FireDeps, schedule: Schedule
   await schedules.settle(slot, "launched");
 }
 
+/** In whatever it continued as. */
 async function goingOn(store: RunStore, slots: readonly Slot[]): Promise<string | null> {
-  const last = slots.find(({ state }) => state === "launched");
-  const run = last && (await store.run(last.runId));
-  return run && !OVER.has(run.status) ? run.runId : null;
+  const launched = slots.find(({ state }) => state === "launched");
+  const first = launched && (await store.run(launched.runId));
+  const last = first && (await lineage(store, first.runId)).at(-1);
+  return last && !OVER.has(last.status) ? last.runId : null;
 }
 
 /** F1 */

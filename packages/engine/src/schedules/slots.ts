@@ -8,20 +8,21 @@ export interface Timing {
   readonly timezone: string;
 }
 
-/** The next `count` slots after `afterMs`, no later than `untilMs`. Throws INVALID_INPUT. */
-export function slotsAfter(
+/** The next `count` slots after `afterMs`. Throws INVALID_INPUT. */
+export const slotsAfter = (timing: Timing, afterMs: number, { count }: { readonly count: number }): number[] =>
+  parse(timing)
+    .nextRuns(count, new Date(afterMs))
+    .map((at) => at.getTime());
+
+/** The newest `count` slots after `afterMs` and up to `untilMs`, oldest first: however long that is, no other is looked at. */
+export function newestSlots(
   timing: Timing,
-  afterMs: number,
-  { count, untilMs = Infinity }: { count: number; untilMs?: number },
+  { afterMs, untilMs, count }: { readonly afterMs: number; readonly untilMs: number; readonly count: number },
 ): number[] {
   const cron = parse(timing);
   const slots: number[] = [];
-  for (
-    let at = cron.nextRun(new Date(afterMs));
-    at && at.getTime() <= untilMs && slots.length < count;
-    at = cron.nextRun(at)
-  )
-    slots.push(at.getTime());
+  const before = (ms: number): number => cron.previousRuns(1, new Date(ms)).at(0)?.getTime() ?? -Infinity;
+  for (let at = before(untilMs + 1); at > afterMs && slots.length < count; at = before(at)) slots.unshift(at);
   return slots;
 }
 
