@@ -96,9 +96,9 @@ export interface RunHandle {
   readonly result: Promise<RunResult>;
   /** The run this one continues as, taken up by this process; null when it ends otherwise. Rejects only when the store fails. */
   readonly next: Promise<RunHandle | null>;
-  /** This run and whatever it continues as. */
   /** What keeps the run from going on: too little room on the disk, or a store that somebody else has locked. */
   waitsForStore(): Unavailable | null;
+  /** Ends this run and whatever it continues as. */
   cancel(): void;
   /** Stop working on the run and leave it resumable: for a process that goes down in good order. */
   release(): void;
