@@ -6,6 +6,13 @@ import { AskId, AtMs, PearlId, RunId } from "./ids.ts";
  *  A2. It is decided once; a second decision is ALREADY_DECIDED and learns who was first.
  *  A3. Expiry is "no answer", never "denied". */
 
+/** What there is to choose from: one option, or an order of all. */
+export const AskChoice = z.object({
+  mode: z.enum(["select", "rank"]),
+  options: z.array(z.object({ key: z.string(), label: z.string(), summary: z.string().optional() })).min(1),
+});
+export type AskChoice = z.infer<typeof AskChoice>;
+
 /** What exactly will happen on approval. */
 export const AskSubject = z.discriminatedUnion("kind", [
   z.object({
@@ -25,13 +32,18 @@ export const AskSubject = z.discriminatedUnion("kind", [
     additions: z.int(),
     deletions: z.int(),
   }),
-  /** A workflow's Approval node. */
+  /** A workflow's Approval node, or the files of its Sandbox. */
   z.object({
     kind: z.literal("approval"),
     nodeId: z.string(),
     iteration: z.int(),
     title: z.string(),
     summary: z.string().optional(),
+    choice: AskChoice.optional(),
+    /** What its author says beside it, as JSON. */
+    details: z.string().optional(),
+    /** The changes that a yes writes to the folder, unified. */
+    patch: z.string().optional(),
   }),
 ]);
 export type AskSubject = z.infer<typeof AskSubject>;

@@ -1,6 +1,8 @@
 import type { Ask, AskDecision, AskSubject, GrantScope, PendingAsk } from "@smooth/protocol/asks";
+import { actionText } from "@smooth/protocol/ask-text";
 import { assertNever } from "@smooth/protocol/errors";
 import { type ReactNode, useState } from "react";
+import { type Chosen, Choice, chosenAtFirst } from "./ask-choice.tsx";
 import { Badge, Button, Card, ErrorNote } from "./controls.tsx";
 import type { LinkComponent } from "./shell.tsx";
 import { When, within } from "./status.tsx";
@@ -81,6 +83,8 @@ interface DecisionProps {
 function Decision({ ask, nowMs, decide }: DecisionProps): ReactNode {
   const [grant, setGrant] = useState<GrantScope>("once");
   const [state, setState] = useState<Sending>({ kind: "open" });
+  const choice = ask.subject.kind === "approval" ? ask.subject.choice : undefined;
+  const [chosen, setChosen] = useState<Chosen | null>(chosenAtFirst(choice));
   const send = async (decision: AskDecision): Promise<void> => {
     setState({ kind: "sending" });
     try {
@@ -98,8 +102,14 @@ function Decision({ ask, nowMs, decide }: DecisionProps): ReactNode {
       {(ask.subject.kind === "network" || ask.subject.kind === "tool") && (
         <Reach subject={ask.subject} grant={grant} choose={setGrant} />
       )}
+      {choice && <Choice choice={choice} chosen={chosen} choose={setChosen} />}
       <div className="grid grid-cols-2 gap-2 sm:flex sm:items-center">
-        <Button tone="accent" busy={busy} onClick={() => void send({ verdict: "approve", grant })}>
+        <Button
+          tone="accent"
+          busy={busy}
+          disabled={chosen === null}
+          onClick={() => void send({ verdict: "approve", grant, ...chosen })}
+        >
           {ask.subject.kind === "merge" ? "Merge" : "Approve"}
         </Button>
         <Button tone="bad" busy={busy} onClick={() => void send({ verdict: "deny" })}>
@@ -167,20 +177,5 @@ export function closedText(ask: ClosedAsk): string {
       return `○ Withdrawn: ${ask.voidReason}`;
     default:
       return assertNever(ask);
-  }
-}
-
-export function actionText(subject: AskSubject): string {
-  switch (subject.kind) {
-    case "network":
-      return `${subject.method} ${subject.host}:${subject.port}${subject.path ?? ""}`;
-    case "tool":
-      return `${subject.tool} ${subject.args}`;
-    case "merge":
-      return `merge into ${subject.branch} of ${subject.repo}\n${subject.files} files, +${subject.additions} −${subject.deletions}`;
-    case "approval":
-      return subject.summary ? `${subject.title}\n${subject.summary}` : subject.title;
-    default:
-      return assertNever(subject);
   }
 }

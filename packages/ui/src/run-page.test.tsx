@@ -49,6 +49,32 @@ test("an ask shows the exact action, why, the risk, the rule a yes creates and w
   }
 });
 
+test("an approval that offers options shows them with its patch; an order stands as it is offered, one of several is not chosen", () => {
+  const options = [
+    { key: "a", label: "Blue", summary: "calm" },
+    { key: "b", label: "Green" },
+  ];
+  const asking = (mode: "select" | "rank"): string => {
+    const choice = { mode, options };
+    const subject = {
+      kind: "approval",
+      nodeId: "n",
+      iteration: 0,
+      title: "Which?",
+      patch: "+new line",
+      choice,
+    } as const;
+    return renderToStaticMarkup(<AskCard ask={{ ...pending, subject }} nowMs={NOW_MS} decide={decide} />);
+  };
+  const approve = /<button[^>]*?(disabled="")?[^>]*>Approve/;
+
+  for (const part of ["Which?", "+new line", "Choose one", "Blue", "calm", "Green"])
+    expect(asking("select")).toContain(part);
+  expect(approve.exec(asking("select"))?.[0]).toContain('disabled=""');
+  expect(asking("rank")).toContain("Move Green up");
+  expect(approve.exec(asking("rank"))?.[0]).not.toContain('disabled=""');
+});
+
 test("who may not decide is offered nothing to press", () => {
   const text = words(<AskCard ask={pending} nowMs={NOW_MS} />);
 

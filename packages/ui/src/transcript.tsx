@@ -1,9 +1,10 @@
+import { actionText } from "@smooth/protocol/ask-text";
 import type { Ask } from "@smooth/protocol/asks";
 import { assertNever } from "@smooth/protocol/errors";
 import type { TranscriptItem } from "@smooth/protocol/run-view";
 import { clsx } from "clsx";
 import { memo, type ReactNode } from "react";
-import { actionText, closedText } from "./ask-card.tsx";
+import { closedText } from "./ask-card.tsx";
 import { Badge } from "./controls.tsx";
 import { Markdown } from "./markdown.tsx";
 

@@ -1,13 +1,14 @@
 import type { Access } from "@smooth/cast/access";
 import { checkDecision, decideRow } from "@smooth/engine/control";
 import type { StoredEvent } from "@smooth/engine/events";
-import type { ApprovalDecision, RunStore } from "@smooth/engine/store";
+import type { ApprovalDecision, ApprovalRow, RunStore } from "@smooth/engine/store";
 import type { PearlStore } from "@smooth/pearls/store";
 import type { Clock, Log } from "@smooth/platform/ports";
 import type { Ask, AskDecision } from "@smooth/protocol/asks";
 import { SmoothError, toSmoothError } from "@smooth/protocol/errors";
 import { RunId } from "@smooth/protocol/ids";
 import type { AskDesk } from "./actions.ts";
+import { approvalSubject } from "./approval-subject.ts";
 import type { RunLog } from "./run-log.ts";
 
 /** One queue for people: what Wonk asks and what a workflow waits for (promise P7).
@@ -23,6 +24,7 @@ interface AskDeps {
   readonly pearls: PearlStore;
   readonly clock: Pick<Clock, "now">;
   readonly log: Log;
+  readonly redact: (text: string) => string;
   /** A decided approval may let its run go on. */
   readonly wake: () => Promise<void>;
 }
@@ -30,7 +32,7 @@ interface AskDeps {
 export interface Asks extends AskDesk {
   /** Makes a workflow's open approval visible; harmless when it is already. */
   openApproval(
-    event: Pick<Extract<StoredEvent, { type: "approval.opened" }>, "runId" | "nodeId" | "iteration" | "title">,
+    event: Pick<Extract<StoredEvent, { type: "approval.opened" }>, "runId" | "nodeId" | "iteration">,
   ): Promise<void>;
   /** K1: after a crash, approvals without an ask get one, and decisions that did not reach the engine do. */
   reconcile(): Promise<void>;
@@ -51,7 +53,10 @@ export function openAsks(deps: AskDeps): Asks {
   };
   const openApproval: Asks["openApproval"] = async (event) => {
     const runId = RunId.parse(event.runId);
-    const { outcome } = await access.open(approvalAsk(deps, { ...event, runId }));
+    const { nodeId, iteration } = event;
+    const [row] = await store.approvals({ runId, ref: { nodeId, iteration } });
+    if (!row) throw new SmoothError("ASK_NOT_FOUND", `run ${runId} has no approval ${nodeId}`);
+    const { outcome } = await access.open(askOf(deps, runId, row));
     void outcome.catch((error: unknown) => log.error("ask.outcome-failed", { runId, error: String(error) }));
   };
   return {
@@ -67,28 +72,27 @@ export function openAsks(deps: AskDeps): Asks {
     },
     async reconcile() {
       for (const approval of await store.approvals({ only: "open" })) {
-        const { runId, nodeId, iteration, request, mode } = approval;
+        const { runId, nodeId, iteration, mode } = approval;
         if (mode === "answer") continue; // a question is answered, not decided
         const known = access.list({ runId, limit: 100 }).find((ask) => isFor(ask, nodeId, iteration));
         if (known?.status === "decided") await apply(known);
-        else if (!known) await openApproval({ runId, nodeId, iteration, title: request.title });
+        else if (!known) await openApproval({ runId, nodeId, iteration });
       }
     },
   };
 }
 
 /** A pearl's merge shows the diff's size and is bound to its hash; any other approval shows its own words. */
-function approvalAsk(
-  { runLog, pearls }: AskDeps,
-  { runId, nodeId, iteration, title }: { runId: RunId; nodeId: string; iteration: number; title: string },
-): Parameters<Access["open"]>[0] {
+function askOf({ runLog, pearls, redact }: AskDeps, runId: RunId, row: ApprovalRow): Parameters<Access["open"]>[0] {
   const summary = runLog.summary(runId);
   if (!summary) throw new SmoothError("RUN_NOT_FOUND", `no run ${runId}`, { details: { runId } });
   const { pearlId } = summary;
   const diff = runLog.latest(runId, "diff.ready");
-  const shared = { runId, pearlId, request: null, ttlMs: null, reason: `workflow.${nodeId}` } as const;
-  if (nodeId !== "merge" || !diff || !pearlId) {
-    return { ...shared, subject: { kind: "approval", nodeId, iteration, title }, question: title, risk: "medium" };
+  const reason = `workflow.${row.nodeId}`;
+  const shared = { runId, pearlId, request: null, ttlMs: null, reason, risk: "medium" } as const;
+  if (row.nodeId !== "merge" || !diff || !pearlId) {
+    const subject = approvalSubject(row, redact);
+    return { ...shared, subject, action: JSON.stringify(row.request), question: subject.title };
   }
   const sum = (key: "additions" | "deletions"): number => diff.files.reduce((total, file) => total + file[key], 0);
   const { repo, title: pearl } = pearls.get(pearlId);
@@ -98,7 +102,6 @@ function approvalAsk(
     subject: { kind: "merge", repo, branch: "the checked-out branch", ...size },
     action: diff.diffHash,
     question: `Merge the diff of “${pearl}”?`,
-    risk: "medium",
   };
 }
 

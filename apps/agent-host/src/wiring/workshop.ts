@@ -90,7 +90,7 @@ export async function openWorkshop(
   const { supervisor, answers } = superviseRuns(world);
   parts.use(supervisor);
   const wake = async (): Promise<void> => void (await supervisor.tick());
-  const asks = openAsks({ access, store, runLog, pearls, clock: systemClock, log, wake });
+  const asks = openAsks({ access, store, runLog, pearls, clock: systemClock, log, redact, wake });
   return { runs, asks, supervisor, sandboxes, capacity, flows: answers };
 }
 

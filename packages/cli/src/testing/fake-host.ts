@@ -157,7 +157,8 @@ function runHandlers(host: Told): Partial<Handlers> {
     decideAsk: async ({ askId, version, decision }, { name }) => {
       const ask = host.asks.find(({ id }) => id === askId);
       if (ask?.status !== "pending") throw new SmoothError("ALREADY_DECIDED", `bob decided ${askId} first`);
-      host.did.push(`${decision.verdict} ${askId} v${version} ${"grant" in decision ? decision.grant : ""}`.trim());
+      const yes = decision.verdict === "approve" ? [decision.grant, decision.selected, decision.ranked] : [];
+      host.did.push([decision.verdict, askId, `v${version}`, ...yes.filter(Boolean)].join(" "));
       return { ask: { ...ask, status: "decided", decision, decidedBy: name, decidedAtMs: 2 } };
     },
     submitApproval: async ({ nodeId, iteration, approved }) => {

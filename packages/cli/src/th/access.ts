@@ -2,8 +2,10 @@ import type { Command } from "commander";
 import { SmoothError } from "@smooth/protocol/errors";
 import { GrantScope, type Ask, type AskDecision } from "@smooth/protocol/asks";
 import type { GatewayClient } from "@smooth/gateway/client";
+import { actionText } from "@smooth/protocol/ask-text";
+import { type ChoiceFlags, chosen } from "../choice.ts";
 import { connect } from "../connect.ts";
-import { list, say, show, type JsonFlag } from "../output.ts";
+import { clean, list, say, show, type JsonFlag } from "../output.ts";
 import { parseArgument, rpcCommand } from "../program.ts";
 import { onlyOne } from "../watch.ts";
 
@@ -23,13 +25,24 @@ export function accessCommands(program: Command): void {
   rpcCommand(access, "pending", "listAsks")
     .option("--json", "one JSON document")
     .action((flags: JsonFlag) => pending(flags));
+  rpcCommand(access, "show <ask-or-pearl>", "listAsks")
+    .description("The exact action that a yes would allow, with what there is to choose from.")
+    .option("--json", "one JSON document")
+    .action((ref: string, flags: JsonFlag) => showAsk(ref, flags));
   rpcCommand(access, "approve <ask-or-pearl> [domain]", "decideAsk")
     .option("--grant <scope>", GrantScope.options.join(", "), "once")
+    .option("--choose <option>", "of an approval that offers options")
+    .option("--rank <options>", "all options, the best first, by commas")
     .option("--note <text>", "what the operator and the record should know")
-    .action((ref: string, domain: string | undefined, { grant, note }: { grant: string; note?: string }) =>
+    .action((ref: string, domain: string | undefined, { grant, note, ...choice }: ApproveFlags) =>
       decide(
         { ref, domain },
-        { verdict: "approve", grant: parseArgument(GrantScope, grant, "--grant"), ...noted(note) },
+        {
+          verdict: "approve",
+          grant: parseArgument(GrantScope, grant, "--grant"),
+          ...chosen(choice),
+          ...noted(note),
+        },
       ),
     );
   rpcCommand(access, "deny <ask-or-pearl> [domain]", "decideAsk")
@@ -37,6 +50,11 @@ export function accessCommands(program: Command): void {
     .action((ref: string, domain: string | undefined, { note }: { note?: string }) =>
       decide({ ref, domain }, { verdict: "deny", ...noted(note) }),
     );
+}
+
+interface ApproveFlags extends ChoiceFlags {
+  readonly grant: string;
+  readonly note?: string;
 }
 
 const noted = (note: string | undefined): { note?: string } => (note === undefined ? {} : { note });
@@ -68,6 +86,20 @@ async function pending(flags: JsonFlag): Promise<void> {
 }
 
 const askRow = (ask: Ask): string[] => [ask.id, ask.pearlId ?? ask.runId, ask.risk, ask.status, ask.question];
+
+async function showAsk(ref: string, flags: JsonFlag): Promise<void> {
+  const ask = await findAsk(connect(), { ref, domain: undefined });
+  show({ ask }, flags, () => {
+    const { choice } = ask.subject.kind === "approval" ? ask.subject : {};
+    return [
+      ...list([ask], askRow, ""),
+      `why: ${clean(ask.reason)}`,
+      "",
+      ...actionText(ask.subject).split("\n").map(clean),
+      ...(choice ? ["", ...list(choice.options, ({ key, label, summary = "" }) => [key, label, summary], "")] : []),
+    ];
+  });
+}
 
 interface AskRef {
   readonly ref: string;

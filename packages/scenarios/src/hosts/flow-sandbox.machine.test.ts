@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { actionText } from "@smooth/protocol/ask-text";
 import type { RunId } from "@smooth/protocol/ids";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { setTrap, type Trap } from "./listeners.ts";
@@ -66,6 +67,7 @@ test("it runs in a VM without a way out, its files wait for an ask, and are writ
   const deciding = host.decideAsks(runId, (ask) => {
     before.push(existsSync(made));
     expect(ask.question).toContain("Write 1 changed file of sandbox box (microvm, ");
+    expect(actionText(ask.subject)).toContain("+by the sandbox");
     return APPROVE;
   });
   const events = await host.eventsUntil(runId, (event) => event.type === "run.status" && OVER.has(event.status));

@@ -1,6 +1,7 @@
 import type { GatewayClient } from "@smooth/gateway/client";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { RunId } from "@smooth/protocol/ids";
+import { type ChoiceFlags, chosen } from "../../choice.ts";
 import { connect } from "../../connect.ts";
 import { say } from "../../output.ts";
 import { onlyOne } from "../../watch.ts";
@@ -14,15 +15,8 @@ interface DecideFlags {
   readonly note?: string;
 }
 
-export async function approve(
-  [run = ""]: readonly string[],
-  { choose, rank, ...flags }: DecideFlags & { readonly choose?: string; readonly rank?: string },
-): Promise<void> {
-  const choice = {
-    ...(choose !== undefined && { selected: choose }),
-    ...(rank !== undefined && { ranked: rank.split(",").map((key) => key.trim()) }),
-  };
-  await decide(run, flags, { approved: true, ...choice });
+export async function approve([run = ""]: readonly string[], flags: DecideFlags & ChoiceFlags): Promise<void> {
+  await decide(run, flags, { approved: true, ...chosen(flags) });
 }
 
 export const deny = ([run = ""]: readonly string[], flags: DecideFlags): Promise<void> =>
