@@ -14,6 +14,7 @@ import { STORE_GUARDS } from "./guards/store.ts";
 import { SUPERVISION_GUARDS } from "./guards/supervision.ts";
 import { TOOLS_GUARDS } from "./guards/tools.ts";
 import { TRAVEL_GUARDS } from "./guards/travel.ts";
+import { VCS_GUARDS } from "./guards/vcs.ts";
 import { WAITS_GUARDS } from "./guards/waits.ts";
 import { WORKSPACE_GUARDS } from "./guards/workspace.ts";
 
@@ -32,6 +33,7 @@ export const GUARDED: readonly GuardedFile[] = [
   ...SUPERVISION_GUARDS,
   ...TOOLS_GUARDS,
   ...TRAVEL_GUARDS,
+  ...VCS_GUARDS,
   ...WAITS_GUARDS,
   ...WORKSPACE_GUARDS,
 ];

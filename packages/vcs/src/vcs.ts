@@ -22,6 +22,25 @@ export interface Pointers {
   diff(root: string, from: string, to: string): Promise<readonly DiffFile[]>;
 }
 
+/** Folders of their own for tasks that work beside each other. Each is the run's that used it last. */
+export interface Worktrees {
+  /** Makes it when it is not there. Answers the absolute path. Throws VCS_FAILED. */
+  open(worktree: Worktree, runId: string): Promise<{ readonly path: string }>;
+  /** The worktrees that this run made, or used last: what `prune` removes. */
+  of(runId: string): Promise<readonly string[]>;
+  /** Removes them, with what was not committed in them; their branches stay. */
+  prune(runId: string): Promise<void>;
+}
+
+export interface Worktree {
+  /** Absolute, or relative to the repository's root. */
+  readonly path: string;
+  /** Null: detached at the base. */
+  readonly branch: string | null;
+  /** Where a new branch starts; the last commit when there is no such revision. */
+  readonly baseBranch: string;
+}
+
 export interface Head {
   /** Full object id. */
   readonly commit: string;

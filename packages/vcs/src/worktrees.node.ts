@@ -1,111 +1,84 @@
-/** Folders of their own for tasks that work beside each other: git worktrees of one repository.
- *  T1. A worktree is made when it is first needed and found again afterwards, also by another process: git's own list is the truth.
- *  T2. It is locked with the id of the run that used it last, so that nobody prunes it away and `prune` finds it, but never
- *      while another run works in it.
- *  T3. A path that is there and is not a worktree of this repository is never touched. */
+/** Folders of their own for tasks that work beside each other: jj workspaces where jj looks after the repository, git worktrees
+ *  otherwise.
+ *  T1. One is made when it is first needed and found again afterwards, also by another process: version control's own list is the truth.
+ *  T2. It is the run's that used it last; `prune` removes a run's own, and never one that another run works in or a person took over.
+ *  T3. A path that is there and is not a worktree of this repository is never touched.
+ *  T4. One at a time, among all processes of this machine, opens or removes a path. */
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { realpath } from "node:fs/promises";
-import { resolve } from "node:path";
+import { mkdir, realpath } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { withLock } from "@smooth/platform/node/lock";
+import type { Clock } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
-import { runGit } from "./git-process.node.ts";
+import { gitWorktreeSteps } from "./git-worktrees.node.ts";
+import { jjWorktreeSteps } from "./jj-worktrees.node.ts";
+import type { Worktree, Worktrees } from "./vcs.ts";
+import type { KnownWorktree, WorktreeSteps } from "./worktree-steps.ts";
 
-export interface Worktree {
-  /** Absolute, or relative to the repository's root. */
-  readonly path: string;
-  /** Null: detached at the base. */
-  readonly branch: string | null;
-  /** Where a new branch starts. */
-  readonly baseBranch: string;
-}
-
-export interface Worktrees {
-  /** Answers the absolute path. Throws VCS_FAILED. */
-  open(worktree: Worktree, runId: string): Promise<{ readonly path: string }>;
-  /** The worktrees that this run made, or used last: what `prune` removes. */
-  of(runId: string): Promise<readonly string[]>;
-  /** Removes them, with what was not committed in them; their branches stay. */
-  prune(runId: string): Promise<void>;
-}
-
-export function gitWorktrees(repo: string): Worktrees {
-  const opening = new Map<string, Promise<{ readonly path: string }>>();
+/** `repo`: the root of the repository, or of a worktree of it. */
+export function worktreesOf(repo: string, clock: Clock): Worktrees {
+  const steps = existsSync(join(repo, ".jj")) ? jjWorktreeSteps(repo) : gitWorktreeSteps(repo);
+  const opening = new Map<string, Promise<unknown>>();
+  const alone = async <T>(path: string, body: () => Promise<T>): Promise<T> => {
+    const home = await steps.home();
+    await mkdir(home, { recursive: true });
+    return await withLock(join(home, lockName(await realOf(path))), clock, body); // T4
+  };
   return {
     open(worktree, runId) {
       const path = resolve(repo, worktree.path);
-      const before = opening.get(path);
-      const opened = (before ?? Promise.resolve()).then(() => open(repo, { ...worktree, path }, runId));
-      const settled = opened.catch(() => ({ path })); // the next one tries for itself
-      opening.set(path, settled);
+      const before = opening.get(path) ?? Promise.resolve();
+      const opened = before.then(() => alone(path, () => open(steps, { ...worktree, path }, runId)));
+      opening.set(
+        path,
+        opened.catch(() => {}), // the next one tries for itself
+      );
       return opened;
     },
-    of: (runId) => madeBy(repo, runId),
+    of: async (runId) => (await madeBy(steps, runId)).map(({ path }) => path),
     async prune(runId) {
-      for (const path of await madeBy(repo, runId)) {
-        await runGit(repo, ["worktree", "unlock", path]);
-        await runGit(repo, ["worktree", "remove", "--force", path]);
-      }
+      for (const { path } of await madeBy(steps, runId))
+        await alone(path, async () => {
+          const still = (await madeBy(steps, runId)).find((known) => known.path === path);
+          if (still) await steps.remove(still); // T2
+        });
     },
   };
 }
 
-const OURS = "smooth ";
-const lockOf = (runId: string): string => `${OURS}${runId}`;
+const lockName = (path: string): string => `${createHash("sha256").update(path).digest("hex").slice(0, 16)}.lock`;
 
-const madeBy = async (repo: string, runId: string): Promise<readonly string[]> =>
-  (await list(repo)).filter(({ lock }) => lock === lockOf(runId)).map(({ path }) => path);
+/** Where nothing was ever made, version control is not asked: it may be gone from this machine. */
+async function madeBy(steps: WorktreeSteps, runId: string): Promise<readonly KnownWorktree[]> {
+  if (!existsSync(await steps.home())) return [];
+  return (await steps.list()).filter((known) => known.runId === runId);
+}
 
-async function open(repo: string, { path, branch, baseBranch }: Worktree, runId: string): Promise<{ path: string }> {
-  const there = await find(repo, path);
-  if (there) {
-    await handOver(repo, there, runId);
+async function open(steps: WorktreeSteps, worktree: Worktree, runId: string): Promise<{ readonly path: string }> {
+  const { path } = worktree;
+  const there = await find(steps, path);
+  if (there && existsSync(path)) {
+    if (there.runId !== null && there.runId !== runId) await steps.assign(there, runId); // T2
     return { path }; // T1
   }
-  if (existsSync(path))
-    throw new SmoothError("VCS_FAILED", `${path} is there already and is no worktree of ${repo}; choose another path`, {
-      details: { path, failureRetryable: false },
-    }); // T3
-  const base = (await isCommit(repo, baseBranch)) ? baseBranch : "HEAD";
-  const add = ["worktree", "add", "--lock", "--reason", lockOf(runId)]; // T2
-  if (branch === null) await runGit(repo, [...add, "--detach", path, base]);
-  else if (await isCommit(repo, `refs/heads/${branch}`)) await runGit(repo, [...add, path, branch]);
-  else await runGit(repo, [...add, "-b", branch, path, base]);
+  if (existsSync(path)) throw taken(path); // T3
+  if (there && there.runId !== null) await steps.remove(there); // somebody deleted its folder
+  await steps.add(worktree, runId);
   return { path };
 }
 
-async function find(repo: string, path: string): Promise<Known | null> {
-  if (!existsSync(path)) {
-    await runGit(repo, ["worktree", "prune"]);
-    return null;
-  }
-  const real = await realpath(path);
-  return (await list(repo)).find((known) => known.path === path || known.path === real) ?? null;
+async function find(steps: WorktreeSteps, path: string): Promise<KnownWorktree | undefined> {
+  const real = await realOf(path);
+  for (const known of await steps.list()) if ((await realOf(known.path)) === real) return known;
+  return undefined;
 }
 
-/** T2. A lock that is not ours, or none, is a person's word about it and stays. */
-async function handOver(repo: string, { path, lock }: Known, runId: string): Promise<void> {
-  if (lock === null || !lock.startsWith(OURS) || lock === lockOf(runId)) return;
-  await runGit(repo, ["worktree", "unlock", path], { allow: [128] }); // Somebody hands it over at the same time.
-  await runGit(repo, ["worktree", "lock", "--reason", lockOf(runId), path], { allow: [128] });
-}
+/** Of what is not there: where it would be. */
+const realOf = (path: string): Promise<string> =>
+  realpath(path).catch(async () => join(await realOf(dirname(path)), basename(path)));
 
-interface Known {
-  readonly path: string;
-  readonly lock: string | null;
-}
-
-async function list(repo: string): Promise<readonly Known[]> {
-  const { stdout } = await runGit(repo, ["worktree", "list", "--porcelain", "-z"]);
-  const blocks = stdout.toString("utf8").split("\0\0");
-  return blocks.flatMap((block) => {
-    const lines = block.split("\0");
-    const valueOf = (name: string): string | undefined =>
-      lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1);
-    const path = valueOf("worktree");
-    return path === undefined ? [] : [{ path, lock: valueOf("locked") ?? null }];
+const taken = (path: string): SmoothError =>
+  new SmoothError("VCS_FAILED", `${path} is there already and is no worktree of this repository; choose another path`, {
+    details: { path, failureRetryable: false },
   });
-}
-
-async function isCommit(repo: string, name: string): Promise<boolean> {
-  const { code } = await runGit(repo, ["rev-parse", "--verify", "--quiet", `${name}^{commit}`], { allow: [1, 128] });
-  return code === 0;
-}

@@ -1,90 +1,143 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
-import { gitWorktrees } from "./worktrees.node.ts";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+import { systemClock } from "@smooth/platform/node/system";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { unignoredFiles } from "./files.node.ts";
+import { pointers } from "./pointers.node.ts";
+import { findJj } from "./testing/jj.ts";
+import { worktreesContract, type RepoInHand } from "./worktrees.contract.ts";
+import { worktreesOf } from "./worktrees.node.ts";
 
 const dirs: string[] = [];
 afterEach(() => dirs.splice(0).forEach((dir) => rmSync(dir, { recursive: true, force: true })));
-
-const run = (repo: string, ...args: string[]): string =>
-  execFileSync("git", ["-C", repo, ...args], { encoding: "utf8" }).trim();
-function makeRepo(): string {
-  const repo = mkdtempSync(join(tmpdir(), "worktrees-"));
-  dirs.push(repo);
-  run(repo, "init", "-q", "-b", "main");
-  writeFileSync(join(repo, "a.txt"), "one\n");
-  run(repo, "add", "-A");
-  run(repo, "-c", "user.name=n", "-c", "user.email=e@x", "commit", "-qm", "first");
-  return repo;
+function folder(): string {
+  const made = mkdtempSync(join(tmpdir(), "worktrees-"));
+  dirs.push(made);
+  return made;
 }
-const work = { path: ".worktrees/a", branch: "work/a", baseBranch: "main" };
+const run = (command: string, ...args: string[]): string =>
+  execFileSync(command, args, { encoding: "utf8", stdio: "pipe" }).trim();
+const lines = (text: string): string[] => text.split("\n").filter((line) => line !== "");
 
-test("T1: a worktree is made once, on its branch, whoever asks at the same time; files in it are its own", async () => {
-  const repo = makeRepo();
-  const [one, other] = [gitWorktrees(repo), gitWorktrees(repo)];
+const git = (repo: string, ...args: string[]): string => run("git", "-C", repo, ...args);
+const gitInHand: RepoInHand = {
+  make() {
+    const repo = folder();
+    git(repo, "init", "-q", "-b", "main");
+    writeFileSync(join(repo, "a.txt"), "one\n");
+    git(repo, "add", "-A");
+    git(repo, "-c", "user.name=n", "-c", "user.email=e@x", "commit", "-qm", "first");
+    return repo;
+  },
+  branch: (repo, name) => void git(repo, "branch", name, "main"),
+  branches: (repo) => lines(git(repo, "branch", "--format=%(refname:short)")),
+  branchIn: (worktree) => git(worktree, "branch", "--show-current"),
+  baseOf: (worktree) => git(worktree, "rev-parse", "HEAD"),
+  commitOf: (repo, name) => git(repo, "rev-parse", name),
+  count: (repo) => lines(git(repo, "worktree", "list")).length,
+  takeOver(repo, worktree) {
+    git(repo, "worktree", "unlock", worktree);
+    git(repo, "worktree", "lock", "--reason", "mine", worktree);
+  },
+};
 
-  const opened = await Promise.all([one.open(work, "run-1"), one.open(work, "run-1")]);
-  await other.open(work, "run-2");
-  writeFileSync(join(opened[0].path, "a.txt"), "two\n");
+const jj = (repo: string, ...args: string[]): string => run("jj", "-R", repo, ...args);
+const logOf = (repo: string, revision: string, template: string): string =>
+  jj(repo, "log", "--no-graph", "-r", revision, "-T", template);
+/** Made once: each test has a copy of it. */
+let firstMade: string | undefined;
+afterAll(() => firstMade && rmSync(firstMade, { recursive: true }));
+function firstJjRepo(): string {
+  if (firstMade !== undefined) return firstMade;
+  firstMade = mkdtempSync(join(tmpdir(), "worktrees-"));
+  run("jj", "git", "init", firstMade);
+  writeFileSync(join(firstMade, "a.txt"), "one\n");
+  jj(firstMade, "commit", "-m", "first");
+  jj(firstMade, "bookmark", "create", "main", "-r", "@-");
+  return firstMade;
+}
+const jjInHand: RepoInHand = {
+  make() {
+    const repo = folder();
+    cpSync(firstJjRepo(), repo, { recursive: true });
+    return repo;
+  },
+  branch: (repo, name) => void jj(repo, "bookmark", "create", name, "-r", "main"),
+  branches: (repo) => lines(jj(repo, "bookmark", "list", "-T", String.raw`name ++ "\n"`)),
+  branchIn: (worktree) => logOf(worktree, "@", "local_bookmarks.map(|bookmark| bookmark.name())"),
+  baseOf: (worktree) => logOf(worktree, "@-", "commit_id"),
+  commitOf: (repo, name) => logOf(repo, name, "commit_id"),
+  count: (repo) => lines(jj(repo, "workspace", "list")).length,
+  takeOver: (_, worktree) => void jj(worktree, "workspace", "rename", "mine"),
+};
 
-  expect(opened.map(({ path }) => path)).toEqual([join(repo, work.path), join(repo, work.path)]);
-  expect(run(opened[0].path, "branch", "--show-current")).toBe("work/a");
-  expect(readFileSync(join(repo, "a.txt"), "utf8")).toBe("one\n");
-  expect(run(repo, "worktree", "list").split("\n")).toHaveLength(2);
-});
+describe("git", () => worktreesContract(gitInHand));
 
-test("an existing branch is checked out as it is; without a branch it is detached; a base that is not there is HEAD", async () => {
-  const repo = makeRepo();
-  const trees = gitWorktrees(repo);
-  run(repo, "branch", "there");
+const jjFolder = findJj();
+if (jjFolder !== null) process.env["PATH"] = `${jjFolder}${delimiter}${process.env["PATH"]}`;
+describe.skipIf(jjFolder === null)(`jj${jjFolder === null ? " (skipped: no jj binary on this machine)" : ""}`, () => {
+  worktreesContract(jjInHand);
 
-  const there = await trees.open({ ...work, branch: "there" }, "run-1");
-  const detached = await trees.open({ path: ".worktrees/b", branch: null, baseBranch: "nowhere" }, "run-1");
+  test("J3: what is written in a worktree is on its branch, and still is when the worktree is gone", async () => {
+    const repo = jjInHand.make();
+    const trees = worktreesOf(repo, systemClock);
+    const { path } = await trees.open({ path: "a", branch: "fix it", baseBranch: "main" }, "run-1");
+    writeFileSync(join(path, "a.txt"), "two\n");
+    await pointers.snapshot(path);
 
-  expect(run(there.path, "branch", "--show-current")).toBe("there");
-  expect(run(detached.path, "branch", "--show-current")).toBe("");
-  expect(run(detached.path, "rev-parse", "HEAD")).toBe(run(repo, "rev-parse", "main"));
-});
+    await trees.prune("run-1");
 
-test("T2: pruning a run removes its worktrees and no others; the branches stay", async () => {
-  const repo = makeRepo();
-  const trees = gitWorktrees(repo);
-  const mine = await trees.open(work, "run-1");
-  const others = await trees.open({ ...work, path: ".worktrees/c", branch: "work/c" }, "run-2");
-  writeFileSync(join(mine.path, "dirty"), "x");
-
-  await trees.prune("run-1");
-
-  expect([existsSync(mine.path), existsSync(others.path)]).toEqual([false, true]);
-  expect(run(repo, "branch", "--list", "work/a")).toContain("work/a");
-  await trees.open(work, "run-3");
-});
-
-test("T2: a worktree goes with the run that used it last; a person's lock is left alone", async () => {
-  const repo = makeRepo();
-  const trees = gitWorktrees(repo);
-  const { path } = await trees.open(work, "run-1");
-  await gitWorktrees(repo).open(work, "run-2");
-
-  await trees.prune("run-1");
-  expect([existsSync(path), await trees.of("run-1"), await trees.of("run-2")]).toEqual([true, [], [path]]);
-
-  run(repo, "worktree", "unlock", path);
-  run(repo, "worktree", "lock", "--reason", "mine", path);
-  await trees.open(work, "run-3");
-  await trees.prune("run-3");
-  expect([existsSync(path), await trees.of("run-3")]).toEqual([true, []]);
-});
-
-test("T3: a folder that is there already is refused and left alone", async () => {
-  const repo = makeRepo();
-  mkdirSync(join(repo, "mine"));
-  writeFileSync(join(repo, "mine/x"), "x");
-
-  await expect(gitWorktrees(repo).open({ ...work, path: "mine" }, "run-1")).rejects.toMatchObject({
-    code: "VCS_FAILED",
+    expect(jj(repo, "file", "show", "-r", '"fix it"', "root:a.txt")).toBe("two");
   });
-  expect(readFileSync(join(repo, "mine/x"), "utf8")).toBe("x");
+
+  test("a base may be any revision that jj understands, as long as it is one", async () => {
+    const repo = jjInHand.make();
+    const trees = worktreesOf(repo, systemClock);
+    const { path } = await trees.open({ path: "a", branch: null, baseBranch: "root()" }, "run-1");
+    const several = trees.open({ path: "b", branch: null, baseBranch: "all()" }, "run-1");
+
+    await expect(several).rejects.toMatchObject({ code: "VCS_FAILED", message: expect.stringContaining("several") });
+    expect([jjInHand.baseOf(path), jjInHand.count(repo)]).toEqual(["0".repeat(40), 2]);
+  });
+
+  test("a branch that cannot be made leaves no worktree", async () => {
+    const repo = jjInHand.make();
+    const trees = worktreesOf(repo, systemClock);
+
+    await expect(trees.open({ path: "a", branch: "", baseBranch: "main" }, "run-1")).rejects.toMatchObject({
+      code: "VCS_FAILED",
+    });
+
+    expect(jjInHand.count(repo)).toBe(1);
+  });
+
+  test("what a worktree ignores is its own word, not that of the folder around it", async () => {
+    const repo = jjInHand.make();
+    writeFileSync(join(repo, ".gitignore"), ".worktrees\n");
+    const { path } = await worktreesOf(repo, systemClock).open(
+      { path: ".worktrees/a", branch: null, baseBranch: "main" },
+      "run-1",
+    );
+    mkdirSync(join(path, "sub"));
+    for (const name of [".gitignore", "mine", "sub/new"]) writeFileSync(join(path, name), "mine\n");
+
+    expect((await unignoredFiles(path))?.toSorted()).toEqual([".gitignore", "a.txt", "sub/new"]);
+    expect(await unignoredFiles(join(path, "sub"))).toEqual(["new"]);
+  });
+
+  test("a worktree of a worktree belongs to the same repository", async () => {
+    const repo = jjInHand.make();
+    const { path } = await worktreesOf(repo, systemClock).open(
+      { path: "a", branch: null, baseBranch: "main" },
+      "run-1",
+    );
+    await worktreesOf(path, systemClock).open({ path: "../b", branch: null, baseBranch: "main" }, "run-1");
+
+    await worktreesOf(repo, systemClock).prune("run-1");
+
+    expect(jjInHand.count(repo)).toBe(1);
+  });
 });

@@ -18,7 +18,7 @@ import type { Log, Sql } from "@smooth/platform/ports";
 import { bindTools } from "@smooth/tools/task/scope";
 import { vcsRootOf } from "@smooth/vcs/files";
 import { pointers } from "@smooth/vcs/pointers";
-import { gitWorktrees } from "@smooth/vcs/worktrees";
+import { worktreesOf } from "@smooth/vcs/worktrees";
 import type { HostSandboxes } from "./sandbox/host-sandboxes.node.ts";
 
 export interface WorkspaceOptions {
@@ -58,7 +58,7 @@ export function openWorkspace(options: WorkspaceOptions): Workspace {
       owner: processOwner(),
       vcs: pointers,
       vcsRoot,
-      worktrees: vcsRoot === null ? null : gitWorktrees(vcsRoot),
+      worktrees: vcsRoot === null ? null : worktreesOf(vcsRoot, systemClock),
       sandboxes: whenAsked(rootDir, options.sandboxes ?? {}),
       disk: diskAt(rootDir),
       around: bindTools({ ...options, rootDir }),

@@ -1,5 +1,5 @@
-import { existsSync, realpathSync, statSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { realpathSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { gateFor } from "@smooth/cast/access/gate";
 import type { Access } from "@smooth/cast/access";
 import { openGoalie } from "@smooth/cast/goalie";
@@ -13,7 +13,8 @@ import { FlowSettings } from "@smooth/protocol/gateway-flows";
 import type { RunId } from "@smooth/protocol/ids";
 import { vcsRootOf } from "@smooth/vcs/files";
 import { pointers } from "@smooth/vcs/pointers";
-import { gitWorktrees, type Worktrees } from "@smooth/vcs/worktrees";
+import type { Worktrees } from "@smooth/vcs/vcs";
+import { worktreesOf } from "@smooth/vcs/worktrees";
 import type { Vm, VmSpec } from "@smooth/vm/driver";
 import { openSandboxes } from "@smooth/workflow/sandboxes";
 import { flowDriver } from "../flow-run/flow-driver.ts";
@@ -87,7 +88,7 @@ export class Flows {
   #worktrees(runId: string, file: string): Worktrees | null {
     const root = this.settings(runId).root ?? dirname(resolve(file));
     const vcsRoot = isFolder(root) ? vcsRootOf(root) : null;
-    return vcsRoot !== null && existsSync(join(vcsRoot, ".git")) ? gitWorktrees(vcsRoot) : null;
+    return vcsRoot === null ? null : worktreesOf(vcsRoot, this.#deps.clock);
   }
 
   /** `file`: the workflow's. */
@@ -102,7 +103,7 @@ export class Flows {
     return {
       vcs: pointers,
       vcsRoot,
-      worktrees: vcsRoot === null ? null : gitWorktrees(vcsRoot),
+      worktrees: vcsRoot === null ? null : worktreesOf(vcsRoot, this.#deps.clock),
       ...this.#guarded(runId, workflow, rootDir),
       ...(maxConcurrency !== undefined && { maxConcurrency }),
     };

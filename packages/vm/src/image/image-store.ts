@@ -9,7 +9,7 @@ import { findProgram } from "./commands.ts";
 import { GUEST_INIT, INITRAMFS_INIT, KERNEL_MODULES } from "./guest-init.ts";
 import { bundleGuest, packInitrd } from "./initrd.ts";
 import { fetchKernel, resolveKernelPackage } from "./kernel.ts";
-import { withLock } from "./lock.ts";
+import { withLock } from "@smooth/platform/node/lock";
 import { buildRootfs, GUEST_PACKAGES, GUEST_SUITE } from "./rootfs.ts";
 
 /** The guest image on disk: kernel, initrd and root file system, each named by the hash of what it was made from.

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@smooth/platform/node/system";
 import { describe, expect, test } from "vitest";
-import { withLock } from "../image/lock.ts";
+import { withLock } from "@smooth/platform/node/lock";
 import { qemuArgv, type Machine } from "./argv.ts";
 import { jailPrefix } from "./jail.ts";
 import { chooseAccel, chooseJail, type HostFacts, tscKhz } from "./probe.ts";

@@ -19,7 +19,7 @@ import {
 } from "../driver.ts";
 import { runTool } from "../image/commands.ts";
 import { digest, type Image, ImageStore, replaceFile } from "../image/image-store.ts";
-import { withLock } from "../image/lock.ts";
+import { withLock } from "@smooth/platform/node/lock";
 import { makeRunFolder, noteOwner, reapRunFolders, rssBytes } from "../run-folder.ts";
 import { JAIL_IMAGE, JAIL_RUN, type Machine, qemuArgv } from "./argv.ts";
 import { rehearse, saveQuietly, wakeAs } from "./clone.ts";

@@ -14,6 +14,6 @@ export interface WorktreeProps {
   readonly children?: ReactNode;
 }
 
-/** Its tasks work in a git worktree of their own: `context.worktree.path`. The innermost one counts. */
+/** Its tasks work in a git worktree (or jj workspace) of their own: `context.worktree.path`. The innermost one counts. */
 export const Worktree = ({ skipIf, ...props }: WorktreeProps): ReactElement | null =>
   skipIf ? null : host(HOST.worktree, props);

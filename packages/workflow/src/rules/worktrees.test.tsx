@@ -5,9 +5,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TaskContext } from "@smooth/engine/task";
+import { systemClock } from "@smooth/platform/node/system";
 import { write } from "@smooth/tools/task/built-in";
 import { bindTools } from "@smooth/tools/task/scope";
-import { gitWorktrees } from "@smooth/vcs/worktrees";
+import { worktreesOf } from "@smooth/vcs/worktrees";
 import { afterEach, expect, test } from "vitest";
 import { outputs, Sequence, smithers, Task, Workflow, Worktree } from "../testing/rules.ts";
 import { runToEnd } from "../testing/run-in-memory.ts";
@@ -56,7 +57,7 @@ test("tasks below a Worktree work in it, the innermost counts, and the repositor
     </Workflow>
   ));
 
-  const run = await runToEnd(workflow, { worktrees: gitWorktrees(repo) });
+  const run = await runToEnd(workflow, { worktrees: worktreesOf(repo, systemClock) });
 
   expect(run.result.status).toBe("finished");
   expect(await rows(run, workflow)).toEqual({
@@ -84,7 +85,7 @@ test("nothing is made for a worktree whose tasks never run, and skipIf leaves it
         </Worktree>
       </Workflow>
     )),
-    { worktrees: gitWorktrees(repo) },
+    { worktrees: worktreesOf(repo, systemClock) },
   );
 
   expect(run.result.status).toBe("finished");
@@ -117,7 +118,7 @@ test("a path that somebody else's folder takes fails the task and touches nothin
         </Worktree>
       </Workflow>
     )),
-    { worktrees: gitWorktrees(repo) },
+    { worktrees: worktreesOf(repo, systemClock) },
   );
 
   expect(result).toMatchObject({ status: "failed", error: { code: "VCS_FAILED" } });
@@ -136,7 +137,7 @@ test("the tools of a task below a Worktree work in it", async () => {
   ));
 
   const run = await runToEnd(workflow, {
-    worktrees: gitWorktrees(repo),
+    worktrees: worktreesOf(repo, systemClock),
     around: bindTools({ rootDir: repo, allowNetwork: true }),
   });
 

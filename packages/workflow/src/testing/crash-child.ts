@@ -17,7 +17,7 @@ import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/syst
 import { memoryLog } from "@smooth/platform/testing";
 import type { Sql, Sync } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
-import { gitWorktrees } from "@smooth/vcs/worktrees";
+import { worktreesOf } from "@smooth/vcs/worktrees";
 import { crashWorkflows } from "./crash-workflows.ts";
 
 const [folder = "", name = "", crashAt = "-1"] = process.argv.slice(2);
@@ -60,7 +60,7 @@ const deps = {
   random: systemRandom,
   log: memoryLog(),
   owner: processOwner(),
-  worktrees: name === "trees" ? gitWorktrees(repository()) : null,
+  worktrees: name === "trees" ? worktreesOf(repository(), systemClock) : null,
   onEvent: (event: StoredEvent) => void (event.type === "human.asked" && answerAll()),
 };
 const RUN = "run-crash";

@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import type { Clock } from "@smooth/platform/ports";
+import type { Clock } from "../ports.ts";
 
 /** One holder at a time among all processes of this machine. The lock is SQLite's own file lock, which the kernel drops with
  *  its holder: there is no stale lock to judge. */

@@ -1,0 +1,69 @@
+/** Folders of their own for tasks, and the names of their files. */
+import type { GuardedFile } from "../guard.ts";
+import { VCS } from "../rooms.ts";
+
+const TESTS = `${VCS}/worktrees.test.ts`;
+
+export const VCS_GUARDS: readonly GuardedFile[] = [
+  {
+    file: `${VCS}/worktrees.node.ts`,
+    guards: [
+      {
+        id: "worktrees T1",
+        text: "if ((await realOf(known.path)) === real) return known;",
+        instead: "if (known.path === path) return known;",
+        test: [TESTS, "T1: the repository may be reached by another path"],
+      },
+      {
+        id: "worktrees T2 last",
+        text: "if (there.runId !== null && there.runId !== runId) await steps.assign(there, runId); // T2",
+        instead: "",
+        test: [TESTS, "T2: a worktree goes with the run that used it last"],
+      },
+      {
+        id: "worktrees T2 person",
+        text: "if (there.runId !== null && there.runId !== runId)",
+        instead: "if (there.runId !== runId)",
+        test: [TESTS, "T2: what a person took over is used and left alone"],
+      },
+      {
+        id: "worktrees T2 still",
+        text: "if (still) await steps.remove(still); // T2",
+        instead: "await steps.remove(still ?? { path, runId });",
+        test: [TESTS, "T2: a worktree that another run takes while it is pruned stays"],
+      },
+      {
+        id: "worktrees T3",
+        text: "if (existsSync(path)) throw taken(path); // T3",
+        instead: "void taken;",
+        test: [TESTS, "T3: a folder that is there already is refused and left alone"],
+      },
+      {
+        id: "worktrees T4",
+        text: "return await withLock(join(home, lockName(await realOf(path))), clock, body); // T4",
+        instead: "void withLock; void lockName; void clock; return await body();",
+        test: [
+          TESTS,
+          "T1, T4: a worktree is made once, on its branch, whoever asks at the same time; files in it are its own",
+        ],
+      },
+    ],
+  },
+  {
+    file: `${VCS}/jj-worktrees.node.ts`,
+    guards: [
+      {
+        id: "jj worktrees J3",
+        text: "if (branch !== null) await jj(repo",
+        instead: "if (branch === null) await jj(repo",
+        test: [TESTS, "J3: what is written in a worktree is on its branch, and still is when the worktree is gone"],
+      },
+      {
+        id: "jj worktrees J4",
+        text: "if (await isWorkspace(repo, path)) await rm(path",
+        instead: "void isWorkspace; await rm(path",
+        test: [TESTS, "T3: what came into a worktree's place is not removed with it"],
+      },
+    ],
+  },
+];
