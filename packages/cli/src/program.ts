@@ -37,7 +37,12 @@ export function newProgram(name: string, about: string, version: string): Comman
 export const rpcCommand = (parent: Command, usage: string, method: MethodName): Command =>
   parent.command(usage).description(GATEWAY[method].about);
 
-export async function runProgram(program: Command, argv: readonly string[]): Promise<number> {
+/** `elsewhere`: flags it does not have, and what does their work. */
+export async function runProgram(
+  program: Command,
+  argv: readonly string[],
+  elsewhere: Readonly<Record<string, string>> = {},
+): Promise<number> {
   // `th … | head`: a reader that has seen enough is not a failure.
   process.stdout.on("error", (error: NodeJS.ErrnoException) =>
     process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.failed),
@@ -47,13 +52,26 @@ export async function runProgram(program: Command, argv: readonly string[]): Pro
     return EXIT.ok;
   } catch (error) {
     progress("");
-    return explain(error, program.name());
+    if (error instanceof CommanderError) return explainUsage(error, { name: calledBy(program, argv), elsewhere });
+    return explain(error);
   }
 }
 
-function explain(error: unknown, name: string): number {
+/** The command line up to the last word that is a command: whose help answers. */
+function calledBy(program: Command, argv: readonly string[]): string {
+  const names = [program.name()];
+  let at = program;
+  for (const word of argv) {
+    const inner = at.commands.find((command) => command.name() === word);
+    if (inner === undefined) break;
+    names.push(word);
+    at = inner;
+  }
+  return names.join(" ");
+}
+
+function explain(error: unknown): number {
   if (error instanceof ExitCode) return error.code;
-  if (error instanceof CommanderError) return explainUsage(error, name);
   if (stop.signal.aborted && error === stop.signal.reason) return stopCode;
   const { code, message, cause } = toSmoothError(error);
   say(clean(message).replaceAll(/\s*\n\s*/g, "; ")); // R2
@@ -62,18 +80,31 @@ function explain(error: unknown, name: string): number {
   return ERRORS[code].exit;
 }
 
-function explainUsage({ exitCode, message }: CommanderError, name: string): number {
+interface Called {
+  readonly name: string;
+  readonly elsewhere: Readonly<Record<string, string>>;
+}
+
+function explainUsage({ exitCode, message }: CommanderError, { name, elsewhere }: Called): number {
   if (exitCode === 0) return EXIT.ok;
   const [what = "", suggestion] = message.replace(/^error: /, "").split("\n");
   if (what === "(outputHelp)") return EXIT.badInput;
   say(clean(what));
-  say(suggestion ?? `see what there is with \`${name} --help\``);
+  const flag = /^unknown option '(.+?)(?:=.*)?'/.exec(what)?.[1] ?? "";
+  say((Object.hasOwn(elsewhere, flag) ? elsewhere[flag] : suggestion) ?? `see what there is with \`${name} --help\``);
   return EXIT.badInput;
 }
 
 const HINTS: Partial<Record<ErrorCode, string>> = {
   HOST_OFFLINE: "start it with `th up`",
   UNAUTHENTICATED: "the host was started anew since; try again, or restart it with `th down` and `th up`",
+  NOT_FOUND: "look at what there is, and take its name from there",
+  NODE_NOT_FOUND: "see the nodes of the run with `smithers timeline <run>`, and what waits with `smithers why <run>`",
+  SNAPSHOT_NOT_FOUND: "see the frames of the run with `smithers timeline <run>`",
+  RUN_NOT_RESUMABLE:
+    "see how it stands with `smithers inspect <run>`; to do a part again: `smithers retry-task`, `smithers fork`",
+  CONFLICT: "see how it stands with `smithers inspect <run>`",
+  POLICY_DENIED: "ask the owner of this host, at its machine",
   RUN_NOT_FOUND: "see the runs with `smithers ps`",
   PEARL_NOT_FOUND: "see the pearls with `th pearls list`",
   ASK_NOT_FOUND: "see what waits with `th inbox`",

@@ -201,9 +201,13 @@ export const FLOW_METHODS = {
   }),
   getRunOutput: method({
     scope: "run:read",
-    about: "What a workflow's run came to: its row in `output`, null while there is none.",
+    about: "What a workflow's run came to: its row in `output`; while there is none, null and what its nodes recorded.",
     input: runRef,
-    output: z.object({ output: z.unknown() }),
+    output: z.object({
+      output: z.unknown(),
+      /** Each can be asked for by getNodeOutput. */
+      recorded: z.array(z.object({ nodeId, iteration: z.int(), output: z.string() })).default([]),
+    }),
     errors: ["RUN_NOT_FOUND"],
   }),
   getNodeDiff: method({

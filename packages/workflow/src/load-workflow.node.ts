@@ -4,7 +4,7 @@
  *  W3. Relative imports may leave the extension out, or say .js for a .ts file, as bundlers allow.
  *  W4. A file that changed on disk since it was loaded is loaded anew, with everything around it; what runs is what `source` says.
  *  esbuild and Node's synchronous hooks instead of tsx: tsx treats files outside a tsconfig as CommonJS with classic JSX. */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { registerHooks, setSourceMapsSupport, type ResolveFnOutput, type ResolveHookContext } from "node:module";
 import { extname, resolve } from "node:path";
 import process from "node:process";
@@ -17,12 +17,12 @@ import { mdxToJsx } from "./mdx/compile.node.ts";
 import { OWN_COPIES, OWN_FOLDER } from "./own-copies.node.ts";
 import { transpile } from "./transpile.node.ts";
 
-/** The file's default export. Throws NOT_FOUND or INVALID_INPUT with what is wrong and which file. */
-export async function loadWorkflow(path: string): Promise<WorkflowDefinition> {
+/** The file's default export. Throws INVALID_INPUT with what is wrong and which file. */
+export async function loadWorkflow(path: string, { deadlineMs = 60_000 } = {}): Promise<WorkflowDefinition> {
   const file = resolve(process.cwd(), path);
-  if (!existsSync(file)) throw new SmoothError("NOT_FOUND", `no workflow file ${file}`);
+  refuseOther(file);
   hookOnce();
-  const { workflow, source } = await importCurrent(file);
+  const { workflow, source } = await importCurrent(file, deadlineMs);
   if (!isWorkflow(workflow))
     throw new SmoothError(
       "INVALID_INPUT",
@@ -31,15 +31,29 @@ export async function loadWorkflow(path: string): Promise<WorkflowDefinition> {
   return { source, ...workflow, file }; // a workflowHash of its own wins
 }
 
+function refuseOther(file: string): void {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found === undefined) throw new SmoothError("INVALID_INPUT", `no workflow file ${file}`);
+  if (found.isDirectory())
+    throw new SmoothError("INVALID_INPUT", `${file} is a folder; name the workflow's file in it`);
+  if (!CODE.test(file))
+    throw new SmoothError("INVALID_INPUT", `${file} is no workflow file: those end in .tsx, .ts, .jsx or .js`);
+}
+
+const CODE = /\.[cm]?[jt]sx?$/;
+
 let generation = 0;
 /** Entry file → the query its URLs carry, so that a new generation is a new module to Node. */
 const generations = new Map<string, string>();
 
 /** W4 */
-async function importCurrent(file: string): Promise<{ readonly workflow: unknown; readonly source: WorkflowSource }> {
+async function importCurrent(
+  file: string,
+  deadlineMs: number,
+): Promise<{ readonly workflow: unknown; readonly source: WorkflowSource }> {
   for (;;) {
     const url = pathToFileURL(file).href + (generations.get(file) ?? "");
-    const { default: workflow } = await importFile(file, url);
+    const { default: workflow } = await inTime(importFile(file, url), { file, deadlineMs });
     if (graph.isCurrent(url)) return { workflow, source: graph.source(url) };
     generations.set(file, `?v=${(generation += 1)}`);
   }
@@ -51,6 +65,14 @@ async function importFile(file: string, url: string): Promise<{ readonly default
   } catch (cause) {
     throw new SmoothError("INVALID_INPUT", `${file} cannot be loaded: ${String(cause)}`, { cause });
   }
+}
+
+/** A module that awaits for ever at its top would hold whoever loads it. */
+async function inTime<T>(loaded: Promise<T>, { file, deadlineMs }: { file: string; deadlineMs: number }): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const problem = `${file} has not loaded after ${deadlineMs / 1_000} s; does it await something at its top level?`;
+  const timer = setTimeout(() => late.reject(new SmoothError("INVALID_INPUT", problem)), deadlineMs);
+  return Promise.race([loaded, late.promise]).finally(() => clearTimeout(timer));
 }
 
 const isWorkflow = (value: unknown): value is WorkflowDefinition =>

@@ -22,12 +22,22 @@ function run(file: string, options: object, rootDir = newFolder()): unknown {
   return JSON.parse(stdout);
 }
 
-function runIn(rootDir: string, file: string, options: object): { readonly stdout: string; readonly stderr: string } {
+interface Options {
+  /** Of loadWorkflow; the others are of runWorkflow. */
+  readonly load?: object;
+  readonly [option: string]: unknown;
+}
+
+function runIn(
+  rootDir: string,
+  file: string,
+  { load = {}, ...options }: Options,
+): { readonly stdout: string; readonly stderr: string } {
   const script = `
     import { loadWorkflow } from "@smooth/workflow/load-workflow";
     import { runWorkflow } from "@smooth/workflow/run-workflow";
     try {
-      const result = await runWorkflow(await loadWorkflow(${JSON.stringify(file)}), ${JSON.stringify({ rootDir, ...options })});
+      const result = await runWorkflow(await loadWorkflow(${JSON.stringify(file)}, ${JSON.stringify(load)}), ${JSON.stringify({ rootDir, ...options })});
       console.log(JSON.stringify(result));
     } catch (error) {
       console.log(JSON.stringify({ code: error.code, message: error.message }));
@@ -114,13 +124,29 @@ test("a file outside the workspace shares React and zod with the engine, even wi
   });
 });
 
+test("a file that awaits for ever at its top is given up", () => {
+  const folder = newFolder();
+  writeFileSync(join(folder, "stuck.ts"), "await new Promise(() => {}); export default 1;");
+
+  expect(run(join(folder, "stuck.ts"), { load: { deadlineMs: 50 } })).toMatchObject({
+    code: "INVALID_INPUT",
+    message: expect.stringContaining("stuck.ts has not loaded after 0.05 s") as string,
+  });
+});
+
 test("a missing file, a missing package, a file without a workflow and an unknown option are refused by name", () => {
   const folder = newFolder();
   writeFileSync(join(folder, "empty.ts"), "export default 1;");
+  writeFileSync(join(folder, "data.json"), "{}");
 
   writeFileSync(join(folder, "lacking.ts"), 'import "no-such-package";');
 
-  expect(run(join(folder, "none.tsx"), {})).toMatchObject({ code: "NOT_FOUND" });
+  expect(run(join(folder, "none.tsx"), {})).toMatchObject({
+    code: "INVALID_INPUT",
+    message: `no workflow file ${join(folder, "none.tsx")}`,
+  });
+  expect(run(folder, {})).toMatchObject({ code: "INVALID_INPUT", message: expect.stringContaining("is a folder") });
+  expect(run(join(folder, "data.json"), {})).toMatchObject({ message: expect.stringContaining("end in .tsx") });
   expect(run(join(folder, "lacking.ts"), {})).toMatchObject({
     message: expect.stringMatching(/'no-such-package' imported from \S+lacking\.ts/),
   });

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { cancelHuman, listHumanRequests } from "@smooth/engine/human";
 import { findResumable } from "@smooth/engine/control";
+import { parseInput } from "@smooth/engine/input";
 import type { MemoryFact, MemoryStore } from "@smooth/engine/memory";
 import { parseNamespace } from "@smooth/engine/memory/namespace";
 import { createSchedule, deleteSchedule, pauseSchedule, preview } from "@smooth/engine/schedules";
@@ -66,7 +67,8 @@ function scheduleHandlers({ schedules, engine: { clock, ids }, loadWorkflow }: F
     createSchedule: async ({ pattern, workflow, ...given }, caller) => {
       onlyOwnerHere(caller, "schedule a workflow file");
       const file = resolve(workflow);
-      await loadWorkflow(file); // one that does not load is refused now, not at night
+      const { inputSchema } = await loadWorkflow(file);
+      parseInput(inputSchema, given.input ?? {}); // what cannot start is refused now, not at night
       const made = await createSchedule({ schedules, clock, ids }, { pattern, workflow: file, ...defined(given) });
       return { schedule: await shown(made) };
     },
@@ -127,10 +129,12 @@ function upkeepHandlers({ engine, isAlive, supervisor, retention, runLog, loadWo
     },
     getRunOutput: async ({ runId }) => {
       const { workflow } = flowOf({ runLog }, runId);
-      const table = (await loadWorkflow(workflow)).registry.tables.find(({ name }) => name === "output");
-      const rows = table ? await engine.store.outputs(runId, table) : [];
-      const last = rows.at(-1);
-      return { output: last ? decodeRow(last.table, last.cells) : null };
+      const { tables } = (await loadWorkflow(workflow)).registry;
+      const rows = (await Promise.all(tables.map((table) => engine.store.outputs(runId, table)))).flat();
+      const last = rows.findLast(({ table }) => table.name === "output");
+      if (last) return { output: decodeRow(last.table, last.cells), recorded: [] };
+      const named = rows.map(({ nodeId, iteration, table }) => ({ nodeId, iteration, output: table.name }));
+      return { output: null, recorded: named };
     },
   } satisfies Partial<Handlers>;
 }

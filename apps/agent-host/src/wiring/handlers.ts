@@ -48,15 +48,17 @@ export function makeHandlers(deps: HandlerDeps): Handlers {
   };
 }
 
-function runHandlers({ runs, runLog, newId }: HandlerDeps) {
-  const summary = (runId: RunId): RunSummary => {
+/** Throws RUN_NOT_FOUND. */
+const summaries =
+  (runLog: RunLog) =>
+  (runId: RunId): RunSummary => {
     const found = runLog.summary(runId);
-    if (!found)
-      throw new SmoothError("RUN_NOT_FOUND", `no run ${runId} on this host; see \`th operators\``, {
-        details: { runId },
-      });
-    return found;
+    if (found) return found;
+    throw new SmoothError("RUN_NOT_FOUND", `no run ${runId} on this host`, { details: { runId } });
   };
+
+function runHandlers({ runs, runLog, newId }: HandlerDeps) {
+  const summary = summaries(runLog);
   return {
     launchRun: async ({ pearlId, workflow, input, settings, runId }, { name, role, via }) => {
       // A workflow file is code of this machine: only its owner, sitting at it, may run one.
@@ -90,19 +92,17 @@ function runHandlers({ runs, runLog, newId }: HandlerDeps) {
   } satisfies Partial<Handlers>;
 }
 
-function askHandlers({ asks, listAsks }: HandlerDeps) {
+function askHandlers({ asks, listAsks, runLog }: HandlerDeps) {
+  const summary = summaries(runLog);
   return {
     listAsks: async (filter) => ({ asks: listAsks(filter) }),
     decideAsk: async ({ askId, version, decision }, { name, role }) => ({
       ask: await asks.decide(askId, { version, decision, by: name, scopes: ROLE_SCOPES[role] }),
     }),
     submitApproval: async ({ runId, nodeId, iteration, approved, ...said }, { name, role }) => {
-      const ask = listAsks({ status: "pending", runId }).find((other) => isApprovalOf(other, nodeId, iteration));
-      if (!ask)
-        throw new SmoothError(
-          "NODE_NOT_FOUND",
-          `run ${runId} has no open approval at ${nodeId}::${iteration}; see \`th access pending\``,
-        );
+      const about = listAsks({ status: "all", runId }).filter((other) => isApprovalOf(other, nodeId, iteration));
+      const ask = about.find(({ status }) => status === "pending");
+      if (!ask) throw noApproval(summary(runId).runId, `${nodeId}::${iteration}`, about.at(-1));
       const decision = approved
         ? ({ verdict: "approve", grant: "once", ...said } as const)
         : ({ verdict: "deny", ...(said.note !== undefined && { note: said.note }) } as const);
@@ -110,6 +110,15 @@ function askHandlers({ asks, listAsks }: HandlerDeps) {
       return OK;
     },
   } satisfies Partial<Handlers>;
+}
+
+/** `last`: what became of the newest one that was there. */
+function noApproval(runId: RunId, node: string, last: Ask | undefined): SmoothError {
+  if (last?.status !== "decided")
+    return new SmoothError("NODE_NOT_FOUND", `run ${runId} has no open approval at ${node}`);
+  const { decision, decidedBy } = last;
+  const how = decision.verdict === "approve" ? "approved" : "denied";
+  return new SmoothError("ALREADY_DECIDED", `${node} of run ${runId} was ${how} by ${decidedBy} already`);
 }
 
 /** The merge of a pearl's diff is the approval node `merge` of its workflow. */

@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { cancelRun, pauseRun, rootRun, unpauseRun } from "@smooth/engine/control";
 import type { StoredEvent } from "@smooth/engine/events";
 import { parseInput } from "@smooth/engine/input";
@@ -21,7 +22,8 @@ import type { RunLog } from "./run-log.ts";
 import type { Steering, Words } from "./steering.ts";
 
 /** Every run on this host: started, driven by the engine, resumed after a crash, ended in good order.
- *  R1. A run is in the run log before the engine starts it; a launch with a known id starts nothing.
+ *  R1. A run is in the run log before the engine starts it; a launch with a known id starts nothing, and is refused when it asks
+ *      for something else than that run is.
  *  R2. What a run holds in this process (its VM, its line) is let go when the engine lets go of the run, whatever the reason.
  *  R3. A pearl is in progress while its run lives; merged closes it, every other end gives it back.
  *  R4. A paused operator that a new process takes up is still paused; a paused workflow is not taken up.
@@ -74,7 +76,8 @@ export class Runs implements RunService, AsyncDisposable {
   async launch({ subject, runId: given, by }: Launch): Promise<RunId> {
     const { engine, runLog, pearls, demo } = this.#deps;
     const runId = given ?? RunId.parse(engine.ids.next("run"));
-    if (runLog.summary(runId)) return runId; // R1
+    const known = runLog.summary(runId);
+    if (known) return this.#sameAs(known, subject); // R1
     if (subject.kind === "workflow") return this.#launchWorkflow(runId, subject);
     const pearl = pearls.get(subject.pearlId);
     const busy = runLog.list({ pearlId: pearl.id, limit: 1 })[0];
@@ -173,6 +176,23 @@ export class Runs implements RunService, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { handle } of this.#live.values()) handle.release();
     await Promise.all(this.#settling);
+  }
+
+  /** R1 */
+  async #sameAs(known: RunSummary, subject: Launch["subject"]): Promise<RunId> {
+    const { runId } = known;
+    const other = await this.#otherThan(known, subject);
+    if (other === null) return runId;
+    throw new SmoothError("CONFLICT", `run ${runId} is there already, ${other}; take another id, or resume that run`, {
+      details: { runId },
+    });
+  }
+
+  async #otherThan({ runId, pearlId, workflow }: RunSummary, subject: Launch["subject"]): Promise<string | null> {
+    if (subject.kind === "pearl") return subject.pearlId === pearlId ? null : `and not on pearl ${subject.pearlId}`;
+    if (workflow !== subject.file) return `of ${pearlId === null ? workflow : `pearl ${pearlId}`}`;
+    const row = await this.#deps.engine.store.run(runId);
+    return row === null || isDeepStrictEqual(row.input, subject.input) ? null : "with another input";
   }
 
   async #launchWorkflow(

@@ -2,7 +2,7 @@ import type { MethodName } from "@smooth/protocol/gateway";
 import type { GraphOf } from "../daemon.ts";
 
 /** The one table of `smithers`: what a verb is called, what it takes, and where it is done. What it is about says the gateway's
- *  own row, or `about` where no method of the host is asked. Only the file of the verb that is called is loaded. */
+ *  own row, or `about` where the verb is more, or less, than a method of the host. Only the file of the verb that is called is loaded. */
 
 export interface Verb {
   /** Words, then arguments: `cron add <pattern> <workflow>`. */
@@ -47,6 +47,7 @@ export const VERBS: readonly Verb[] = [
   {
     usage: "up <workflow>",
     method: "launchRun",
+    about: "Start a workflow file, or resume its run, and follow it.",
     options: [
       ["-i, --input <json>", "what the workflow gets", "{}"],
       ["-r, --run-id <id>", "name the run (run-…), or the one to resume"],
@@ -65,12 +66,17 @@ export const VERBS: readonly Verb[] = [
   {
     usage: "ps",
     method: "listRuns",
-    options: [["-s, --status <status>", "only these"], ["-l, --limit <n>", "how many", "50"], JSON_FLAG],
+    options: [
+      ["-s, --status <status>", "only these; also waiting-approval, waiting-event, waiting-timer, waiting-quota"],
+      ["-l, --limit <n>", "how many", "50"],
+      JSON_FLAG,
+    ],
     load: async () => (await import("./verbs/runs.ts")).ps,
   },
   {
     usage: "logs <run>",
     method: "streamRunEvents",
+    about: "Every event of a run.",
     options: [
       ["-f, --follow", "stay until the run ends and print what comes; with --json one event per line"],
       ["-n, --tail <n>", "only the last events"],
@@ -87,7 +93,8 @@ export const VERBS: readonly Verb[] = [
   {
     usage: "output <run> [node]",
     method: "getNodeOutput",
-    options: [ITERATION],
+    about: "What a run came to, or the recorded row of one of its nodes, as JSON.",
+    options: [ITERATION, JSON_FLAG],
     load: async () => (await import("./verbs/runs.ts")).output,
   },
   {
@@ -145,7 +152,12 @@ export const VERBS: readonly Verb[] = [
     options: [["--note <text>", "why"]],
     load: async () => (await import("./verbs/human.ts")).refuse,
   },
-  { usage: "pause <run>", method: "pauseRun", load: async () => (await import("./verbs/waits.ts")).pause },
+  {
+    usage: "pause <run>",
+    method: "pauseRun",
+    about: "Let a run begin nothing more until it is resumed.",
+    load: async () => (await import("./verbs/waits.ts")).pause,
+  },
   { usage: "resume <run>", method: "resumeRun", load: async () => (await import("./verbs/waits.ts")).resume },
   { usage: "cancel <run>", method: "cancelRun", load: async () => (await import("./verbs/runs.ts")).stop },
   {
@@ -191,6 +203,7 @@ export const VERBS: readonly Verb[] = [
   {
     usage: "fork <run-or-workflow>",
     method: "forkRun",
+    about: "Make a new run from a frame of another one; it waits until it is resumed, or starts with --run.",
     options: [
       ...BRANCH,
       ["-n, --reset-node <id>", "do it again, with everything that comes after it"],
@@ -282,6 +295,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     usage: "memory get <namespace> <key>",
+    options: [JSON_FLAG],
     about: "One fact of a namespace, as JSON.",
     load: async () => (await import("./verbs/memory.ts")).get,
   },

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { RUN_ID } from "@smooth/gateway/testing";
 import { approvalAsk, networkAsk, runSummary } from "../testing/fake-host.ts";
-import { bench, BIN, start } from "../testing/run-bin.ts";
+import { bench, BIN, ended, start } from "../testing/run-bin.ts";
 
 test.each([
   ["finished", 0],
@@ -20,11 +20,64 @@ test.each([
 
 test("up can leave at once, name its run, and resume it", async () => {
   const { smithers, host } = await bench();
+  host.runs.push(runSummary({ runId: "run-review1" as never, workflow: "/flow.tsx" }));
   const detached = await smithers(["up", "/flow.tsx", "-d", "--run-id", "run-review1"]);
   const resumed = await smithers(["up", "/flow.tsx", "--run-id", "run-review1", "--resume", "true", "-d"]);
 
   expect([detached.out, resumed.out]).toEqual(["run-review1\n", "run-review1\n"]);
   expect(host.did).toEqual(["launch /flow.tsx {}", "resumeRun run-review1"]);
+});
+
+test("up --resume of a run that is finished tells it again; of another workflow's run it is refused by name", async () => {
+  const { smithers, host } = await bench();
+  host.runs.push(runSummary({ status: "finished", workflow: "/flow.tsx" }));
+  host.script = [{ type: "run.status", status: "finished", reason: null }];
+  const again = await smithers(["/flow.tsx", "--resume", "--run-id", RUN_ID]);
+  const other = await smithers(["up", "/other.tsx", "--resume", "--run-id", RUN_ID]);
+
+  expect({ code: again.code, out: JSON.parse(again.out) as unknown }).toEqual({ code: 0, out: { said: "done" } });
+  expect(other).toMatchObject({ code: 4, err: expect.stringContaining("/flow.tsx, not of /other.tsx") as string });
+  expect(host.did).toEqual([]);
+});
+
+test("Ctrl-C leaves the run at work, and says so", async () => {
+  const { host, home } = await bench();
+  host.runs.push(runSummary());
+  host.endless = true;
+  const child = start(BIN.smithers, ["up", "flow.tsx"], { home });
+  child.stderr?.once("data", () => child.kill("SIGINT"));
+
+  expect(await ended(child)).toMatchObject({
+    code: 130,
+    err: expect.stringContaining(`smithers cancel ${RUN_ID}`) as string,
+  });
+});
+
+test("a run without a row of `output` names what its nodes recorded", async () => {
+  const { smithers, host } = await bench();
+  host.output = { output: null, recorded: [{ nodeId: "fix", iteration: 2, output: "patch" }] };
+  const [named, json] = await Promise.all([smithers(["output", RUN_ID]), smithers(["output", RUN_ID, "--json"])]);
+
+  expect(JSON.parse(json.out)).toEqual({ output: null });
+  expect(named).toMatchObject({
+    code: 0,
+    err: expect.stringContaining(`smithers output ${RUN_ID} fix --iteration 2`) as string,
+  });
+});
+
+test("what is mistyped or documented elsewhere is answered with the way out", async () => {
+  const { smithers } = await bench();
+  const said = async (...args: string[]) => {
+    const { code, err } = await smithers(args);
+    expect({ args, code, lines: err.trim().split("\n").length }).toEqual({ args, code: 4, lines: 2 });
+    return err;
+  };
+
+  expect(await said("ps", "--frob")).toContain("`smithers ps --help`");
+  expect(await said("human", "answr")).toContain("Did you mean answer?");
+  expect(await said("approve", RUN_ID, "--by", "ann")).toContain("who is signed in");
+  expect(await said("events", RUN_ID)).toContain("smithers logs");
+  expect(await said("up", "flow.tsx", "--run-id", "review-1")).toContain("`run-review1` would do");
 });
 
 test("input that is not JSON is bad input", async () => {
@@ -43,12 +96,15 @@ test("ps and inspect", async () => {
     runSummary({ runId: "run-000done" as never, status: "finished" }),
   );
   host.asks.push(approvalAsk("ask-000001", "ship"));
-  const [waiting, json, inspected] = await Promise.all([
+  const [event, timer, waiting, json, inspected] = await Promise.all([
+    smithers(["ps", "--status", "waiting-event"]),
+    smithers(["ps", "--status", "waiting-timer"]),
     smithers(["ps", "--status", "waiting"]),
     smithers(["ps", "--json"]),
     smithers(["inspect", RUN_ID, "--json"]),
   ]);
 
+  expect([event.out, timer.out]).toEqual([waiting.out, ""]);
   expect(waiting.out).toBe(`${RUN_ID}  waiting    Fix the login: approval of ship\n`);
   expect((JSON.parse(json.out) as { runs: unknown[] }).runs).toHaveLength(2);
   expect(JSON.parse(inspected.out)).toMatchObject({ run: { runId: RUN_ID }, asks: [{ id: "ask-000001" }] });

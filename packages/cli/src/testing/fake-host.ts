@@ -4,7 +4,7 @@ import { openSqlite } from "@smooth/platform/node/sqlite";
 import { systemClock, systemIds } from "@smooth/platform/node/system";
 import { Ask } from "@smooth/protocol/asks";
 import { SmoothError } from "@smooth/protocol/errors";
-import type { Handlers, RunSummary } from "@smooth/protocol/gateway";
+import type { Handlers, Output, RunSummary } from "@smooth/protocol/gateway";
 import type { WaitReason } from "@smooth/protocol/gateway-flows";
 import type { RunId } from "@smooth/protocol/ids";
 import type { RunEvent, RunEventBody } from "@smooth/protocol/run-events";
@@ -17,8 +17,12 @@ export interface FakeHost extends AsyncDisposable {
   readonly runs: RunSummary[];
   /** Why its runs do not go on. */
   readonly reasons: WaitReason[];
+  /** What its runs came to. */
+  output: Output<"getRunOutput">;
   /** What a run tells when it is followed. */
   script: readonly RunEventBody[];
+  /** Then the stream stays open. */
+  endless: boolean;
   /** Settles when `shutdown` was called. */
   readonly stopped: Promise<void>;
 }
@@ -69,7 +73,9 @@ export async function serveFakeHost(): Promise<FakeHost> {
     asks: [] as Ask[],
     runs: [] as RunSummary[],
     reasons: [] as WaitReason[],
+    output: { output: { said: "done" }, recorded: [] } as Output<"getRunOutput">,
     script: [] as readonly RunEventBody[],
+    endless: false,
   };
   const gateway = await serveTestGateway({
     ...pearlHandlers(openPearlStore(sql, { clock: systemClock, ids: systemIds })),
@@ -86,7 +92,7 @@ export async function serveFakeHost(): Promise<FakeHost> {
   });
 }
 
-type Told = Pick<FakeHost, "did" | "asks" | "runs" | "reasons" | "script">;
+type Told = Pick<FakeHost, "did" | "asks" | "runs" | "reasons" | "output" | "script" | "endless">;
 
 function pearlHandlers(store: ReturnType<typeof openPearlStore>): Partial<Handlers> {
   return {
@@ -144,11 +150,12 @@ function runHandlers(host: Told): Partial<Handlers> {
       runs: host.runs.filter((run) => (!pearlId || run.pearlId === pearlId) && (!status || run.status === status)),
     }),
     getNodeDiff: async () => ({ diffHash: "00", files: [], omitted: [] }),
-    async *streamRunEvents({ afterSeq }) {
+    async *streamRunEvents({ afterSeq }, _caller, signal) {
       for (const event of told(host.script).slice(afterSeq)) yield event;
+      if (host.endless) await new Promise((done) => signal.addEventListener("abort", done, { once: true }));
     },
     listQuestions: async () => ({ questions: [] }),
-    getRunOutput: async () => ({ output: { said: "done" } }),
+    getRunOutput: async () => host.output,
     listAsks: async ({ status, runId }) => ({
       asks: host.asks.filter(
         (ask) => (status === "all" || ask.status === "pending") && (!runId || ask.runId === runId),

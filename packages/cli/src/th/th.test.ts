@@ -40,7 +40,7 @@ describe("without a host", () => {
     [["perls"], "unknown command 'perls'", "(Did you mean pearls?)"],
     [["pearls", "lst"], "unknown command 'lst'", "(Did you mean list?)"],
     [["pearls", "list", "--jsn"], "unknown option '--jsn'", "(Did you mean --json?)"],
-    [["run"], "missing required argument 'pearl'", "see what there is with `th --help`"],
+    [["run"], "missing required argument 'pearl'", "see what there is with `th run --help`"],
     [
       ["pause", "the-run"],
       `run "the-run": an id like run-01jcx2…`,

@@ -124,7 +124,7 @@ test("graph shows tree and tasks without a host; what is no workflow is named", 
     "say",
   ]);
   expect(read.out).toMatch(/^Workflow story\n {2}Sequence\n {4}Task plan\n/i);
-  expect(bad.map(({ code }) => code)).toEqual([1, 4]);
+  expect(bad.map(({ code }) => code)).toEqual([4, 4]);
   expect(bad[0]?.err).toContain("nothing.tsx");
   expect(existsSync(join(empty, "host.json"))).toBe(false);
 });
@@ -137,6 +137,15 @@ describe("a run and its past", () => {
 
     expect({ code: done.code, out: JSON.parse(done.out) as unknown }).toEqual({ code: 0, out: { said: "TWO" } });
     expect(done.err).toContain("finished");
+    expect((await smithers("up", "flow.tsx", "-r", RUN, "-i", '{"word":"two"}')).out).toBe(done.out);
+    const other = await Promise.all([
+      smithers("up", "flow.tsx", "-r", RUN),
+      smithers("up", example("hello"), "-r", RUN),
+    ]);
+    expect(other.map(({ code, err }) => [code, err.split("\n")[0]])).toEqual([
+      [1, expect.stringContaining("with another input")],
+      [1, expect.stringContaining(`of ${flow}`)],
+    ]);
     expect(await json(smithers("output", RUN))).toEqual({ output: { said: "TWO" } });
     expect(await smithers("up", "flow.tsx", "--root", "/nowhere")).toMatchObject({
       code: 4,
@@ -241,6 +250,7 @@ test("what people are asked is in the inbox; an answer, a refusal and a choice r
     err: expect.stringContaining("cache, index") as string,
   });
   expect((await smithers("approve", "run-choice0001", "--choose", "index")).code).toBe(0);
+  expect((await smithers("deny", "run-choice0001", "-n", "plan")).err).toMatch(/approved by .+ already/);
 
   await status("run-human0001", "finished");
   await status("run-human0002", "failed");
@@ -279,6 +289,7 @@ test("cron: a schedule is made, shown, rests, fires again and is forgotten; a ba
     smithers("cron", "add", "61 * * * *", "flow.tsx"),
     smithers("cron", "add", "* * * * *", "nothing.tsx"),
     smithers("cron", "rm", "cron-nobody"),
+    smithers("cron", "add", "0 4 * * *", "flow.tsx", "-i", '{"word":3}'),
   ]);
   const shown = async () => (await json<Output<"listSchedules">>(smithers("cron", "list", "--json"))).schedules;
 
@@ -289,7 +300,7 @@ test("cron: a schedule is made, shown, rests, fires again and is forgotten; a ba
   expect(await shown()).toMatchObject([{ paused: false }]);
   expect((await smithers("cron", "rm", id)).code).toBe(0);
   expect(await shown()).toEqual([]);
-  expect(bad.map(({ code }) => code)).toEqual([4, 1, 1]);
+  expect(bad.map(({ code }) => code)).toEqual([4, 4, 1, 4]);
   expect(bad[0]?.err).toContain("61 * * * *");
 });
 

@@ -8,7 +8,13 @@ import { parseArgument } from "../../program.ts";
 
 /** What verbs read from the command line; every message names the value. */
 
-export const runId = (text: string): RunId => parseArgument(RunId, text, "run");
+export function runId(text: string): RunId {
+  const { data } = RunId.safeParse(text);
+  if (data !== undefined) return data;
+  const near = RunId.safeParse(`run-${text.toLowerCase().replaceAll(/^run-|[^0-9a-z]/g, "")}`).data;
+  const instead = near === undefined ? "" : `; \`${near}\` would do`;
+  throw new SmoothError("INVALID_INPUT", `run "${text}": an id is run- and 6 to 40 of a–z and 0–9${instead}`);
+}
 
 export function parseJson(text: string, flag: string): unknown {
   try {

@@ -5,10 +5,11 @@ import type { FlowSettings } from "@smooth/protocol/gateway-flows";
 import type { RunId } from "@smooth/protocol/ids";
 import { connect } from "../../connect.ts";
 import { say, writeData } from "../../output.ts";
-import { EXIT, ExitCode } from "../../program.ts";
+import { EXIT, ExitCode, stoppedBy, stopSignal } from "../../program.ts";
 import { followRun } from "../../watch.ts";
-import { parseObject, runId, whole } from "./arguments.ts";
-import { reasonLines } from "./waits.ts";
+import { parseObject, runId, theRun, whole } from "./arguments.ts";
+import { sayRecorded } from "./runs.ts";
+import { goOn, reasonLines } from "./waits.ts";
 
 /** Starts or resumes a run and follows it: what happens is talk, what it came to is data. */
 
@@ -30,13 +31,16 @@ export async function up([file = ""]: readonly string[], flags: UpFlags): Promis
   const client = connect();
   const id = await begin(client, file, flags);
   if (flags.detach === true) return writeData(id);
+  stopSignal(); // from here on Ctrl-C is told what goes on
   say(id);
   await followRun(client, id, { stopAtWait: true, tell: say }).catch(async (error: unknown) => {
     if (error instanceof ExitCode && error.code === EXIT.waiting) await sayWhy(client, id);
+    if (stoppedBy() !== 0) say(`${id} goes on without you: \`smithers logs -f ${id}\`, or \`smithers cancel ${id}\``);
     throw error;
   });
-  const { output } = await client.call("getRunOutput", { runId: id });
-  if (output !== null && output !== undefined) writeData(JSON.stringify(output, null, 2));
+  const { output, recorded } = await client.call("getRunOutput", { runId: id });
+  if (output === null) sayRecorded(id, recorded);
+  else writeData(JSON.stringify(output, null, 2));
 }
 
 async function begin(client: GatewayClient, file: string, flags: UpFlags): Promise<RunId> {
@@ -48,7 +52,10 @@ async function begin(client: GatewayClient, file: string, flags: UpFlags): Promi
     return (await client.call("launchRun", launch)).runId;
   }
   if (named === undefined) throw new SmoothError("INVALID_INPUT", "--resume needs --run-id");
-  return (await client.call("resumeRun", { runId: runId(named), acceptWorkflowChange })).runId;
+  const { runId: id } = await theRun(file, named);
+  const { status } = await client.call("getRun", { runId: id });
+  if (status !== "finished") await goOn(client, { runId: id, acceptWorkflowChange }); // what is finished is told as it was
+  return id;
 }
 
 function settingsOf({ root, hot, allowNetwork, ...limits }: UpFlags): FlowSettings {

@@ -1,3 +1,5 @@
+import type { GatewayClient } from "@smooth/gateway/client";
+import type { RawInput } from "@smooth/protocol/gateway";
 import type { WaitReason } from "@smooth/protocol/gateway-flows";
 import { connect } from "../../connect.ts";
 import { clean, say, show, type JsonFlag } from "../../output.ts";
@@ -30,12 +32,17 @@ export async function pause([run = ""]: readonly string[]): Promise<void> {
 }
 
 export async function resume([run = ""]: readonly string[]): Promise<void> {
-  const client = connect();
   const id = runId(run);
-  const { status } = await client.call("getRun", { runId: id });
-  if (status === "paused") await client.call("unpauseRun", { runId: id });
-  else await client.call("resumeRun", { runId: id });
+  await goOn(connect(), { runId: id });
   say(`${id} goes on`);
+}
+
+/** What a person paused is let go on; what lost its process is taken up. */
+export async function goOn(client: GatewayClient, run: RawInput<"resumeRun">): Promise<void> {
+  const { runId } = run;
+  const { status } = await client.call("getRun", { runId });
+  if (status === "paused") await client.call("unpauseRun", { runId });
+  else await client.call("resumeRun", run);
 }
 
 export async function signal(
