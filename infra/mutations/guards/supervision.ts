@@ -256,8 +256,8 @@ export const SUPERVISION_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "retention N1 awaited",
-        text: " && !awaited.has(run.runId)); // N1",
-        instead: ");",
+        text: " && !awaited.has(run.runId)) // N1",
+        instead: ")",
         test: [
           `${ENGINE}/retention/gc.test.ts`,
           "N1: the subflows of a run that goes on stay, with what they continued as and their own; of one that is over they go",
