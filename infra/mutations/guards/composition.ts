@@ -77,6 +77,24 @@ export const COMPOSITION_GUARDS: readonly GuardedFile[] = [
         ],
       },
       {
+        id: "continue N2 beat",
+        text: "events.push(...beatOf(leaf, state));",
+        instead: "continue;",
+        test: [
+          `${RULES}/continue-as-new.test.tsx`,
+          "N2: a timer of a loop keeps its beat over all the runs that the loop goes through",
+        ],
+      },
+      {
+        id: "continue N2 signals",
+        text: "...signalsLeft(state.signals, waiters)",
+        instead: "...signalsLeft({ ...state.signals, used: new Set() }, waiters)",
+        test: [
+          `${RULES}/continue-as-new.test.tsx`,
+          "N2: signals that came early go along, each for one pass; one that a second waiter still may use is not used twice by the first",
+        ],
+      },
+      {
         id: "continue N2 counter",
         text: "iteration: loop.iteration + 1 });",
         instead: "iteration: loop.iteration + 2 });",

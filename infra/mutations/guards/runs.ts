@@ -84,6 +84,15 @@ export const RUNS_GUARDS: readonly GuardedFile[] = [
     file: `${ENGINE}/run/run-loop.ts`,
     guards: [
       {
+        id: "loop P3",
+        text: "void giveBack(this.#in);",
+        instead: "",
+        test: [
+          `${RULES}/store-health.test.tsx`,
+          "P3, P4: a store that breaks off %s it has written leaves the run to whoever comes next, though its process lives on",
+        ],
+      },
+      {
         id: "loop L1",
         text: `if (!(await this.#flush(result))) return { status: "lost", runId: this.#in.runId }; // L2`,
         instead: `if (!result && !this.#stopping.why) for (const { leaf, attempt } of starts.splice(0)) this.#bodies.launch(leaf, attempt, this.#frame.name);

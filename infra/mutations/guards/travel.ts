@@ -107,6 +107,12 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
     file: `${ENGINE}/time-travel/send-back.ts`,
     guards: [
       {
+        id: "travel B4",
+        text: "if (waits && !OVER.has(parent.status)) return;",
+        instead: "return;",
+        test: [`${RULES}/subflow-lives.test.tsx`, "is refused when the parent %s: nobody would read it"],
+      },
+      {
         id: "send back B1",
         text: "if (force || mayClaim(",
         instead: "if (true || mayClaim(",

@@ -21,6 +21,7 @@ import { Doorbell } from "./doorbell.ts";
 import { Ending } from "./ending.ts";
 import type { StoredEvent } from "./events.ts";
 import { Journal } from "./journal.ts";
+import { giveBack } from "./give-back.ts";
 import type { LoopInput } from "./loop-input.ts";
 import { Outcomes } from "./outcomes.ts";
 import { Progress } from "./progress.ts";
@@ -116,6 +117,9 @@ export class RunLoop {
         if (result) return result;
         await this.#bell.wait(this.#progress.isHeld ? null : this.#dueMs());
       }
+    } catch (error) {
+      void giveBack(this.#in);
+      throw error;
     } finally {
       unwatch();
       this.#over.abort(new SmoothError("TASK_ABORTED", "the run is over"));
@@ -132,6 +136,7 @@ export class RunLoop {
     if (change) this.#journal.emit(change);
     const starts = await this.#progress.goOn();
     if (this.#progress.hasMore) this.#bell.ring();
+    if (this.#progress.continuing) await this.#readStore(); // what was sent in the meantime goes along
     const result = this.#isIdle(starts) || this.#stopping.drained ? this.#ending.conclude() : undefined;
     if (!(await this.#flush(result))) return { status: "lost", runId: this.#in.runId }; // L2
     if (result) return result;

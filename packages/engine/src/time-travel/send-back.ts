@@ -1,12 +1,15 @@
 /** Sending a run back: the one way that retry-task, timetravel and rewind share.
  *  B1. A run that a live process owns is refused unless forced; forced, the owner loses its epoch and records nothing more.
  *  B2. What was decided on is what is changed: the reset carries the epoch it was decided at.
- *  B3. Files and rows move together or not at all. */
+ *  B3. Files and rows move together or not at all.
+ *  B4. A subflow is sent back only while its parent waits for it: later nobody reads what it comes to. */
 import type { Clock, Ids } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import { stateKey } from "../graph/identity.ts";
 import { mayClaim, type OwnerCheck } from "../run/ownership.ts";
-import type { RunEventBody } from "../run/events.ts";
+import { OVER, type RunEventBody } from "../run/events.ts";
+import { lineage } from "../run/lineage.ts";
+import { foldEvents } from "../run/state.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { Owner, RunRow, RunStore } from "../store/port.ts";
 import type { FilesAt } from "../store/travel-port.ts";
@@ -55,6 +58,7 @@ export interface Way {
 export async function sendBack(deps: TravelDeps, request: TravelRequest, way: Way): Promise<SentBack> {
   const run = await runOf(deps.store, request.runId);
   checkFree(deps, run, request.force ?? false);
+  await checkAwaited(deps.store, run);
   const recorded = await recordedNow(deps.store, deps.workflow, run.runId);
   const history = { events: recorded.events, plan: planOf(deps.workflow, run, recorded) };
   const { reset, files } = way.decide(history);
@@ -81,6 +85,20 @@ function checkFree({ clock, owner, isAlive }: TravelDeps, run: RunRow, force: bo
     `run ${run.runId} is being worked on; cancel or pause it first, or use force`,
     { details },
   );
+}
+
+/** B4 */
+async function checkAwaited(store: RunStore, run: RunRow): Promise<void> {
+  const first = (await lineage(store, run.runId))[0];
+  const parent = first?.parent?.as === "subflow" ? await store.run(first.parent.runId) : null;
+  if (!first?.parent || !parent) return;
+  const node = foldEvents(await store.events(parent.runId, 0)).nodes.get(first.parent.key ?? "");
+  const waits =
+    node?.kind === "running" || node?.kind === "interrupted" || (node?.kind === "waiting" && node.on.kind === "run");
+  if (waits && !OVER.has(parent.status)) return;
+  const { runId } = run;
+  const message = `run ${runId} is the body of ${first.parent.key} in run ${parent.runId}, which does not wait for it any more; go back in that one`;
+  throw new SmoothError("RUN_NOT_RESUMABLE", message, { details: { runId, parentRunId: parent.runId } });
 }
 
 interface Write {

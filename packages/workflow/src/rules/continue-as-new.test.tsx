@@ -1,5 +1,6 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §6 about runs that go on as new ones. */
+import { signalRun } from "@smooth/engine/control";
 import { lineage } from "@smooth/engine/lineage";
 import { lastResult } from "@smooth/engine/run";
 import { expect, test } from "vitest";
@@ -17,6 +18,7 @@ import {
   Subflow,
   Task,
   Timer,
+  WaitForEvent,
   Workflow,
 } from "../testing/rules.ts";
 import { testEngine } from "../testing/run-in-memory.ts";
@@ -172,6 +174,72 @@ test("N2: a loop continues as new with its counter and the latest rows of its bo
     "1.3 after 2",
     "1.4 after 3",
   ]);
+});
+
+test("N2: signals that came early go along, each for one pass; one that a second waiter still may use is not used twice by the first", async () => {
+  const engine = testEngine();
+  const heard: string[] = [];
+  const workflow = smithers((ctx) => {
+    const hear = (id: string, skipIf: boolean) => [
+      <WaitForEvent key={id} id={id} event="go" output={outputs.n} skipIf={skipIf} />,
+      <Task key={`${id} heard`} id={`${id}-heard`} output={outputs.n} skipIf={skipIf}>
+        {() => {
+          const { n } = ctx.output(outputs.n, id);
+          heard.push(`${id} ${n}`);
+          return { n };
+        }}
+      </Task>,
+    ];
+    return (
+      <Workflow name="early">
+        <Loop id="l" until={heard.length >= 6} maxIterations={9} continueAsNewEvery={1}>
+          <Sequence>
+            {hear("a", false)}
+            {hear("b", (ctx.iterations["l"] ?? 0) < 2)}
+          </Sequence>
+        </Loop>
+      </Workflow>
+    );
+  });
+  const handle = await engine.start(workflow);
+  await handle.result;
+  for (const n of [1, 2, 3])
+    await signalRun(engine.store, { runId: handle.runId, name: "go", payload: { n }, by: "ann", atMs: 1 });
+  const suspended = await lastResult(await engine.resume(workflow, handle.runId));
+  expect(suspended).toMatchObject({ status: "waiting-event" });
+
+  expect(heard).toEqual(["a 1", "a 2", "a 3", "b 1"]);
+  await signalRun(engine.store, { runId: suspended.runId, name: "go", payload: { n: 4 }, by: "ann", atMs: 1 });
+  await lastResult(await engine.resume(workflow, suspended.runId));
+  expect(heard).toEqual(["a 1", "a 2", "a 3", "b 1", "a 4", "b 2"]);
+});
+
+test("N2: a timer of a loop keeps its beat over all the runs that the loop goes through", async () => {
+  const engine = testEngine();
+  const beganMs = engine.clock.now();
+  const at: number[] = [];
+  const workflow = smithers(() => (
+    <Workflow name="beat">
+      <Loop id="l" until={at.length === 4} maxIterations={9} continueAsNewEvery={2}>
+        <Sequence>
+          <Timer id="every" every="2s" />
+          <Task id="work" output={outputs.n}>
+            {async () => {
+              at.push(engine.clock.now() - beganMs);
+              await engine.clock.sleep(500);
+              return { n: at.length };
+            }}
+          </Task>
+        </Sequence>
+      </Loop>
+    </Workflow>
+  ));
+  const handle = await engine.start(workflow);
+  const last = lastResult(handle);
+  await engine.clock.advance(10_000);
+
+  expect((await last).status).toBe("finished");
+  expect(at).toEqual([2_000, 4_000, 6_000, 8_000]);
 });
 
 test("a successor that its process let go of is resumed like any run", async () => {

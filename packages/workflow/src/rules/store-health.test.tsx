@@ -1,5 +1,6 @@
 /** @jsxImportSource @smooth/workflow */
 /** ENGINE §7 and §10: what a run does while its store has too little room, or takes no writes. */
+import { findResumable } from "@smooth/engine/control";
 import type { Batch } from "@smooth/engine/store";
 import { openMemoryStore } from "@smooth/engine/store/memory";
 import { expect, test } from "vitest";
@@ -130,7 +131,7 @@ test.each([
 
 test("W1: a store that fails otherwise fails the drive; the run stays as it was recorded", async () => {
   const engine = testEngine();
-  const { workflow, end } = twoSteps();
+  const { workflow, began, end } = twoSteps();
   const { store, state } = refusingStore();
   const handle = await engine.start(workflow, { store });
   await engine.clock.advance(0);
@@ -138,7 +139,60 @@ test("W1: a store that fails otherwise fails the drive; the run stays as it was 
   end("a");
 
   await expect(handle.result).rejects.toThrow("connection lost");
-  expect(state.refused).toBe(1);
+  expect(began).toEqual(["a"]);
+});
+
+test.each(["before", "after"])(
+  "P3, P4: a store that breaks off %s it has written leaves the run to whoever comes next, though its process lives on",
+  async (moment) => {
+    const engine = testEngine();
+    const { workflow, began, end } = twoSteps();
+    const { store, state } = refusingStore();
+    const commit = store.commit.bind(store);
+    const handle = await engine.start(workflow, { store });
+    await engine.clock.advance(0);
+    store.commit = async (batch) => {
+      store.commit = commit;
+      if (moment === "after") await commit(batch);
+      state.failure = new Error("connection lost");
+      throw state.failure;
+    };
+    end("a");
+    await expect(handle.result).rejects.toThrow("connection lost");
+    state.failure = null; // the server is back
+    await engine.clock.advance(1_000);
+
+    const check = { isAlive: () => true, host: engine.owner.host, nowMs: engine.clock.now() };
+    expect((await findResumable(store, check)).map(({ run }) => run.runId)).toEqual([handle.runId]);
+    const again = await engine.resume(workflow, handle.runId, { store, isAlive: () => true });
+    await engine.clock.advance(0);
+    if (moment === "before") end("a");
+    await engine.clock.advance(0);
+    end("b");
+    expect((await again.result).status).toBe("finished");
+    expect(began).toEqual(moment === "before" ? ["a", "a", "b"] : ["a", "b"]);
+  },
+);
+
+test("P3: a run that ended with the write that broke off stays ended", async () => {
+  const engine = testEngine();
+  const { workflow, end } = twoSteps();
+  const { store } = refusingStore();
+  const commit = store.commit.bind(store);
+  const handle = await engine.start(workflow, { store });
+  await engine.clock.advance(0);
+  end("a");
+  await engine.clock.advance(0);
+  store.commit = async (batch) => {
+    store.commit = commit;
+    await commit(batch);
+    throw new Error("connection lost");
+  };
+  end("b");
+
+  await expect(handle.result).rejects.toThrow("connection lost");
+  await engine.clock.advance(20_000);
+  expect((await store.run(handle.runId))?.status).toBe("finished");
 });
 
 test("whoever lets a run go does not wait for its store", async () => {

@@ -257,3 +257,44 @@ describe("B3: a subflow that is sent back", () => {
     expect(await engine.children()).toEqual(["finished", "finished"]);
   });
 });
+
+describe("B4: a task of a child", () => {
+  const again = async (engine: ReturnType<typeof living>, nodeId: string) => {
+    const [child] = await engine.store.runs({ parentRunId: "r" });
+    const deps = { ...engine, workflow: asks, vcs: null, isAlive: () => false };
+    return retryTask(deps, { runId: child?.runId ?? "", nodeId, iteration: 0, by: "ann", resume: true });
+  };
+
+  test("is done again while the parent waits for the child, and the parent goes on with it", async () => {
+    const engine = living();
+    await engine.run(parentOf(asks));
+    await again(engine, "ask");
+    expect(await engine.due()).toEqual(["r"]);
+    await engine.resumed(parentOf(asks));
+    await decideAskOf(engine.store);
+
+    expect((await engine.resumed(parentOf(asks))).status).toBe("finished");
+  });
+
+  test.each([
+    ["has ended", null],
+    [
+      "has the child's result and goes on",
+      <Approval key="ask" id="ask" output={outputs.decision} request={{ title: "Good?" }} />,
+    ],
+  ])("is refused when the parent %s: nobody would read it", async (_when, more) => {
+    const engine = living();
+    const workflow = smithers(() => (
+      <Workflow name="parent">
+        <Subflow id="sub" workflow={asks} output={outputs.n} />
+        {more}
+      </Workflow>
+    ));
+    await engine.run(workflow);
+    await decideAskOf(engine.store);
+    await engine.resumed(workflow);
+
+    await expect(again(engine, "after")).rejects.toMatchObject({ code: "RUN_NOT_RESUMABLE" });
+    expect(await engine.children()).toEqual(["finished"]);
+  });
+});

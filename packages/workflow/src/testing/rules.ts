@@ -19,6 +19,7 @@ export const {
   MergeQueue,
   Saga,
   TryCatchFinally,
+  WaitForEvent,
   smithers,
   outputs,
   useCtx,

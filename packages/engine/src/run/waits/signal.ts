@@ -1,7 +1,8 @@
 /** A signal waits for its waiter, or the waiter for it: whichever comes first is kept.
  *  G1. Each signal is used once per waiter (the id an author wrote, over all its iterations), in the order of arrival.
  *  G2. Name and correlation must be equal; a signal without correlation is only for waiters without one.
- *  G3. A payload that does not fit is put aside with its error, and the waiter goes on waiting. */
+ *  G3. A payload that does not fit is put aside with its error, and the waiter goes on waiting.
+ *  G4. A loop that continues as new brings along what nobody has used, and what one of its own waiters still may. */
 import { localId } from "../../graph/identity.ts";
 import type { SignalLeaf } from "../../graph/plan.ts";
 import type { JsonValue } from "../../outputs/json.ts";
@@ -13,6 +14,7 @@ export interface Signal {
   readonly name: string;
   readonly correlationId: string | null;
   readonly payload: JsonValue;
+  readonly by: string;
 }
 
 /** The signals of a run in the order they came, and who has used which. */
@@ -22,6 +24,7 @@ export interface Signals {
   readonly used: Set<string>;
 }
 
+type Address = Pick<Signal, "name" | "correlationId">;
 type SignalEvent = Extract<RunEventBody, { type: "signal.received" | "signal.used" | "signal.rejected" }>;
 type SignalWait = Extract<WaitOn, { kind: "signal" }>;
 
@@ -65,15 +68,36 @@ export function settleSignal(
 }
 
 /** G2 */
-const answers = (sent: Omit<Signal, "payload">, on: Pick<SignalWait, "name" | "correlationId">): boolean =>
+const answers = (sent: Address, on: Pick<SignalWait, "name" | "correlationId">): boolean =>
   sent.name === on.name && sent.correlationId === on.correlationId;
 
 /** Nodes that wait for this signal now, with the JSON Schema of its payload. */
 export const waitersOf = (
   waiting: ReadonlyMap<string, WaitOn>,
-  sent: Omit<Signal, "payload">,
+  sent: Address,
 ): readonly { readonly key: string; readonly schema: JsonValue }[] =>
   [...waiting].flatMap(([key, on]) => (on.kind === "signal" && answers(sent, on) ? [{ key, schema: on.schema }] : []));
 
 /** G1 */
 const use = (nodeId: string, signal: number): string => `${localId(nodeId)} ${signal}`;
+
+/** G4. As the first events of another run; who has used one has used it there too. */
+export function signalsLeft(
+  { received, used }: Signals,
+  waiters: readonly Pick<SignalLeaf, "nodeId" | "iteration" | "event" | "correlationId">[],
+): readonly SignalEvent[] {
+  const usedByAny = new Set([...used].map((one) => Number(one.slice(one.lastIndexOf(" ") + 1))));
+  const left: SignalEvent[] = [];
+  let nth = 0;
+  for (const [signal, { name, correlationId, payload, by }] of received.entries()) {
+    const own = waiters.filter((on) =>
+      answers({ name, correlationId }, { name: on.event, correlationId: on.correlationId }),
+    );
+    const users = own.filter(({ nodeId }) => used.has(use(nodeId, signal)));
+    if (usedByAny.has(signal) && users.length === own.length) continue;
+    left.push({ type: "signal.received", name, correlationId, payload, by });
+    for (const { nodeId, iteration } of users) left.push({ type: "signal.used", nodeId, iteration, signal: nth });
+    nth += 1;
+  }
+  return left;
+}
