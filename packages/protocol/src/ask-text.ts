@@ -11,9 +11,7 @@ export function actionText(subject: AskSubject): string {
     case "merge":
       return `merge into ${subject.branch} of ${subject.repo}\n${subject.files} files, +${subject.additions} −${subject.deletions}`;
     case "approval":
-      return [subject.title, subject.summary, subject.details, subject.patch]
-        .filter((part) => part !== undefined)
-        .join("\n\n");
+      return [subject.summary, subject.details, subject.patch].filter(Boolean).join("\n\n") || subject.title;
     default:
       return assertNever(subject);
   }

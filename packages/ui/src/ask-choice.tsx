@@ -43,7 +43,13 @@ function OneOf({ options, selected, choose }: OneOfProps): ReactNode {
           key={option.key}
           className="flex min-h-11 cursor-pointer items-center gap-3 rounded-lg border border-line bg-surface px-3 py-2 has-checked:border-accent"
         >
-          <input type="radio" name={name} checked={option.key === selected} onChange={() => choose(option.key)} />
+          <input
+            type="radio"
+            className="size-4 accent-accent"
+            name={name}
+            checked={option.key === selected}
+            onChange={() => choose(option.key)}
+          />
           <Words option={option} />
         </label>
       ))}

@@ -293,7 +293,7 @@ describe("access", () => {
     const ask = approvalAsk("ask-000001", "colour");
     const subject = {
       ...ask.subject,
-      title: "Which?\u001B[2J",
+      summary: "Two ways.\u001B[2J",
       patch: "+one line\n",
       choice: { mode: "select", options },
     };
@@ -301,7 +301,7 @@ describe("access", () => {
     const shown = await th(["access", "show", "ask-000001"]);
     const answered = await th(["access", "approve", "ask-000001", "--choose", "green"]);
 
-    expect(shown.out).toContain("why: no rule\n\nWhich?\n\n+one line\n\n");
+    expect(shown.out).toContain("why: no rule\n\nTwo ways.\n\n+one line\n\n");
     expect(shown.out).toContain("blue   Blue   calm\ngreen  Green\n");
     expect(answered.code).toBe(0);
     expect(host.did).toEqual(["approve ask-000001 v3 once green"]);
