@@ -143,10 +143,10 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "send back B3",
-        text: `if (deps.vcs && files.length > 0) await withFiles({ vcs: deps.vcs, to: files, ...undoOf(way) }, write); // B3
+        text: `if (deps.vcs && files.length > 0) await withFiles({ vcs: deps.vcs, runId, to: files, ...undoOf(way) }, write); // B3
   else await write();`,
         instead: `await write();
-  if (deps.vcs && files.length > 0) await withFiles({ vcs: deps.vcs, to: files, ...undoOf(way) }, async () => {});`,
+  if (deps.vcs && files.length > 0) await withFiles({ vcs: deps.vcs, runId, to: files, ...undoOf(way) }, async () => {});`,
         test: [
           `${RULES}/rewind.test.tsx`,
           "all or nothing: when the run moves on in the meantime, the files are put back",

@@ -3,6 +3,7 @@ import type { GuardedFile } from "../guard.ts";
 import { VCS } from "../rooms.ts";
 
 const TESTS = `${VCS}/worktrees.test.ts`;
+const POINTERS = `${VCS}/pointers.test.ts`;
 
 export const VCS_GUARDS: readonly GuardedFile[] = [
   {
@@ -63,6 +64,23 @@ export const VCS_GUARDS: readonly GuardedFile[] = [
         text: "if (await isWorkspace(repo, path)) await rm(path",
         instead: "void isWorkspace; await rm(path",
         test: [TESTS, "T3: what came into a worktree's place is not removed with it"],
+      },
+    ],
+  },
+  {
+    file: `${VCS}/git-pointers.node.ts`,
+    guards: [
+      {
+        id: "pointers P4 held",
+        text: '`refs/smooth/pointers/${hash("sha256", runId).slice(0, 20)}`',
+        instead: "(void hash, void runId, `refs/smooth/pointers/all`)",
+        test: [POINTERS, "P4: a pointer holds as long as one of the runs that asked for it is remembered"],
+      },
+      {
+        id: "pointers P4 dropped",
+        text: 'if (list !== "") await',
+        instead: 'if (list === "") await',
+        test: [POINTERS, "P4: a pointer holds as long as one of the runs that asked for it is remembered"],
       },
     ],
   },

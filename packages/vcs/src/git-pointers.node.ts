@@ -1,7 +1,9 @@
 /** Pointers on git: a commit object of everything that is not ignored, made through a throw-away git folder beside the real one.
  *  P1. The person's index, HEAD, branches and stash are not moved; only files move, and only in `restore`.
  *  P2. The same files on the same HEAD have the same pointer: author and date are fixed.
- *  P3. Neither configuration nor attributes of the repository are honoured: no filter program runs, bytes come back exactly. */
+ *  P3. Neither configuration nor attributes of the repository are honoured: no filter program runs, bytes come back exactly.
+ *  P4. git's gc leaves a pointer alone for each run that asked for it, until that run is forgotten. */
+import { hash } from "node:crypto";
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +14,12 @@ import { runGit, type GitEnv } from "./git-process.node.ts";
 import type { Pointers } from "./vcs.ts";
 
 export const gitPointers: Pointers = {
-  snapshot: async (root) => ((await isRepo(root)) ? inShadow(root, (shadow) => snapshotInto(root, shadow)) : null),
+  async snapshot(root, runId) {
+    if (!(await isRepo(root))) return null;
+    const pointer = await inShadow(root, (shadow) => snapshotInto(root, shadow));
+    await runGit(root, ["update-ref", `${heldFor(runId)}/${pointer}`, pointer]); // P4
+    return pointer;
+  },
 
   restore: (root, pointer) =>
     inShadow(root, async (shadow) => {
@@ -22,7 +29,15 @@ export const gitPointers: Pointers = {
     }),
 
   diff: async (root, from, to) => (await describeTree(root, from, to)).files,
+
+  async forget(root, runId) {
+    const list = await text(root, ["for-each-ref", "--format=delete %(refname)", `${heldFor(runId)}/`]);
+    if (list !== "") await runGit(root, ["update-ref", "--stdin"], { stdin: `${list}\n` }); // P4
+  },
 };
+
+/** What a run is called may be no name of a ref. */
+const heldFor = (runId: string): string => `refs/smooth/pointers/${hash("sha256", runId).slice(0, 20)}`;
 
 /** P3. A git folder with the repository's objects, index and ignore rules, and nothing else of it. */
 async function inShadow<T>(root: string, use: (env: GitEnv) => Promise<T>): Promise<T> {
@@ -75,9 +90,7 @@ async function snapshotInto(root: string, shadow: GitEnv): Promise<string> {
   const tree = await text(root, ["write-tree"], shadow);
   const head = await runGit(root, ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], { allow: [1, 128] });
   const parents = head.code === 0 ? ["-p", head.stdout.toString().trim()] : [];
-  const commit = await text(root, ["commit-tree", tree, ...parents, "-m", "smooth: files of a run"], NOBODY);
-  await runGit(root, ["update-ref", `refs/smooth/pointers/${commit}`, commit]); // git's gc leaves it alone
-  return commit;
+  return await text(root, ["commit-tree", tree, ...parents, "-m", "smooth: files of a run"], NOBODY);
 }
 
 async function isRepo(root: string): Promise<boolean> {

@@ -8,7 +8,8 @@ import type { Pointers } from "./vcs.ts";
 const of = (root: string): Pointers => (existsSync(join(root, ".jj")) ? jjPointers : gitPointers);
 
 export const pointers: Pointers = {
-  snapshot: (root) => of(root).snapshot(root),
+  snapshot: (root, runId) => of(root).snapshot(root, runId),
   restore: (root, pointer) => of(root).restore(root, pointer),
   diff: (root, from, to) => of(root).diff(root, from, to),
+  forget: (root, runId) => of(root).forget(root, runId),
 };

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -64,7 +64,7 @@ describe.each(KINDS)("$kind", ({ repo, skip }) => {
   test.skipIf(skip)("a pointer brings back changed, added and removed files, and leaves ignored ones", async () => {
     const root = repo();
     write(root, { "a.txt": "two\n", "new/c.txt": "c\n", ignored: "secret\n" });
-    const pointer = (await pointers.snapshot(root)) ?? "";
+    const pointer = (await pointers.snapshot(root, "run-1")) ?? "";
     write(root, { "a.txt": "three\n", "dir/b.txt": null, "new/c.txt": null, "d.txt": "d\n", ignored: "kept\n" });
 
     await pointers.restore(root, pointer);
@@ -80,9 +80,9 @@ describe.each(KINDS)("$kind", ({ repo, skip }) => {
 
   test.skipIf(skip)("the difference between two pointers names each file and what was done to it", async () => {
     const root = repo();
-    const from = (await pointers.snapshot(root)) ?? "";
+    const from = (await pointers.snapshot(root, "run-1")) ?? "";
     write(root, { "a.txt": "two\n", "dir/b.txt": null, "c.txt": "c\n" });
-    const to = (await pointers.snapshot(root)) ?? "";
+    const to = (await pointers.snapshot(root, "run-1")) ?? "";
 
     const files = await pointers.diff(root, from, to);
 
@@ -118,7 +118,7 @@ test("P1: in git neither the index, nor HEAD, nor the stash notices", async () =
       ["branch", "-a"],
     ].map((args) => run("git", "-C", root, ...args));
   const before = look();
-  const pointer = (await pointers.snapshot(root)) ?? "";
+  const pointer = (await pointers.snapshot(root, "run-1")) ?? "";
   write(root, { "a.txt": "much later\n" });
   await pointers.restore(root, pointer);
 
@@ -128,12 +128,31 @@ test("P1: in git neither the index, nor HEAD, nor the stash notices", async () =
 
 test("P2: untouched files keep their pointer, which git's own gc leaves alone", async () => {
   const root = gitRepo();
-  const first = (await pointers.snapshot(root)) ?? "";
-  expect(await pointers.snapshot(root)).toBe(first);
+  const first = (await pointers.snapshot(root, "run-1")) ?? "";
+  expect(await pointers.snapshot(root, "run-1")).toBe(first);
 
   run("git", "-C", root, "gc", "-q", "--prune=now");
 
   expect(run("git", "-C", root, "cat-file", "-t", first)).toBe("commit");
+});
+
+test("P4: a pointer holds as long as one of the runs that asked for it is remembered", async () => {
+  const root = gitRepo();
+  const odd = "run ~2^";
+  const first = await pointers.snapshot(root, "run-1");
+  await pointers.snapshot(root, odd);
+  write(root, { "a.txt": "two\n" });
+  const mine = await pointers.snapshot(root, "run-1");
+  const isThere = (pointer: string | null): boolean => {
+    run("git", "-C", root, "gc", "-q", "--prune=now");
+    return spawnSync("git", ["-C", root, "cat-file", "-e", String(pointer)]).status === 0;
+  };
+
+  await pointers.forget(root, "run-1");
+  expect([isThere(first), isThere(mine)]).toEqual([true, false]);
+
+  await pointers.forget(root, odd);
+  expect([isThere(first), run("git", "-C", root, "for-each-ref", "refs/smooth")]).toEqual([false, ""]);
 });
 
 test("P3: a filter named by the repository does not run, and bytes come back as they were", async () => {
@@ -143,7 +162,7 @@ test("P3: a filter named by the repository does not run, and bytes come back as 
   run("git", "-C", root, "config", "filter.evil.smudge", `touch ${trace}; cat`);
   run("git", "-C", root, "config", "core.autocrlf", "true");
   write(root, { ".gitattributes": "* filter=evil text=auto\n", "crlf.txt": "a\r\nb\n" });
-  const pointer = (await pointers.snapshot(root)) ?? "";
+  const pointer = (await pointers.snapshot(root, "run-1")) ?? "";
   write(root, { "crlf.txt": "changed\n" });
 
   await pointers.restore(root, pointer);
@@ -154,10 +173,10 @@ test("P3: a filter named by the repository does not run, and bytes come back as 
 
 test("an executable stays one; a repository without a commit and a plain folder are told apart", async () => {
   const root = folder();
-  expect(await pointers.snapshot(root)).toBeNull();
+  expect(await pointers.snapshot(root, "run-1")).toBeNull();
   run("git", "init", "-q", root);
   writeFileSync(join(root, "tool.sh"), "#!/bin/sh\n", { mode: 0o755 });
-  const pointer = (await pointers.snapshot(root)) ?? "";
+  const pointer = (await pointers.snapshot(root, "run-1")) ?? "";
   rmSync(join(root, "tool.sh"));
 
   await pointers.restore(root, pointer);

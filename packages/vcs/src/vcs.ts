@@ -15,11 +15,14 @@ export interface Vcs {
 
 /** Names for states of a working folder, and the way back to them. History, branches and ignored files are left alone. */
 export interface Pointers {
-  /** The name of all files of `root` that are not ignored, as they are now, committed or not; null: not under version control. */
-  snapshot(root: string): Promise<string | null>;
+  /** The name of all files of `root` that are not ignored, as they are now, committed or not; null: not under version control.
+   *  It holds at least until `forget` of the last run that asked for it. */
+  snapshot(root: string, runId: string): Promise<string | null>;
   /** Makes the files of `root` those of the pointer: changed ones are overwritten, others removed or brought back. */
   restore(root: string, pointer: string): Promise<void>;
   diff(root: string, from: string, to: string): Promise<readonly DiffFile[]>;
+  /** The names that the run asked for in the repository of `root` need not hold any more. */
+  forget(root: string, runId: string): Promise<void>;
 }
 
 /** Folders of their own for tasks that work beside each other. Each is the run's that used it last. */

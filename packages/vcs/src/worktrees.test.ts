@@ -86,7 +86,7 @@ describe.skipIf(jjFolder === null)(`jj${jjFolder === null ? " (skipped: no jj bi
     const trees = worktreesOf(repo, systemClock);
     const { path } = await trees.open({ path: "a", branch: "fix it", baseBranch: "main" }, "run-1");
     writeFileSync(join(path, "a.txt"), "two\n");
-    await pointers.snapshot(path);
+    await pointers.snapshot(path, "run-1");
 
     await trees.prune("run-1");
 

@@ -13,7 +13,6 @@ import { FlowSettings } from "@smooth/protocol/gateway-flows";
 import type { RunId } from "@smooth/protocol/ids";
 import { vcsRootOf } from "@smooth/vcs/files";
 import { pointers } from "@smooth/vcs/pointers";
-import type { Worktrees } from "@smooth/vcs/vcs";
 import { worktreesOf } from "@smooth/vcs/worktrees";
 import type { Vm, VmSpec } from "@smooth/vm/driver";
 import { openSandboxes } from "@smooth/workflow/sandboxes";
@@ -76,19 +75,24 @@ export class Flows {
 
   /** Folders that only this run works in. */
   async worktreesOf(runId: string, file: string): Promise<readonly string[]> {
-    return (await this.#worktrees(runId, file)?.of(runId)) ?? [];
+    const vcsRoot = this.#vcsRoot(runId, file);
+    return vcsRoot === null ? [] : await worktreesOf(vcsRoot, this.#deps.clock).of(runId);
   }
 
-  /** Its worktrees go, with what was not committed in them; their branches stay. */
+  /** Its worktrees go, with what was not committed in them, and its names for files; their branches stay. */
   async forget(runId: string, file: string): Promise<void> {
-    await this.#worktrees(runId, file)?.prune(runId);
+    const vcsRoot = this.#vcsRoot(runId, file);
+    if (vcsRoot !== null) {
+      await worktreesOf(vcsRoot, this.#deps.clock).prune(runId);
+      await pointers.forget(vcsRoot, runId);
+    }
     this.#deps.sql.run("DELETE FROM flow_settings WHERE run_id = ?", [runId]);
   }
 
-  #worktrees(runId: string, file: string): Worktrees | null {
+  /** Null: not under version control, or gone. */
+  #vcsRoot(runId: string, file: string): string | null {
     const root = this.settings(runId).root ?? dirname(resolve(file));
-    const vcsRoot = isFolder(root) ? vcsRootOf(root) : null;
-    return vcsRoot === null ? null : worktreesOf(vcsRoot, this.#deps.clock);
+    return isFolder(root) ? vcsRootOf(root) : null;
   }
 
   /** `file`: the workflow's. */

@@ -8,8 +8,8 @@ import type { RunLog } from "./run-log.ts";
 /** What a host forgets, so that its disk does not fill up with what is long over.
  *  G1. Only runs of workflow files that ended, and none that another run needs: the engine's plan decides. Operators' runs stay
  *      with their pearls.
- *  G2. With a run go its events, its worktrees with what was not committed in them, and the payloads nobody refers to; a dry
- *      run names all of it.
+ *  G2. With a run go its events, its worktrees with what was not committed in them, its names for states of files, and the
+ *      payloads nobody refers to; a dry run names runs, folders and payloads.
  *  G3. It looks by itself once an hour; when the disk is nearly full, every few minutes. */
 
 export interface RetentionDeps {

@@ -39,10 +39,10 @@ async function opened({ worktrees, runId }: WorkplaceInput, spec: WorktreeSpec):
   return (await worktrees.open(spec, runId)).path;
 }
 
-function amidFiles({ files, log, note }: WorkplaceInput, input: AttemptInput): Promise<AttemptOutcome> {
+function amidFiles({ runId, files, log, note }: WorkplaceInput, input: AttemptInput): Promise<AttemptOutcome> {
   const { leaf, attempt } = input;
   const root = input.worktree?.path ?? files?.root;
   if (leaf.body.mode !== "agent" || !files || !root) return runAttempt(input); // a name costs about what ten compute steps do
   const ref = { nodeId: leaf.nodeId, iteration: leaf.iteration, attempt };
-  return aroundFiles({ ...files, root }, { ref, log, note }, () => runAttempt(input));
+  return aroundFiles({ ...files, root }, { runId, ref, log, note }, () => runAttempt(input));
 }

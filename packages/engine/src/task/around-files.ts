@@ -10,6 +10,7 @@ export interface FilesInput {
 }
 
 interface Notes {
+  readonly runId: string;
   readonly ref: AttemptRef;
   readonly note: (event: RunEventBody) => void;
   readonly log: Log;
@@ -24,10 +25,10 @@ export async function aroundFiles<T>(files: FilesInput, notes: Notes, body: () =
   }
 }
 
-async function name({ vcs, root }: FilesInput, { ref, note, log }: Notes, when: "start" | "end"): Promise<void> {
+async function name({ vcs, root }: FilesInput, { runId, ref, note, log }: Notes, when: "start" | "end"): Promise<void> {
   const { nodeId, iteration, attempt } = ref;
   try {
-    const pointer = await vcs.snapshot(root);
+    const pointer = await vcs.snapshot(root, runId);
     if (pointer !== null) note({ type: "vcs.pointer", nodeId, iteration, attempt, when, root, pointer });
   } catch (error) {
     log.warn("task.files-unnamed", { nodeId, iteration, attempt, error: String(error) }); // N1

@@ -8,8 +8,8 @@ import type { FilesAt } from "../store/travel-port.ts";
 
 /** Version control as runs need it. A pointer is its own name for a state of all files that it does not ignore. */
 export interface WorkspaceVcs {
-  /** Names the files of `root` as they are, and moves nothing; null: not under version control. */
-  snapshot(root: string): Promise<string | null>;
+  /** Names the files of `root` as they are, and moves nothing; null: not under version control. The name holds as long as the run. */
+  snapshot(root: string, runId: string): Promise<string | null>;
   /** Makes the files of `root` those of the pointer. History, branches and what is ignored stay as they are. */
   restore(root: string, pointer: string): Promise<void>;
   diff(root: string, from: string, to: string): Promise<readonly DiffFile[]>;
@@ -58,16 +58,18 @@ export function filesAtSeq(events: readonly StoredEvent[], seq: number): readonl
 
 export interface Move {
   readonly vcs: WorkspaceVcs;
+  /** Whose files move. */
+  readonly runId: string;
   readonly to: readonly FilesAt[];
   /** Told before anything moves. */
   readonly onUndo?: (undo: readonly FilesAt[]) => Promise<void>;
 }
 
 /** F1. Throws what `next` throws, and REWIND_FAILED when the way back fails as well. */
-export async function withFiles<T>({ vcs, to, onUndo }: Move, next: () => Promise<T>): Promise<T> {
+export async function withFiles<T>({ vcs, runId, to, onUndo }: Move, next: () => Promise<T>): Promise<T> {
   const undo: FilesAt[] = [];
   for (const { root } of to) {
-    const pointer = await vcs.snapshot(root);
+    const pointer = await vcs.snapshot(root, runId);
     if (pointer === null) throw new SmoothError("VCS_FAILED", `${root} is not under version control any more`);
     undo.push({ root, pointer });
   }

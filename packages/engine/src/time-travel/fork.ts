@@ -85,7 +85,7 @@ export async function replayRun<T>(
   const go = async (): Promise<T> => start((await forkRun(deps, request)).runId);
   if (files.length === 0) return go();
   if (!deps.vcs) throw new SmoothError("VCS_FAILED", "no version control is at hand to restore the files with");
-  return withFiles({ vcs: deps.vcs, to: files }, go);
+  return withFiles({ vcs: deps.vcs, runId: source.runId, to: files }, go);
 }
 
 interface Named {

@@ -65,9 +65,10 @@ export async function sendBack(deps: TravelDeps, request: TravelRequest, way: Wa
   const sideEffects = sideEffectsOf(recorded.events, reset.nodes);
   refuseSideEffects(sideEffects, request.force ?? false);
   const write = (): Promise<void> => writeReset(deps, { run, request, way, reset, recorded, files });
-  if (deps.vcs && files.length > 0) await withFiles({ vcs: deps.vcs, to: files, ...undoOf(way) }, write); // B3
+  const { runId } = run;
+  if (deps.vcs && files.length > 0) await withFiles({ vcs: deps.vcs, runId, to: files, ...undoOf(way) }, write); // B3
   else await write();
-  return { runId: run.runId, reset, files: deps.vcs ? files : [], sideEffects };
+  return { runId, reset, files: deps.vcs ? files : [], sideEffects };
 }
 
 const undoOf = ({ onUndo }: Way): Pick<Move, "onUndo"> => (onUndo ? { onUndo } : {});

@@ -83,7 +83,7 @@ export async function revert(
   const began = attemptStart(events, node, attempt);
   const { end } = filesAround(events, began);
   if (!end) throw noFiles(`the end of attempt ${began.attempt} of ${stateKey(node)}`);
-  await withFiles({ vcs, to: [end] }, () =>
+  await withFiles({ vcs, runId, to: [end] }, () =>
     store.note({ runId, atMs: clock.now(), events: [{ type: "vcs.restored", ...end, by }] }),
   );
   return end;

@@ -181,10 +181,13 @@ describe.each([
     },
   );
 
-  test("gc takes a run's worktree along and leaves its branch", async () => {
+  test("gc takes a run's worktree and its names for files along and leaves its branch", async () => {
+    const names = () => repo.git("for-each-ref", "refs/smooth");
+    expect(names()).not.toBe("");
+
     await host.client.call("collectGarbage", { olderThanMs: 0 });
 
     expect(existsSync(join(repo.path, "../tree"))).toBe(false);
-    expect(repo.git("branch", "--list", "try")).toContain("try");
+    expect([repo.git("branch", "--list", "try"), names()]).toEqual([expect.stringContaining("try"), ""]);
   });
 });
