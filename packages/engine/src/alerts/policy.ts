@@ -1,5 +1,6 @@
 /** A workflow's alert policy, as its author writes it, and the rules it comes down to. */
 import { SmoothError } from "@smooth/protocol/errors";
+import { lazily } from "@smooth/protocol/lazily";
 import { z } from "zod";
 
 /** What can be alerted about. The conditions of a node hold for each node apart.
@@ -14,45 +15,53 @@ export const ALERT_CONDITIONS = [
 ] as const;
 export type AlertCondition = (typeof ALERT_CONDITIONS)[number];
 
-const Severity = z.enum(["info", "warning", "critical"]);
-const Labels = z.record(z.string(), z.string());
-const Defaults = z.strictObject({
-  owner: z.string().optional(),
-  severity: Severity.optional(),
-  runbook: z.string().optional(),
-  labels: Labels.optional(),
-});
-export const AlertReaction = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("emit-only") }),
-  z.strictObject({ kind: z.literal("pause") }),
-  z.strictObject({ kind: z.literal("cancel") }),
-  /** Asks a person whether the run may go on; a denial cancels it. */
-  z.strictObject({ kind: z.literal("open-approval") }),
-  z.strictObject({ kind: z.literal("deliver"), destination: z.string().min(1) }),
-]);
-const Rule = z.strictObject({
-  ...Defaults.shape,
-  /** Default: the rule's own name. */
-  when: z.enum(ALERT_CONDITIONS).optional(),
-  /** The condition must have held for so long. Default 0. */
-  afterMs: z.number().nonnegative().optional(),
-  /** Raised again while the condition holds, and again after it came back, at most so often. Without it: once each time it begins to hold. */
-  cooldownMs: z.number().positive().optional(),
-  /** One of `reactions` by name, or the reaction itself. Default: emit-only. */
-  reaction: z.union([z.string(), AlertReaction]).optional(),
-});
-const Policy = z.strictObject({
-  defaults: Defaults.optional(),
-  rules: z.record(z.string(), Rule).optional(),
-  reactions: z.record(z.string(), AlertReaction).optional(),
-});
+const Severity = lazily(() => z.enum(["info", "warning", "critical"]));
+const Labels = lazily(() => z.record(z.string(), z.string()));
+const Defaults = lazily(() =>
+  z.strictObject({
+    owner: z.string().optional(),
+    severity: Severity().optional(),
+    runbook: z.string().optional(),
+    labels: Labels().optional(),
+  }),
+);
+export const AlertReaction = lazily(() =>
+  z.discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("emit-only") }),
+    z.strictObject({ kind: z.literal("pause") }),
+    z.strictObject({ kind: z.literal("cancel") }),
+    /** Asks a person whether the run may go on; a denial cancels it. */
+    z.strictObject({ kind: z.literal("open-approval") }),
+    z.strictObject({ kind: z.literal("deliver"), destination: z.string().min(1) }),
+  ]),
+);
+const Rule = lazily(() =>
+  z.strictObject({
+    ...Defaults().shape,
+    /** Default: the rule's own name. */
+    when: z.enum(ALERT_CONDITIONS).optional(),
+    /** The condition must have held for so long. Default 0. */
+    afterMs: z.number().nonnegative().optional(),
+    /** Raised again while the condition holds, and again after it came back, at most so often. Without it: once each time it begins to hold. */
+    cooldownMs: z.number().positive().optional(),
+    /** One of `reactions` by name, or the reaction itself. Default: emit-only. */
+    reaction: z.union([z.string(), AlertReaction()]).optional(),
+  }),
+);
+const Policy = lazily(() =>
+  z.strictObject({
+    defaults: Defaults().optional(),
+    rules: z.record(z.string(), Rule()).optional(),
+    reactions: z.record(z.string(), AlertReaction()).optional(),
+  }),
+);
 
-export type SmithersAlertPolicy = z.input<typeof Policy>;
-export type SmithersAlertPolicyRule = z.input<typeof Rule>;
-export type SmithersAlertPolicyDefaults = z.input<typeof Defaults>;
-export type SmithersAlertReaction = z.output<typeof AlertReaction>;
-export type SmithersAlertSeverity = z.output<typeof Severity>;
-export type SmithersAlertLabels = z.output<typeof Labels>;
+export type SmithersAlertPolicy = z.input<ReturnType<typeof Policy>>;
+export type SmithersAlertPolicyRule = z.input<ReturnType<typeof Rule>>;
+export type SmithersAlertPolicyDefaults = z.input<ReturnType<typeof Defaults>>;
+export type SmithersAlertReaction = z.output<ReturnType<typeof AlertReaction>>;
+export type SmithersAlertSeverity = z.output<ReturnType<typeof Severity>>;
+export type SmithersAlertLabels = z.output<ReturnType<typeof Labels>>;
 
 export interface AlertRule {
   readonly name: string;
@@ -68,7 +77,7 @@ export interface AlertRule {
 
 /** Throws INVALID_INPUT that names the rule. */
 export function alertRules(policy: SmithersAlertPolicy): AlertRule[] {
-  const parsed = Policy.safeParse(policy);
+  const parsed = Policy().safeParse(policy);
   if (!parsed.success) throw wrong(z.prettifyError(parsed.error));
   const { defaults = {}, rules = {}, reactions = {} } = parsed.data;
   const named = new Map(Object.entries(reactions));

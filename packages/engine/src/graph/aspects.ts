@@ -1,20 +1,25 @@
 /** Reads an Aspects element: its budgets over those of the Aspects around it, one by one. */
+import { lazily } from "@smooth/protocol/lazily";
 import { z } from "zod";
 import type { HostElement } from "../render/renderer.ts";
 import type { Aspects } from "../schedule/budget.ts";
 import { badProp, onlyKnown } from "./props.ts";
 
-const amount = z.number().nonnegative();
-const any = z.enum(["fail", "warn", "skip-remaining"]).default("fail");
-const Tokens = z.strictObject({ max: amount, perTask: amount.optional(), onExceeded: any });
-const Latency = z.strictObject({
-  maxMs: amount,
-  perTask: amount.optional(),
-  onExceeded: z.enum(["fail", "warn"]).default("fail"),
+const Budgets = lazily(() => {
+  const amount = z.number().nonnegative();
+  const onExceeded = z.enum(["fail", "warn", "skip-remaining"]).default("fail");
+  const on = z.boolean().default(true);
+  return {
+    tokens: z.strictObject({ max: amount, perTask: amount.optional(), onExceeded }),
+    latency: z.strictObject({
+      maxMs: amount,
+      perTask: amount.optional(),
+      onExceeded: z.enum(["fail", "warn"]).default("fail"),
+    }),
+    cost: z.strictObject({ maxUsd: amount, onExceeded }),
+    tracking: z.strictObject({ tokens: on, latency: on, cost: on }),
+  };
 });
-const Cost = z.strictObject({ maxUsd: amount, onExceeded: any });
-const on = z.boolean().default(true);
-const Tracking = z.strictObject({ tokens: on, latency: on, cost: on });
 
 const NONE: Aspects = {
   tokens: null,
@@ -25,9 +30,9 @@ const NONE: Aspects = {
 
 export function readAspects(element: HostElement, outer: Aspects | null): Aspects {
   onlyKnown(element, ["tokenBudget", "latencySlo", "costBudget", "tracking"]);
-  const tokens = given(element, "tokenBudget", Tokens);
-  const latency = given(element, "latencySlo", Latency);
-  const cost = given(element, "costBudget", Cost);
+  const tokens = given(element, "tokenBudget", Budgets().tokens);
+  const latency = given(element, "latencySlo", Budgets().latency);
+  const cost = given(element, "costBudget", Budgets().cost);
   return {
     ...(outer ?? NONE),
     ...(tokens ? { tokens: { ...tokens, perTask: tokens.perTask ?? null } } : {}),
@@ -35,7 +40,7 @@ export function readAspects(element: HostElement, outer: Aspects | null): Aspect
     ...(cost ? { cost: { ...cost, max: cost.maxUsd, perTask: null } } : {}),
     ...(element.props["tracking"] === undefined
       ? {}
-      : { tracking: given(element, "tracking", Tracking) ?? NONE.tracking }),
+      : { tracking: given(element, "tracking", Budgets().tracking) ?? NONE.tracking }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What happened in a run, in order: the append-only truth. Everything else is folded from it or written in the same transaction.
  *  E1. `seq` starts at 1 and has no gap within a run. */
 import { SmoothError } from "@smooth/protocol/errors";
+import { lazily } from "@smooth/protocol/lazily";
 import { z } from "zod";
 import { ALERT_CONDITIONS, AlertReaction } from "../alerts/policy.ts";
 import { WorkflowSource } from "./metadata.ts";
@@ -71,21 +72,21 @@ const waitOn = () =>
   ]);
 export type WaitOn = z.infer<ReturnType<typeof waitOn>>;
 
-const node = { nodeId: z.string(), iteration: z.int().nonnegative() };
-const alert = { alert: z.string(), subject: z.string() };
-const attempt = { ...node, attempt: z.int().positive() };
+const node = lazily(() => ({ nodeId: z.string(), iteration: z.int().nonnegative() }));
+const alert = lazily(() => ({ alert: z.string(), subject: z.string() }));
+const attempt = lazily(() => ({ ...node(), attempt: z.int().positive() }));
 /** `call` counts the tool calls of an attempt. */
-const toolCall = { ...attempt, call: z.int().positive(), tool: z.string() };
+const toolCall = lazily(() => ({ ...attempt(), call: z.int().positive(), tool: z.string() }));
 /** `sandboxId` is new with every sandbox. */
-const sandbox = { ...attempt, sandboxId: z.string(), runtime: z.enum(SANDBOX_RUNTIMES) };
+const sandbox = lazily(() => ({ ...attempt(), sandboxId: z.string(), runtime: z.enum(SANDBOX_RUNTIMES) }));
 /** The scorer's name in the task's map, and its own id. */
-const scorer = { scorer: z.string(), scorerId: z.string() };
+const scorer = lazily(() => ({ scorer: z.string(), scorerId: z.string() }));
 
 const scopeFailure = () =>
   z.object({ next: z.enum(["catch", "finally"]), error: ErrorInfo, completed: z.array(z.string()) });
 
 /** Whose results no longer hold. `attempt`: the last one made, so that the next has a higher number; 0 where none was. */
-const resetNode = () => z.object({ ...node, attempt: z.int().nonnegative() });
+const resetNode = () => z.object({ ...node(), attempt: z.int().nonnegative() });
 
 /** Beside its type, what an event holds. Schemas are made when the first event of a type is read: all of them cost 7 ms. */
 const FIELDS = {
@@ -101,20 +102,20 @@ const FIELDS = {
   /** No supervisor takes it up by itself any more. */
   "run.given-up": () => ({ failures: z.int(), error: ErrorInfo }),
   /** The workflow was exchanged for an edited one while the run went on; the names of the changed files, and what it is made of now. */
-  "run.reloaded": () => ({ changed: z.array(z.string()), source: WorkflowSource.nullable() }),
+  "run.reloaded": () => ({ changed: z.array(z.string()), source: WorkflowSource().nullable() }),
   "run.reload-refused": () => ({ error: ErrorInfo }),
   /** A rule of the workflow's alert policy: what holds about whom (a state key, or `run`). */
   "alert.raised": () => ({
-    ...alert,
+    ...alert(),
     when: z.enum(ALERT_CONDITIONS),
     message: z.string(),
     severity: z.enum(["info", "warning", "critical"]),
     owner: z.string().nullable(),
     runbook: z.string().nullable(),
     labels: z.record(z.string(), z.string()),
-    reaction: AlertReaction,
+    reaction: AlertReaction(),
   }),
-  "alert.reacted": () => ({ ...alert, error: ErrorInfo.optional() }),
+  "alert.reacted": () => ({ ...alert(), error: ErrorInfo.optional() }),
   /** Somebody agreed to go on although the workflow, or the folder it works in, is not what the run was started with. */
   "run.change-accepted": () => ({ changed: z.array(z.string()), by: z.string() }),
   /** Nothing new is started until there is room again. */
@@ -131,93 +132,93 @@ const FIELDS = {
   }),
   /** `meta`: what the author said about the task, when anything. */
   "node.started": () => ({
-    ...attempt,
+    ...attempt(),
     label: z.string(),
     meta: z.record(z.string(), z.custom<JsonValue>()).optional(),
   }),
   /** `output` null: it has no row (a timer). `cached`: the row was kept from an earlier execution; the body did not run. */
   "node.finished": () => ({
-    ...node,
+    ...node(),
     output: z.string().nullable(),
     cached: z.literal(true).optional(),
   }),
   /** `retryAtMs` null: no further attempt. `unusableAgent`: its place in the task's chain; the run asks it no more. */
   "node.failed": () => ({
-    ...attempt,
+    ...attempt(),
     error: ErrorInfo,
     retryAtMs: z.number().nullable(),
     unusableAgent: z.int().nonnegative().optional(),
   }),
   /** Tokens of one model call or one answer; the sum of an attempt's is what it cost. Written while the attempt is at work. */
   "node.usage": () => ({
-    ...attempt,
+    ...attempt(),
     agent: z.string().nullable(),
-    ...TokenUsage.shape,
+    ...TokenUsage().shape,
     /** Told by the log of this run too: it is the node's body. */
     ofRun: z.string().optional(),
   }),
   /** What an agent said while at work, gathered. */
-  "node.output": () => ({ ...attempt, stream: z.enum(["stdout", "stderr"]), text: z.string() }),
+  "node.output": () => ({ ...attempt(), stream: z.enum(["stdout", "stderr"]), text: z.string() }),
   /** Written before a call that must not simply be repeated. `input` and `output` are cut. */
   "tool.started": () => ({
-    ...toolCall,
+    ...toolCall(),
     sideEffect: z.boolean(),
     idempotent: z.boolean(),
     input: z.string(),
   }),
   "tool.finished": () => ({
-    ...toolCall,
+    ...toolCall(),
     status: z.enum(["success", "error"]),
     durationMs: z.number(),
     output: z.string(),
   }),
   /** A sandbox is about to run a child workflow: what it is made of, and how strong its walls are. */
-  "sandbox.created": () => ({ ...sandbox, level: z.string(), config: z.custom<JsonValue>() }),
+  "sandbox.created": () => ({ ...sandbox(), level: z.string(), config: z.custom<JsonValue>() }),
   /** The child is in it. */
-  "sandbox.shipped": () => ({ ...sandbox, bundleSizeBytes: z.int() }),
+  "sandbox.shipped": () => ({ ...sandbox(), bundleSizeBytes: z.int() }),
   /** It is gone again. `remoteRunId`: of the child's run in there. */
   "sandbox.completed": () => ({
-    ...sandbox,
+    ...sandbox(),
     remoteRunId: z.string().optional(),
     status: z.enum(["finished", "failed", "cancelled"]),
     durationMs: z.number(),
   }),
   /** Its row, and so many files that it changed, are kept; with `review` a person decides about them first. */
-  "sandbox.bundled": () => ({ ...attempt, files: z.int().positive(), patch: z.string(), review: z.boolean() }),
-  "node.skipped": () => ({ ...node, reason: z.string(), cascades: z.boolean() }),
-  "node.cancelled": () => ({ ...attempt }),
+  "sandbox.bundled": () => ({ ...attempt(), files: z.int().positive(), patch: z.string(), review: z.boolean() }),
+  "node.skipped": () => ({ ...node(), reason: z.string(), cascades: z.boolean() }),
+  "node.cancelled": () => ({ ...attempt() }),
   "approval.opened": () => ({
-    ...node,
+    ...node(),
     title: z.string(),
     dueMs: z.number().nullable().default(null),
     again: z.int().default(0),
   }),
   "approval.decided": () => ({
-    ...node,
+    ...node(),
     verdict: z.enum(["approve", "deny", "answer"]),
     by: z.string(),
     /** Why nobody was asked. */
     audit: z.object({ manualApprovals: z.int(), after: z.int() }).optional(),
   }),
-  "wait.opened": () => ({ ...node, on: waitOn() }),
+  "wait.opened": () => ({ ...node(), on: waitOn() }),
   /** What held a task back is over: it may start. */
-  "wait.over": () => ({ ...node }),
+  "wait.over": () => ({ ...node() }),
   /** A body asks a person; `ask` is the node id of the question's row. */
   "human.asked": () => ({
-    ...node,
+    ...node(),
     ask: z.string(),
     prompt: z.string(),
     /** JSON Schema of the answer. */
     schema: z.custom<JsonValue>(),
   }),
   /** An answer that does not fit. */
-  "human.rejected": () => ({ ...node, by: z.string(), problem: z.string() }),
+  "human.rejected": () => ({ ...node(), by: z.string(), problem: z.string() }),
   /** What an agent says of its session, so that it can be taken up again: an id, or what stands for one. */
-  "agent.session": () => ({ ...attempt, session: z.custom<JsonValue>() }),
-  "hijack.requested": () => ({ ...node, by: z.string() }),
-  "hijack.refused": () => ({ ...node, error: ErrorInfo }),
+  "agent.session": () => ({ ...attempt(), session: z.custom<JsonValue>() }),
+  "hijack.requested": () => ({ ...node(), by: z.string() }),
+  "hijack.refused": () => ({ ...node(), error: ErrorInfo }),
   "hijack.ended": () => ({
-    ...node,
+    ...node(),
     by: z.string(),
     session: z.custom<JsonValue>(),
     output: z.custom<JsonValue>(),
@@ -229,8 +230,8 @@ const FIELDS = {
     payload: z.custom<JsonValue>(),
     by: z.string(),
   }),
-  "signal.used": () => ({ ...node, signal: z.int() }),
-  "signal.rejected": () => ({ ...node, signal: z.int(), error: ErrorInfo }),
+  "signal.used": () => ({ ...node(), signal: z.int() }),
+  "signal.rejected": () => ({ ...node(), signal: z.int(), error: ErrorInfo }),
   "loop.advanced": () => ({ loopId: z.string(), iteration: z.int() }),
   /** A part of a try or a saga failed and is given up; `next` runs once its bodies have stopped. `completed`: the saga steps that
    *  were done then, in order. */
@@ -242,7 +243,7 @@ const FIELDS = {
   }),
   /** In one commit with `node.finished`: the result is to be scored and remembered. `prompt` is what its agent was asked. */
   "aftermath.due": () => ({
-    ...node,
+    ...node(),
     output: z.string(),
     prompt: z.string().nullable(),
     latencyMs: z.number(),
@@ -251,19 +252,19 @@ const FIELDS = {
     threadId: z.string().nullable(),
   }),
   "score.recorded": () => ({
-    ...node,
-    ...scorer,
+    ...node(),
+    ...scorer(),
     scorerName: z.string(),
     score: z.number().min(0).max(1),
     reason: z.string().optional(),
     meta: z.record(z.string(), z.custom<JsonValue>()).optional(),
     durationMs: z.number(),
   }),
-  "score.failed": () => ({ ...node, ...scorer, error: ErrorInfo }),
+  "score.failed": () => ({ ...node(), ...scorer(), error: ErrorInfo }),
   /** Keys of the facts that were put before an agent's prompt. */
-  "memory.recalled": () => ({ ...attempt, namespace: z.string(), keys: z.array(z.string()) }),
-  "memory.remembered": () => ({ ...node }),
-  "memory.failed": () => ({ ...node, during: z.enum(["recall", "remember"]), error: ErrorInfo }),
+  "memory.recalled": () => ({ ...attempt(), namespace: z.string(), keys: z.array(z.string()) }),
+  "memory.remembered": () => ({ ...node() }),
+  "memory.failed": () => ({ ...node(), during: z.enum(["recall", "remember"]), error: ErrorInfo }),
   /** Somebody sent the run back: these nodes are pending again, these loops at that pass (null: before their first), these
    *  scopes where they were. */
   "nodes.reset": () => ({
@@ -285,7 +286,7 @@ const FIELDS = {
   }),
   /** The files as they were right before and right after an attempt; `pointer` is the version control's own name for them. */
   "vcs.pointer": () => ({
-    ...attempt,
+    ...attempt(),
     when: z.enum(["start", "end"]),
     root: z.string(),
     pointer: z.string(),

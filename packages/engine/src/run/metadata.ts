@@ -2,18 +2,21 @@
  *  M1. A difference is refused by name: which file, which package, which folder.
  *  M2. Consent is an event in the same transaction as the claim, and what was accepted is what the next resume compares with. */
 import { SmoothError } from "@smooth/protocol/errors";
+import { lazily } from "@smooth/protocol/lazily";
 import { z } from "zod";
 import type { JsonValue } from "../outputs/json.ts";
 
 /** A workflow's import graph: own files by content, packages by version. */
-export const WorkflowSource = z.object({
-  entry: z.string(),
-  /** Path relative to the entry's folder → SHA-256, hex. */
-  files: z.record(z.string(), z.string()).readonly(),
-  /** Package name → version. */
-  packages: z.record(z.string(), z.string()).readonly(),
-});
-export type WorkflowSource = Readonly<z.infer<typeof WorkflowSource>>;
+export const WorkflowSource = lazily(() =>
+  z.object({
+    entry: z.string(),
+    /** Path relative to the entry's folder → SHA-256, hex. */
+    files: z.record(z.string(), z.string()).readonly(),
+    /** Package name → version. */
+    packages: z.record(z.string(), z.string()).readonly(),
+  }),
+);
+export type WorkflowSource = Readonly<z.infer<ReturnType<typeof WorkflowSource>>>;
 
 export interface RunMetadata {
   /** Null: the workflow was made in the process and has no files. */

@@ -1,23 +1,26 @@
 /** Tokens an agent used, from whatever shape it reports them in, and their sum.
  *  U1. Numbers that are missing, negative, fractional or not numbers count as 0; a report without any tokens is no report. */
+import { lazily } from "@smooth/protocol/lazily";
 import { z } from "zod";
 import { peek, peekText } from "./peek.ts";
 
-const tokens = z.int().nonnegative();
+const tokens = lazily(() => z.int().nonnegative());
 
-export const TokenUsage = z.object({
-  model: z.string().max(200).nullable(),
-  /** Cached ones included. */
-  inputTokens: tokens,
-  /** Reasoning included. */
-  outputTokens: tokens,
-  cacheReadTokens: tokens,
-  cacheWriteTokens: tokens,
-  reasoningTokens: tokens,
-  /** null: the agent did not say, which is not the same as free. */
-  costUsd: z.number().nonnegative().nullable(),
-});
-export type TokenUsage = z.infer<typeof TokenUsage>;
+export const TokenUsage = lazily(() =>
+  z.object({
+    model: z.string().max(200).nullable(),
+    /** Cached ones included. */
+    inputTokens: tokens(),
+    /** Reasoning included. */
+    outputTokens: tokens(),
+    cacheReadTokens: tokens(),
+    cacheWriteTokens: tokens(),
+    reasoningTokens: tokens(),
+    /** null: the agent did not say, which is not the same as free. */
+    costUsd: z.number().nonnegative().nullable(),
+  }),
+);
+export type TokenUsage = z.infer<ReturnType<typeof TokenUsage>>;
 
 /** What agents may report: the AI SDK's `usage`, or its flat older form. */
 export interface ReportedUsage {

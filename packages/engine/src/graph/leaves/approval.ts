@@ -1,4 +1,5 @@
 /** Reads an Approval element into a leaf of the plan. */
+import { lazily } from "@smooth/protocol/lazily";
 import { z } from "zod";
 import type { HostElement } from "../../render/renderer.ts";
 import type { ApprovalLeaf } from "../plan.ts";
@@ -25,20 +26,22 @@ const APPROVAL = [
 /** Asked once, and when asked again, at once. */
 const ONCE: RetryPolicy = { ...DEFAULT_RETRY, retries: 0, backoff: "fixed", initialDelayMs: 0, jitter: false };
 
-const Metadata = z.record(z.string(), z.json()).optional();
-const Request = z.object({ title: z.string(), summary: z.string().optional(), metadata: Metadata });
-const Options = z
-  .array(z.object({ key: z.string(), label: z.string(), summary: z.string().optional(), metadata: Metadata }))
-  .optional();
+const Metadata = lazily(() => z.record(z.string(), z.json()).optional());
+const Request = lazily(() => z.object({ title: z.string(), summary: z.string().optional(), metadata: Metadata() }));
+const Options = lazily(() =>
+  z
+    .array(z.object({ key: z.string(), label: z.string(), summary: z.string().optional(), metadata: Metadata() }))
+    .optional(),
+);
 
 export function readApproval(element: HostElement, scope: LeafScope): DraftLeaf {
   refuse(element, "cache", "a person's decision is not used again; autoApprove says when nobody needs to be asked");
   refuse(element, "heartbeatTimeoutMs", "who decides gives no heartbeats; timeoutMs says how long to wait");
   onlyKnown(element, APPROVAL);
-  const request = Request.safeParse(element.props["request"]);
+  const request = Request().safeParse(element.props["request"]);
   if (!request.success) throw badProp(element, "request", "{ title, summary?, metadata? }");
   const mode = optional(element, "mode", oneOf("approve", "select", "rank")) ?? "approve";
-  const options = Options.safeParse(element.props["options"]);
+  const options = Options().safeParse(element.props["options"]);
   if (!options.success || (mode !== "approve" && !options.data?.length))
     throw badProp(element, "options", "[{ key, label }, …] for select and rank");
   const leaf: ApprovalLeaf = {
@@ -61,11 +64,11 @@ export function readApproval(element: HostElement, scope: LeafScope): DraftLeaf 
 }
 
 /** `holds` is what the author's `condition` and `revertOn` said in this frame. */
-const Auto = z.strictObject({ after: z.int().nonnegative(), audit: z.boolean(), holds: z.boolean() });
+const Auto = lazily(() => z.strictObject({ after: z.int().nonnegative(), audit: z.boolean(), holds: z.boolean() }));
 
 function readAuto(element: HostElement, mode: ApprovalLeaf["mode"]): ApprovalLeaf["auto"] {
   if (element.props["autoApprove"] === undefined) return null;
-  const auto = Auto.safeParse(element.props["autoApprove"]);
+  const auto = Auto().safeParse(element.props["autoApprove"]);
   if (!auto.success)
     throw badProp(element, "autoApprove", "{ after?: a whole number ≥ 0, condition?, revertOn?, audit? }");
   if (mode !== "approve") throw badProp(element, "autoApprove", `absent: there is nothing to choose for mode ${mode}`);

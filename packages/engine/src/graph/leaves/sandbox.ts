@@ -1,6 +1,7 @@
 /** Reads a Sandbox element into a leaf of the plan: a task whose body is a child workflow in a sandbox of its own.
  *  What no sandbox here can do is refused by name, with a way out. */
 import { SmoothError } from "@smooth/protocol/errors";
+import { lazily } from "@smooth/protocol/lazily";
 import { z } from "zod";
 import type { JsonValue } from "../../outputs/json.ts";
 import type { HostElement } from "../../render/renderer.ts";
@@ -108,10 +109,10 @@ function readRuntime(element: HostElement): SandboxRuntime | null {
   return optional(element, "runtime", oneOf(...SANDBOX_RUNTIMES)) ?? null;
 }
 
-const Env = z.record(z.string().regex(/^[A-Za-z_]\w*$/), z.string()).optional();
+const Env = lazily(() => z.record(z.string().regex(/^[A-Za-z_]\w*$/), z.string()).optional());
 
 function readEnv(element: HostElement): Readonly<Record<string, string>> {
-  const env = Env.safeParse(element.props["env"]);
+  const env = Env().safeParse(element.props["env"]);
   if (!env.success) throw badProp(element, "env", "texts by name");
   return env.data ?? {};
 }
@@ -144,18 +145,20 @@ function readCommand(element: HostElement): readonly string[] | null {
   return read.argv;
 }
 
-const Volumes = z
-  .array(
-    z.strictObject({
-      host: z.string().min(1),
-      container: z.string().startsWith("/"),
-      readonly: z.boolean().optional(),
-    }),
-  )
-  .optional();
+const Volumes = lazily(() =>
+  z
+    .array(
+      z.strictObject({
+        host: z.string().min(1),
+        container: z.string().startsWith("/"),
+        readonly: z.boolean().optional(),
+      }),
+    )
+    .optional(),
+);
 
 function readVolumes(element: HostElement): SandboxSpec["volumes"] {
-  const volumes = Volumes.safeParse(element.props["volumes"]);
+  const volumes = Volumes().safeParse(element.props["volumes"]);
   if (!volumes.success) throw badProp(element, "volumes", "[{ host, container: an absolute path, readonly: true }]");
   for (const volume of volumes.data ?? [])
     if (volume.readonly !== true)

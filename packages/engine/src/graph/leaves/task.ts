@@ -1,5 +1,6 @@
 /** Reads a Task element into a leaf of the plan. */
 import { SmoothError } from "@smooth/protocol/errors";
+import { lazily } from "@smooth/protocol/lazily";
 import { z } from "zod";
 import type { CachePolicy } from "../../cache/policy.ts";
 import { promptText } from "../../render/markdown.ts";
@@ -85,37 +86,41 @@ export function readRetry(element: HostElement, absent: RetryPolicy = DEFAULT_RE
   };
 }
 
-const amount = z.number().nonnegative().optional();
-const Policy = z.strictObject({
-  backoff: z.enum(["fixed", "linear", "exponential"]).optional(),
-  initialDelayMs: amount,
-  maxDelayMs: amount,
-  multiplier: amount,
-  jitter: z.boolean().optional(),
-});
+const amount = (): z.ZodOptional<z.ZodNumber> => z.number().nonnegative().optional();
+const Policy = lazily(() =>
+  z.strictObject({
+    backoff: z.enum(["fixed", "linear", "exponential"]).optional(),
+    initialDelayMs: amount(),
+    maxDelayMs: amount(),
+    multiplier: amount(),
+    jitter: z.boolean().optional(),
+  }),
+);
 
 /** A delay that is no number would be a wake time that the log cannot hold. */
 function readPolicy(element: HostElement): Partial<RetryPolicy> | null {
   const given = element.props["retryPolicy"];
   if (given === undefined || given === null) return null;
-  const parsed = Policy.safeParse(given);
+  const parsed = Policy().safeParse(given);
   if (!parsed.success)
     throw badProp(element, "retryPolicy", "{ backoff?, initialDelayMs?, maxDelayMs?, multiplier?, jitter? }");
   return Object.fromEntries(Object.entries(parsed.data).filter(([, value]) => value !== undefined));
 }
 
-const Cache = z.strictObject({
-  by: z.custom<NonNullable<CachePolicy["by"]>>((value) => typeof value === "function").optional(),
-  version: z.string().optional(),
-  key: z.string().min(1).optional(),
-  ttlMs: z.number().positive().optional(),
-  scope: z.enum(["run", "workflow", "global"]).optional(),
-});
+const Cache = lazily(() =>
+  z.strictObject({
+    by: z.custom<NonNullable<CachePolicy["by"]>>((value) => typeof value === "function").optional(),
+    version: z.string().optional(),
+    key: z.string().min(1).optional(),
+    ttlMs: z.number().positive().optional(),
+    scope: z.enum(["run", "workflow", "global"]).optional(),
+  }),
+);
 
 export function readCache(element: HostElement): CachePolicy | null {
   const given = element.props["cache"];
   if (given === undefined || given === null) return null;
-  const parsed = Cache.safeParse(given);
+  const parsed = Cache().safeParse(given);
   if (!parsed.success)
     throw badProp(element, "cache", "{ by?, version?, key?, ttlMs?, scope?: run | workflow | global }");
   const { by = null, version = null, key = null, ttlMs = null, scope = "workflow" } = parsed.data;
