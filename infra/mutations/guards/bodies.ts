@@ -149,29 +149,46 @@ export const BODIES_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "agent chain B2 round",
-        text: "if (failures % perRound !== 0) return clock.now();",
+        text: "if (turn.inRound) return nowMs;",
         instead: "",
-        test: [`${RULES}/agents.test.tsx`, "the next agent of a chain is tried on failure even without retries"],
+        test: [
+          `${RULES}/agents.test.tsx`,
+          "B2: nobody waits between the agents of one round, and everybody between two",
+        ],
+      },
+      {
+        id: "agent chain B2 own attempts",
+        text: ".filter(({ failures }) => failures <= leaf.retry.retries)",
+        instead: "",
+        test: [
+          `${RULES}/agents.test.tsx`,
+          "B2: wherever an agent without use stands in a chain, each other has its attempts: last",
+        ],
       },
       {
         id: "agent chain B2 unusable",
-        text: `this.#unusable.add(agent);
-    return`,
-        instead: "return",
+        text: "if (unusable) this.#unusable.add(agent);",
+        instead: "",
         test: [`${RULES}/agents.test.tsx`, "B2: it does not ask an agent without use again"],
       },
       {
         id: "agent chain B2 unusable costs no retry",
-        text: "if (agentUnusable && chain > 0) return clock.now();",
-        instead: "",
+        text: "agentUnusable ? before : countFailure",
+        instead: "countFailure",
         test: [
           `${RULES}/agents.test.tsx`,
-          "an agent without use (its key, its configuration) is not asked again in this run, and costs no retry",
+          "B2: wherever an agent without use stands in a chain, each other has its attempts: first, with retries",
         ],
       },
       {
+        id: "agent chain two places",
+        text: ".toSorted((a, b) => (failedBy[a] ?? 0) - (failedBy[b] ?? 0))",
+        instead: "",
+        test: [`${RULES}/agents.test.tsx`, "an agent that stands twice in a chain is asked twice"],
+      },
+      {
         id: "agent chain first that begins anew",
-        text: "const dueMs = agent ? Math.min(...ends) : untilMs;",
+        text: "const dueMs = agent ? Math.min(untilMs, ...ends) : untilMs;",
         instead: "const dueMs = untilMs;",
         test: [`${RULES}/gates.test.tsx`, "another agent of the chain is asked before the run waits for a quota"],
       },
@@ -203,6 +220,15 @@ export const BODIES_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/run/bodies.ts`,
     guards: [
+      {
+        id: "session of an attempt that is over",
+        text: "if (this.#live.get(key) !== body) return; // a later attempt has its own",
+        instead: "",
+        test: [
+          `${RULES}/hijack.test.tsx`,
+          "the session that was reported last reaches the next attempt, whatever an attempt that is over reports",
+        ],
+      },
       {
         id: "words W1 never lost",
         text: `      words?.flush();

@@ -99,6 +99,8 @@ export class Bodies {
   /** Bodies whose session a person takes over, and how many tools each body has at work. */
   readonly #leaving = new Set<Body>();
   readonly #calling = new WeakMap<Body, number>();
+  /** What each body reported last; the state hears of it with the next flush. */
+  readonly #sessions = new WeakMap<Body, string>();
   #ended: EndedBody[] = [];
 
   /** `over` aborts when the run leaves this process. */
@@ -234,15 +236,19 @@ export class Bodies {
     this.#letGo(body);
   }
 
-  #session({ leaf, attempt }: Body, session: JsonValue): void {
+  #session(body: Body, session: JsonValue): void {
+    const { leaf, attempt } = body;
     const { nodeId, iteration, key, id } = leaf;
-    const sizeBytes = sizeOf(JSON.stringify(session));
+    if (this.#live.get(key) !== body) return; // a later attempt has its own
+    const text = JSON.stringify(session);
+    const sizeBytes = sizeOf(text);
     if (sizeBytes > MAX_SESSION_BYTES)
       throw new SmoothError(
         "PAYLOAD_TOO_LARGE",
         `the session of task ${id} is ${sizeBytes} bytes of JSON; the limit is ${MAX_SESSION_BYTES}`,
       );
-    if (JSON.stringify(this.#in.state.hijacks.get(key)?.session) === JSON.stringify(session)) return;
+    if (text === (this.#sessions.get(body) ?? JSON.stringify(this.#in.state.hijacks.get(key)?.session))) return;
+    this.#sessions.set(body, text);
     this.#notes.tell({ type: "agent.session", nodeId, iteration, attempt, session });
   }
 

@@ -142,12 +142,13 @@ const FIELDS = {
     output: z.string().nullable(),
     cached: z.literal(true).optional(),
   }),
-  /** `retryAtMs` null: no further attempt. `unusableAgent`: its place in the task's chain; the run asks it no more. */
+  /** `retryAtMs` null: no further attempt. `agentAt`: the agent's place in the task's chain; an unusable one is asked no more. */
   "node.failed": () => ({
     ...attempt(),
     error: ErrorInfo,
     retryAtMs: z.number().nullable(),
-    unusableAgent: z.int().nonnegative().optional(),
+    agentAt: z.int().nonnegative().optional(),
+    agentUnusable: z.literal(true).optional(),
   }),
   /** Tokens of one model call or one answer; the sum of an attempt's is what it cost. Written while the attempt is at work. */
   "node.usage": () => ({

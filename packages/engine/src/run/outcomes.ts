@@ -97,14 +97,14 @@ export class Outcomes {
 
   #failed(body: Body, { error, quotaUntilMs, ...failure }: Failure): void {
     const { agents, containment, journal, waits } = this.#parts;
-    const { leaf, attempt, agent } = body;
+    const { leaf, attempt } = body;
     if (quotaUntilMs !== null) {
       journal.emit(agents.quotaUsedUp(body, quotaUntilMs, error.message));
       return waits.stir();
     }
-    const unusable = failure.agentUnusable && agent ? { unusableAgent: agents.leaveOut(leaf, agent) } : {};
-    const retryAtMs = agents.retryAtMs(leaf, failure);
-    journal.emit({ type: "node.failed", ...refOf(leaf), attempt, error, retryAtMs, ...unusable });
+    const who = agents.whoFailed(body, failure.agentUnusable);
+    const retryAtMs = agents.retryAtMs(body, failure);
+    journal.emit({ type: "node.failed", ...refOf(leaf), attempt, error, retryAtMs, ...who });
     if (retryAtMs !== null)
       this.#tellRetry(body, { attempt, error: error.message, delayMs: retryAtMs - this.#in.clock.now() });
     if (retryAtMs === null && !leaf.continueOnFail) containment.fail(leaf.within, error);

@@ -9,10 +9,12 @@ import type { ErrorInfo, RunEventBody, WaitOn } from "./events.ts";
 import { applyHijack, takeHijack, type Hijacks } from "./waits/hijack.ts";
 import { applySignal, type Signals } from "./waits/signal.ts";
 
-/** `failures` counts attempts that failed; an attempt cut off by a crash is not one of them. */
+/** `failures` counts attempts that failed; an attempt cut off by a crash is not one of them. `failedBy`: those of each agent, by its
+ *  place in the task's chain; finding out that one is unusable is not one of them. */
 interface Tries {
   readonly attempt: number;
   readonly failures: number;
+  readonly failedBy: readonly number[];
 }
 
 export type NodeState =
@@ -94,11 +96,17 @@ export const emptyState = (): RunState => ({
   parked: null,
 });
 
-const NO_TRIES: Tries = { attempt: 0, failures: 0 };
+const NONE: readonly number[] = [];
+const NO_TRIES: Tries = { attempt: 0, failures: 0, failedBy: NONE };
 export function triesOf(state: NodeState | undefined): Tries {
   if (state?.kind === "waiting") return state.tries ?? NO_TRIES;
-  return state && "attempt" in state ? { attempt: state.attempt, failures: state.failures } : NO_TRIES;
+  if (!state || !("attempt" in state)) return NO_TRIES;
+  const { attempt, failures, failedBy } = state;
+  return { attempt, failures, failedBy };
 }
+
+export const countFailure = (failedBy: readonly number[], place: number): readonly number[] =>
+  Array.from({ length: Math.max(failedBy.length, place + 1) }, (_, at) => (failedBy[at] ?? 0) + (at === place ? 1 : 0));
 
 export function applyEvent(state: RunState, event: RunEventBody): void {
   if (isAboutRun(event)) return applyToRun(state, event);
@@ -223,14 +231,14 @@ type NodeChange = Extract<
 >;
 
 function nodeState(event: NodeChange, before: NodeState | undefined): NodeState {
-  const { failures } = triesOf(before);
+  const { failures, failedBy } = triesOf(before);
   switch (event.type) {
     case "node.started":
-      return { kind: "running", attempt: event.attempt, failures };
+      return { kind: "running", attempt: event.attempt, failures, failedBy };
     case "node.finished":
       return { kind: "finished" };
     case "node.failed":
-      return failedState(event, failures);
+      return failedState(event, { failures, failedBy });
     case "node.skipped":
       return { kind: "skipped", cascades: event.cascades };
     case "node.cancelled":
@@ -280,15 +288,19 @@ function put({ nodes, waiting, running }: RunState, key: string, node: NodeState
   else waiting.delete(key);
 }
 
-const failedState = (event: Extract<RunEventBody, { type: "node.failed" }>, failures: number): NodeState =>
-  event.retryAtMs === null
-    ? { kind: "failed", error: event.error }
-    : { kind: "backing-off", attempt: event.attempt, failures: failures + 1, dueMs: event.retryAtMs };
+function failedState(event: NodeFailed, { failures, failedBy }: Omit<Tries, "attempt">): NodeState {
+  if (event.retryAtMs === null) return { kind: "failed", error: event.error };
+  const { attempt, retryAtMs: dueMs, agentAt, agentUnusable } = event;
+  const counted = agentAt === undefined || agentUnusable ? failedBy : countFailure(failedBy, agentAt);
+  return { kind: "backing-off", attempt, failures: failures + 1, failedBy: counted, dueMs };
+}
 
-function leaveOut(unusable: RunState["unusable"], event: Extract<RunEventBody, { type: "node.failed" }>): void {
-  if (event.unusableAgent === undefined) return;
-  const id = localId(event.nodeId);
-  unusable.set(id, (unusable.get(id) ?? new Set()).add(event.unusableAgent));
+type NodeFailed = Extract<RunEventBody, { type: "node.failed" }>;
+
+function leaveOut(unusable: RunState["unusable"], { nodeId, agentAt, agentUnusable }: NodeFailed): void {
+  if (agentAt === undefined || !agentUnusable) return;
+  const id = localId(nodeId);
+  unusable.set(id, (unusable.get(id) ?? new Set()).add(agentAt));
 }
 
 /** Pending again, as for the first time: a person may have mended what was wrong with an agent. Where attempts were made, their number is kept: the next one is higher. */
@@ -304,7 +316,7 @@ function reset(state: RunState, { nodes, loops, scopes }: Extract<RunEventBody, 
     state.running.delete(key);
     state.timers.delete(node.nodeId);
     if (node.attempt === 0) state.nodes.delete(key);
-    else state.nodes.set(key, { kind: "interrupted", attempt: node.attempt, failures: 0 });
+    else state.nodes.set(key, { kind: "interrupted", attempt: node.attempt, failures: 0, failedBy: NONE });
   }
   for (const { loopId, iteration } of loops) {
     if (iteration === null) state.loops.delete(loopId);

@@ -19,3 +19,7 @@ test("fixed, linear and exponential policies", () => {
   expect(delays({ ...own, backoff: "linear" })).toEqual([10, 20, 30, 35]);
   expect(delays({ ...own, backoff: "exponential", multiplier: 3 })).toEqual([10, 30, 35, 35]);
 });
+
+test("no delay stays none, however often it grows", () => {
+  expect(nextDelayMs({ ...DEFAULT_RETRY, initialDelayMs: 0 }, 2_000, () => 1)).toBe(0);
+});

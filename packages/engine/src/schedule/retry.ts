@@ -24,6 +24,7 @@ export const DEFAULT_RETRY: RetryPolicy = {
 /** Y1. Delay before round `round + 1`, where `round` ≥ 1 counts the rounds that failed. */
 export function nextDelayMs(policy: RetryPolicy, round: number, random: Random): number {
   const grown = { fixed: 1, linear: round, exponential: policy.multiplier ** (round - 1) }[policy.backoff];
-  const delayMs = Math.min(policy.initialDelayMs * grown, policy.maxDelayMs);
+  // Infinity after a thousand rounds, and no delay times Infinity is no number.
+  const delayMs = policy.initialDelayMs === 0 ? 0 : Math.min(policy.initialDelayMs * grown, policy.maxDelayMs);
   return Math.round(policy.jitter ? delayMs * random() : delayMs);
 }

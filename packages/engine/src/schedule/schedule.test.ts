@@ -60,7 +60,7 @@ const planOf = (root: PlanGroup): Plan => ({
 const starts = (steps: readonly Step[]): string[] =>
   steps.flatMap((step) => (step.kind === "start" ? [step.leaf.id] : [])).toSorted();
 const finished: NodeState = { kind: "finished" };
-const running: NodeState = { kind: "running", attempt: 1, failures: 0 };
+const running: NodeState = { kind: "running", attempt: 1, failures: 0, failedBy: [] };
 
 describe("what may start", () => {
   const at = (root: PlanGroup, states: Record<string, NodeState>, { nowMs = 0, maxConcurrency = 4 } = {}) =>
@@ -101,7 +101,7 @@ describe("what may start", () => {
   });
 
   test("a backoff ends at its due time", () => {
-    const states = { "a::0": { kind: "backing-off", attempt: 2, failures: 2, dueMs: 50 } } as const;
+    const states = { "a::0": { kind: "backing-off", attempt: 2, failures: 2, failedBy: [], dueMs: 50 } } as const;
     expect(at(group("sequence", abc), states, { nowMs: 49 })).toEqual([]);
     expect(at(group("sequence", abc), states, { nowMs: 50 })).toEqual(["a"]);
   });

@@ -163,7 +163,12 @@ test("Z5: after a reset, and after another one, the next attempt has a higher nu
   const second = log([...first, back, ...did("b", 0, 4)]);
 
   expect(reset.nodes).toEqual([{ nodeId: "b", iteration: 0, attempt: 3 }]);
-  expect(foldEvents(log([...first, back])).nodes.get("b::0")).toEqual({ kind: "interrupted", attempt: 3, failures: 0 });
+  expect(foldEvents(log([...first, back])).nodes.get("b::0")).toEqual({
+    kind: "interrupted",
+    attempt: 3,
+    failures: 0,
+    failedBy: [],
+  });
   expect(after(plan, second, { nodeId: "b", iteration: 0 }).nodes).toEqual([{ nodeId: "b", iteration: 0, attempt: 4 }]);
 });
 

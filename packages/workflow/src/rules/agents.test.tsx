@@ -6,10 +6,10 @@ import { describe, expect, test } from "vitest";
 import { agent, Approval, Loop, outputs, Sequence, smithers, Task, Workflow } from "../testing/rules.ts";
 import { decideAsk, runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
-const asks = (by: ReturnType<typeof agent> | ReturnType<typeof agent>[]) =>
+const asks = (by: ReturnType<typeof agent> | ReturnType<typeof agent>[], retries = 0) =>
   smithers(() => (
     <Workflow name="agent">
-      <Task id="a" output={outputs.text} agent={by} retries={0}>
+      <Task id="a" output={outputs.text} agent={by} retries={retries}>
         {"  Say  it.\n"}
       </Task>
     </Workflow>
@@ -67,6 +67,49 @@ test("the next agent of a chain is tried on failure even without retries", async
 
   expect((await runToEnd(asks([first, second]))).result.status).toBe("finished");
   expect([first.asked.length, second.asked.length]).toEqual([1, 1]);
+});
+
+const hi = { output: { text: "hi" } };
+const down = new Error("down");
+const noKey = new SmoothError("AGENT_CONFIG_INVALID", "no key");
+
+test.each([
+  ["first, before one that works", 0, [[noKey], [hi], [down]], "finished", [1, 1, 0]],
+  ["first, with retries", 1, [[noKey], [down, hi]], "finished", [1, 2]],
+  ["last", 0, [[down], [down], [noKey]], "failed", [1, 1, 1]],
+  ["in the middle", 1, [[down], [noKey], [down]], "failed", [2, 1, 2]],
+])(
+  "B2: wherever an agent without use stands in a chain, each other has its attempts: %s",
+  async (_, retries, answers, status, asked) => {
+    const chain = answers.map((given) => agent(...given));
+    const engine = testEngine();
+    const { result } = await engine.start(asks(chain, retries));
+    await engine.clock.advance(5_000);
+    await engine.clock.advance(5_000);
+
+    expect((await result).status).toBe(status);
+    expect(chain.map((each) => each.asked.length)).toEqual(asked);
+  },
+);
+
+test("B2: nobody waits between the agents of one round, and everybody between two", async () => {
+  const engine = testEngine();
+  const { result } = await engine.start(asks([agent(down), agent(down)], 1), { random: () => 1 });
+  await engine.clock.advance(5_000);
+  await engine.clock.advance(5_000);
+  await result;
+
+  const waits = engine.events.flatMap((event) =>
+    event.type === "node.failed" ? [event.retryAtMs === null ? null : event.retryAtMs - event.atMs] : [],
+  );
+  expect(waits).toEqual([0, 1_000, 0, null]);
+});
+
+test("an agent that stands twice in a chain is asked twice", async () => {
+  const one = agent(down);
+
+  expect((await runToEnd(asks([one, one]))).result.status).toBe("failed");
+  expect(one.asked).toHaveLength(2);
 });
 
 test("an agent without use (its key, its configuration) is not asked again in this run, and costs no retry", async () => {

@@ -244,6 +244,19 @@ test("when every agent's quota is used up, the run waits for the first that begi
   expect([late.asked.length, soon.asked.length]).toEqual([1, 2]);
 });
 
+test("one that has had its attempts is not asked again while another's quota is used up: the run waits for that one", async () => {
+  const engine = testEngine();
+  const later = agent(quotaError("limit", HOUR), quotaError("limit", HOUR), hi);
+  const fails = agent(new Error("down"));
+  const first = await engine.start(asks([later, fails]));
+  expect((await first.result).status).toBe("waiting-quota");
+  await engine.clock.advance(HOUR);
+  const second = await engine.resume(asks([later, fails]), first.runId);
+
+  expect((await second.result).status).toBe("finished");
+  expect([later.asked.length, fails.asked.length]).toEqual([3, 1]);
+});
+
 test("429 without a time is an ordinary failure", async () => {
   const { result } = await runToEnd(asks(agent(Object.assign(new Error("busy"), { status: 429 }))));
 

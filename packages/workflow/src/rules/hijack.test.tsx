@@ -19,6 +19,7 @@ interface Props {
 function chat(
   props: Props,
   speak: (args: GenerateArgs) => Promise<unknown> = async () => ({ output: { text: "agent" } }),
+  retries = 0,
 ) {
   const sessions: unknown[] = [];
   const generate = (args: GenerateArgs) => {
@@ -27,7 +28,7 @@ function chat(
   };
   const workflow = smithers(() => (
     <Workflow name="chat">
-      <Task id="a" output={outputs.text} agent={{ hijackEngine: "chat", generate }} retries={0} {...props}>
+      <Task id="a" output={outputs.text} agent={{ hijackEngine: "chat", generate }} retries={retries} {...props}>
         Talk.
       </Task>
     </Workflow>
@@ -60,6 +61,25 @@ test("a session of more than 64 KB is refused where it is reported", async () =>
   });
 
   expect((await runToEnd(workflow)).result).toMatchObject({ status: "failed", error: { code: "PAYLOAD_TOO_LARGE" } });
+});
+
+test("the session that was reported last reaches the next attempt, whatever an attempt that is over reports", async () => {
+  const said: GenerateArgs["reportSession"][] = [];
+  const speak = async ({ attempt, reportSession }: GenerateArgs) => {
+    said.push(reportSession);
+    for (const at of ["a", "b", "a"]) reportSession(at);
+    said[attempt - 2]?.("late");
+    if (attempt === 3) return { output: { text: "hi" } };
+    throw new Error("again");
+  };
+  const { workflow, sessions } = chat({}, speak, 2);
+  const engine = testEngine();
+  const { result } = await engine.start(workflow);
+  await engine.clock.advance(10_000);
+  await engine.clock.advance(10_000);
+
+  expect((await result).status).toBe("finished");
+  expect(sessions).toEqual([null, "a", "a"]);
 });
 
 test("J3: reopen: the task goes on in the session as the person gave it back", async () => {
