@@ -189,6 +189,12 @@ export const PLAN_GUARDS: readonly GuardedFile[] = [
         test: [`${RULES}/ctx.test.tsx`, "C1: a frame that looked by %s is rendered again when the row is recorded"],
       },
       {
+        id: "ctx C2 loop read",
+        text: "if (chain.length > 0) source.onLoopRead();",
+        instead: "",
+        test: [`${RULES}/ctx.test.tsx`, "F3: a frame that asked where its loop is, by %s, is rendered for each pass"],
+      },
+      {
         id: "ctx C2",
         text: "iteration: iteration ?? at.iteration }",
         instead: "iteration: iteration ?? 0 }",
@@ -202,6 +208,25 @@ export const PLAN_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/run/frames.ts`,
     guards: [
+      {
+        id: "frames F3 loops",
+        text: "if (this.#readsLoops || !this.#renderer.stands()) return undefined;",
+        instead: "if (!this.#renderer.stands()) return undefined;",
+        test: [`${RULES}/ctx.test.tsx`, "F3: a frame that asked where its loop is, by %s, is rendered for each pass"],
+      },
+      {
+        id: "frames F3 set state",
+        text: "if (this.#readsLoops || !this.#renderer.stands()) return undefined;",
+        instead: "if (this.#readsLoops) return undefined;",
+        test: [`${RULES}/ctx.test.tsx`, "F3: what a component was told between two passes shows in the next one"],
+      },
+      {
+        id: "frames F3 scopes",
+        text: "return this.#learn(plan) ? undefined : plan;",
+        instead: `this.#learn(plan);
+    return plan;`,
+        test: [`${RULES}/ctx.test.tsx`, "F3: a pass after one that failed shows no catch"],
+      },
       {
         id: "frames F2",
         text: "if (!this.#learn(plan)) return plan;",

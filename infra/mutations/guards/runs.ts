@@ -147,7 +147,7 @@ export const RUNS_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "loop L3 tracked reads",
-        text: "if (this.#frames.hasRead(table, id)) this.#stale = true;",
+        text: 'if (this.#frames.hasRead(table, id)) this.#stale = "tree";',
         instead: "",
         test: [`${WORKFLOW}/workflow.test.tsx`, "a loop runs until its condition holds"],
       },

@@ -1,6 +1,6 @@
 /** What a workflow's render function sees: input and recorded rows, nothing else.
  *  C1. Every read is noted, so that a frame is rendered again exactly when something it read has changed.
- *  C2. A lookup without iteration means the iteration the node's own loops are at now. */
+ *  C2. A lookup without iteration means the iteration the node's own loops are at now; so it has read where they are. */
 import type { z } from "zod";
 import { SmoothError } from "@smooth/protocol/errors";
 import { resolveRef, stateKey, type LoopChain, type LoopIterations, type NodeRef } from "../graph/identity.ts";
@@ -73,13 +73,20 @@ export interface FrameSource {
   readonly chains: ReadonlyMap<string, LoopChain>;
   /** C1. `id` is a local node id, or `*` for the whole table. */
   readonly onRead: (table: string, id: string) => void;
+  /** C1. What was read depends on where a loop is. */
+  readonly onLoopRead: () => void;
   /** What failed in the scope that this component's element turned out to be. */
   readonly scopeOf: (handle: object) => ScopeState | undefined;
 }
 
-export function frameContext(source: FrameSource, scope: LoopChain = firstLoop(source)): WorkflowContext {
+/** `scope`: the loops around whoever reads; absent at the top level. */
+export function frameContext(source: FrameSource, scope?: LoopChain): WorkflowContext {
   const { registry, rows } = source;
-  const refOf = (nodeId: string): NodeRef => resolveRef(nodeId, source.chains.get(nodeId) ?? [], source.loops);
+  const refOf = (nodeId: string): NodeRef => {
+    const chain = source.chains.get(nodeId) ?? [];
+    if (chain.length > 0) source.onLoopRead();
+    return resolveRef(nodeId, chain, source.loops);
+  };
   const rowAt = (table: OutputTable, key: OutputKey | string): unknown => {
     const { nodeId, iteration } = typeof key === "string" ? { nodeId: key } : key;
     source.onRead(table.name, nodeId);
@@ -105,8 +112,14 @@ export function frameContext(source: FrameSource, scope: LoopChain = firstLoop(s
 
   const context = {
     runId: source.runId,
-    iteration: resolveRef("", scope, source.loops).iteration,
-    iterations: Object.fromEntries(source.loops),
+    get iteration() {
+      source.onLoopRead();
+      return resolveRef("", scope ?? firstLoop(source), source.loops).iteration;
+    },
+    get iterations() {
+      source.onLoopRead();
+      return Object.fromEntries(source.loops);
+    },
     input: source.input,
     auth: source.auth,
     outputs: accessor(registry, allRows),

@@ -18,6 +18,8 @@ export type HostNode = HostElement | HostText;
 
 export interface Renderer {
   render(element: React.ReactElement): readonly HostNode[];
+  /** Nothing has happened in the tree since: no component has set state behind the frame. */
+  stands(): boolean;
   unmount(): void;
 }
 
@@ -57,6 +59,8 @@ export function openRenderer(): Renderer {
     }
   };
 
+  let shown = 0;
+
   return {
     render(element) {
       failures.length = 0;
@@ -68,9 +72,11 @@ export function openRenderer(): Renderer {
       }
       if (failures.length === 0 && container.commits === before)
         onError(new Error("the frame suspended: a component threw a promise"));
+      shown = container.commits;
       if (failures.length > 0) throw renderFailed(failures[0]); // R1
       return container.children;
     },
+    stands: () => container.commits === shown && failures.length === 0,
     unmount: () => commit(null),
   };
 }

@@ -1,6 +1,8 @@
 /** Renders the frames of one run and knows what they read.
  *  F1. What any frame has read is never forgotten, so components that sit out a frame stay covered.
- *  F2. A lookup made before the frame showed where its node stands is made again. */
+ *  F2. A lookup made before the frame showed where its node stands is made again.
+ *  F3. The tree is made of what was read, and the plan of the tree and of where its loops are: a loop that goes on needs no render,
+ *      unless a frame has read where a loop is. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { extract } from "../graph/extract.ts";
 import { localId, type LoopChain, type LoopIterations } from "../graph/identity.ts";
@@ -14,6 +16,9 @@ import { frameElement, type WorkflowDefinition } from "../render/workflow.ts";
 import type { ScopeState } from "./state.ts";
 
 const MAX_RENDERS_PER_FRAME = 20;
+
+type Noting = Pick<FrameSource, "onRead" | "onLoopRead">;
+const UNNOTED: Noting = { onRead: () => {}, onLoopRead: () => {} };
 
 export interface FramesInput {
   readonly workflow: WorkflowDefinition;
@@ -30,6 +35,8 @@ export class Frames {
   #renderer = openRenderer();
   readonly #chains = new Map<string, LoopChain>();
   readonly #reads = new Set<string>();
+  #readsLoops = false;
+  #rendering = false;
   #handles: ReadonlyMap<object, string> = new Map();
   #nodes: readonly HostNode[] = [];
 
@@ -39,19 +46,38 @@ export class Frames {
 
   /** Throws what the workflow throws, as WORKFLOW_RENDER_FAILED; and DUPLICATE_ID, PROP_UNSUPPORTED, INVALID_INPUT. */
   render(): Plan {
-    const { workflow, loops } = this.#in;
     for (let round = 0; round < MAX_RENDERS_PER_FRAME; round += 1) {
-      const onRead = (table: string, id: string): void =>
-        void this.#reads.add(`${table} ${id === "*" ? id : localId(id)}`);
-      const nodes = this.#renderer.render(frameElement(workflow, this.#source(onRead)));
-      this.#nodes = onlyWithin(nodes, workflow.within);
-      const plan = extract({ nodes: this.#nodes, registry: workflow.registry, loops, known: this.#chains });
+      this.#show();
+      const plan = this.#read();
       if (!this.#learn(plan)) return plan;
     }
     throw new SmoothError(
       "WORKFLOW_RENDER_FAILED",
       "the frame does not settle: its loops change place in every render",
     );
+  }
+
+  /** F3. The plan of the tree as it stands, at the iterations its loops have now; undefined: a new tree is needed. */
+  turned(): Plan | undefined {
+    if (this.#readsLoops || !this.#renderer.stands()) return undefined;
+    const plan = this.#read();
+    return this.#learn(plan) ? undefined : plan;
+  }
+
+  #show(): void {
+    const { workflow } = this.#in;
+    this.#rendering = true;
+    try {
+      const nodes = this.#renderer.render(frameElement(workflow, this.#source(this.#noted)));
+      this.#nodes = onlyWithin(nodes, workflow.within);
+    } finally {
+      this.#rendering = false;
+    }
+  }
+
+  #read(): Plan {
+    const { workflow, loops } = this.#in;
+    return extract({ nodes: this.#nodes, registry: workflow.registry, loops, known: this.#chains });
   }
 
   /** The tree of the last frame. */
@@ -85,17 +111,20 @@ export class Frames {
 
   /** The ctx of a node inside these loops, outside of any frame: its reads are not noted. */
   contextIn(chain: LoopChain): WorkflowContext {
-    return frameContext(
-      this.#source(() => {}),
-      chain.length > 0 ? chain : undefined,
-    );
+    return frameContext(this.#source(UNNOTED), chain.length > 0 ? chain : undefined);
   }
 
-  #source(onRead: FrameSource["onRead"]): FrameSource {
+  #source(noting: Noting): FrameSource {
     const { scopes, workflow } = this.#in;
     const scopeOf = (handle: object) => scopes.get(this.#handles.get(handle) ?? "");
-    return { ...this.#in, registry: workflow.registry, chains: this.#chains, onRead, scopeOf };
+    return { ...this.#in, registry: workflow.registry, chains: this.#chains, scopeOf, ...noting };
   }
+
+  /** A body that asks where its loop is, long after the frame that made it, shows nothing by it. */
+  readonly #noted: Noting = {
+    onRead: (table, id) => void this.#reads.add(`${table} ${id === "*" ? id : localId(id)}`),
+    onLoopRead: () => void (this.#readsLoops ||= this.#rendering),
+  };
 
   close(): void {
     this.#renderer.unmount();

@@ -126,7 +126,7 @@ export class Progress {
         return waits.open(step.leaf);
       case "advance":
         journal.emit({ type: "loop.advanced", loopId: step.loop.loopId, iteration: step.loop.iteration + 1 });
-        return frame.outdate();
+        return frame.turned();
       case "exhausted":
         return containment.fail(step.loop.within, exhausted(step.loop));
       case "continue":

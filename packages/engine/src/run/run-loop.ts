@@ -9,6 +9,7 @@
 import { SmoothError } from "@smooth/protocol/errors";
 import { stateKey } from "../graph/identity.ts";
 import { alertsOf, type AlertedRun, type Alerts } from "../alerts/alerts.ts";
+import type { Plan } from "../graph/plan.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { Unavailable } from "../store/unavailable.ts";
 import { Aftermath } from "./aftermath.ts";
@@ -57,11 +58,8 @@ export class RunLoop {
     const health = (this.#health = new StoreHealth(input));
     const agents = new AgentChains(input);
     this.#alerts = alertsOf(input, this, over);
-    const frame = (this.#frame = new CurrentFrame(input, (plan) => {
-      this.#journal.rendered(plan);
-      agents.shown(plan);
-      this.#waits.stir();
-    }));
+    const rendered = (plan: Plan): void => (this.#journal.rendered(plan), agents.shown(plan));
+    const frame = (this.#frame = new CurrentFrame(input, { rendered, planned: () => this.#waits.stir() }));
     const workflow = (): string => frame.name;
     const onEvent = (event: StoredEvent): void => (this.#alerts?.hear(event), input.onEvent(event));
     const hearing = { ...input, onEvent, patience: health.patience };

@@ -1,6 +1,7 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §4: what a frame reads. */
 import { useState } from "react";
+import { readFrame } from "@smooth/engine/frames";
 import { settle } from "@smooth/platform/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
@@ -12,6 +13,7 @@ import {
   Parallel,
   Loop,
   Sequence,
+  TryCatchFinally,
   never,
   smithers,
   outputs,
@@ -122,6 +124,118 @@ test("F2: a resumed run that looks before it knows the node's loop does not take
   await second.result;
 
   expect(engine.trace()).toEqual(["node.started a#0", "node.finished a#0", "node.started a#1", "node.started a#1"]);
+});
+
+const rowsOf = async ({ store, runId }: Awaited<ReturnType<typeof runToEnd>>): Promise<unknown[]> =>
+  (await store.outputs(runId, smithers(() => <Workflow name="n" />).registry.find("n"))).map(({ cells }) => cells[0]);
+
+test("F3: a loop that no frame has asked about is rendered once, and its bodies know which pass they are in", async () => {
+  let renders = 0;
+  const run = await runToEnd(
+    smithers((ctx) => {
+      renders += 1;
+      return (
+        <Workflow name="blind">
+          <Loop id="l" maxIterations={4}>
+            <Task id="a" output={outputs.n}>
+              {() => ({ n: ctx.iteration * 10 + (ctx.iterations["l"] ?? 0) })}
+            </Task>
+          </Loop>
+        </Workflow>
+      );
+    }),
+  );
+
+  expect(await rowsOf(run)).toEqual([0, 11, 22, 33]);
+  expect(renders).toBe(2); // the first one did not know its loop yet
+});
+
+test.each<[string, (ctx: Ctx) => number]>([
+  ["ctx.iteration", (ctx) => ctx.iteration],
+  ["ctx.iterations", (ctx) => ctx.iterations["l"] ?? 0],
+  ["a lookup of a node in it", (ctx) => (ctx.outputMaybe(outputs.n, "a") ? 7 : ctx.iterationCount(outputs.n, "a"))],
+])("F3: a frame that asked where its loop is, by %s, is rendered for each pass", async (_, asked) => {
+  const run = await runToEnd(
+    smithers((ctx) => {
+      const n = asked(ctx);
+      return (
+        <Workflow name="asks">
+          <Loop id="l" maxIterations={3}>
+            <Task id="a" output={outputs.n}>
+              {() => ({ n })}
+            </Task>
+          </Loop>
+        </Workflow>
+      );
+    }),
+  );
+
+  expect(await rowsOf(run)).toEqual([0, 1, 2]);
+});
+
+test("F3: what a component was told between two passes shows in the next one", async () => {
+  const Told = () => {
+    const [n, tell] = useState(0);
+    const count = () => {
+      tell(n + 1);
+      return { n };
+    };
+    return (
+      <Sequence>
+        <Loop id="l" until={n >= 2} maxIterations={9}>
+          <Task id="a" output={outputs.n}>
+            {count}
+          </Task>
+        </Loop>
+        {n === 0 ? null : (
+          <Task id="more" output={outputs.text}>
+            {{ text: "more" }}
+          </Task>
+        )}
+      </Sequence>
+    );
+  };
+  const run = await runToEnd(
+    smithers(() => (
+      <Workflow name="told">
+        <Told />
+      </Workflow>
+    )),
+  );
+
+  expect(await rowsOf(run)).toEqual([0, 1]);
+  expect(JSON.stringify(await readFrame(run.store, run.runId))).toContain("more");
+});
+
+test("F3: a pass after one that failed shows no catch", async () => {
+  const run = await runToEnd(
+    smithers(() => (
+      <Workflow name="catches">
+        <Loop id="l" maxIterations={2}>
+          <TryCatchFinally
+            id="try"
+            try={
+              <Task id="a" output={outputs.n} noRetry>
+                {({ iteration }) => {
+                  if (iteration === 0) throw new Error("the first pass fails");
+                  return { n: iteration };
+                }}
+              </Task>
+            }
+            catch={
+              <Task id="caught" output={outputs.n}>
+                {{ n: 9 }}
+              </Task>
+            }
+          />
+        </Loop>
+      </Workflow>
+    )),
+  );
+
+  const last = await readFrame(run.store, run.runId);
+  expect(await rowsOf(run)).toEqual([9, 1]);
+  expect(JSON.stringify(last)).not.toContain("caught");
 });
 
 test("hooks work, and a custom component in a loop sees that loop's iteration", async () => {
