@@ -4,6 +4,34 @@ import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
 export const COMPOSITION_GUARDS: readonly GuardedFile[] = [
   {
+    file: `${WORKFLOW}/composites/parts.ts`,
+    guards: [
+      {
+        id: "composites K2",
+        text: "for (let nth = 2; taken.has(id); nth += 1) id = `${plain}-${nth}`;",
+        instead: "",
+        test: [
+          `${WORKFLOW}/composites/deciding.test.ts`,
+          "K2: ClassifyAndRoute: an item of two categories goes to both, and an item's name is no key",
+        ],
+      },
+    ],
+  },
+  {
+    file: `${WORKFLOW}/composites/supervisor.ts`,
+    guards: [
+      {
+        id: "composites K2 folders",
+        text: `.replaceAll(/(?:[^\\p{L}\\p{N}_.-]|\\.{2,})+/gu, "-")`,
+        instead: "",
+        test: [
+          `${WORKFLOW}/composites/repeating.test.ts`,
+          "K2: Supervisor: tasks that the plan names alike are each done, and a name is no way out of a folder",
+        ],
+      },
+    ],
+  },
+  {
     file: `${ENGINE}/run/subflow.ts`,
     guards: [
       {

@@ -2,6 +2,7 @@ import type { ReactElement, ReactNode } from "react";
 import {
   knownProps,
   list,
+  nodeIds,
   parallel,
   prompt,
   sequence,
@@ -25,7 +26,7 @@ interface Classified {
 }
 
 export interface ClassifyAndRouteProps {
-  /** Default `classify-and-route`. Tasks: `{id}-classify`, `{id}-route-{item}`. */
+  /** Default `classify-and-route`. Tasks: `{id}-classify`, `{id}-route-{item}` (an item of two categories: `-2` for the second). */
   readonly id?: string;
   readonly items: unknown;
   readonly categories: Readonly<Record<string, CategoryConfig | AgentLike>>;
@@ -72,10 +73,11 @@ export function ClassifyAndRoute(props: ClassifyAndRouteProps): ReactElement | n
   });
   const result = props.classificationResult ?? rows.at(classifierOutput, `${id}-classify`);
   const classified = list(result?.["classifications"] ?? []) as readonly Classified[];
+  const ids = nodeIds(classified.map(({ itemId }, at) => `${id}-route-${itemId ?? at}`));
   const routes = classified.flatMap(({ category, itemId }, at) => {
     const config = Object.hasOwn(categories, category) ? categories[category] : undefined;
     const item = itemId === undefined ? items[at] : items.find((candidate) => idOf(candidate) === itemId);
-    return config && item !== undefined ? [route({ props, id: `${id}-route-${itemId ?? at}`, category, item })] : [];
+    return config && item !== undefined ? [route({ props, id: ids[at] ?? "", category, item })] : [];
   });
   return sequence(classify, parallel({ ...(maxConcurrency !== undefined && { maxConcurrency }) }, ...routes));
 }

@@ -54,6 +54,28 @@ test("ClassifyAndRoute: every item goes to the agent of its category, and to no 
   expect(idea.prompts[0]).toContain("item 2");
 });
 
+test("K2: ClassifyAndRoute: an item of two categories goes to both, and an item's name is no key", async () => {
+  const [bug, idea] = [agent(() => ({ text: "bug" })), agent(() => ({ text: "idea" }))];
+  const classifications = [
+    { category: "idea", itemId: "a::1" },
+    { category: "bug", itemId: "a::1" },
+    { category: "bug", itemId: "b@@c=1" },
+  ];
+  const props = {
+    items: ["a::1", "b@@c=1"],
+    categories: { bug, idea },
+    classifierAgent: agent(() => ({ classifications })),
+    classifierOutput: outputs.judged,
+    routeOutput: outputs.made,
+  };
+
+  const finished = await finishedIn(await runToEnd(() => h(ClassifyAndRoute, props)));
+
+  expect(finished.slice(1).toSorted()).toEqual(
+    ["a-1#0", "a-1-2#0", "b-c=1#0"].map((name) => `classify-and-route-route-${name}`).toSorted(),
+  );
+});
+
 test("Debate: each side hears all that was said, the judge all rounds", async () => {
   const [proposer, opponent] = ["yes", "no"].map((word) => agent((_, asked) => ({ text: `${word} ${asked}` })));
   const judge = agent(() => ({ decision: "yes" }));
@@ -89,6 +111,7 @@ describe("Panel", () => {
     ["consensus", ["a", "a", "b"], undefined, 1],
     ["consensus", ["a", "a", "b"], 2, 0],
     ["synthesize", ["a", "a"], undefined, 1],
+    ["consensus", ["constructor", "constructor"], undefined, 0],
   ] as const)("%s of %j (at least %s): the moderator is asked %i times", async (strategy, votes, minAgree, asked) => {
     const { moderator, element } = panel([...votes], strategy, minAgree);
 

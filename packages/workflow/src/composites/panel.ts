@@ -94,12 +94,13 @@ function member(given: PanelistConfig | AgentLike, fallback: string) {
 
 /** K1. The choice with the most votes, and whether enough agree on it. A tie is no agreement. */
 function count(said: readonly (LooseRow | undefined)[], needed: number) {
-  const votes: Record<string, number> = {};
+  const counted = new Map<string, number>();
   for (const row of said) {
     const vote = row?.["vote"] ?? row?.["approved"];
-    if (vote !== undefined) votes[String(vote)] = (votes[String(vote)] ?? 0) + 1;
+    if (vote !== undefined) counted.set(String(vote), (counted.get(String(vote)) ?? 0) + 1);
   }
-  const [first, second] = Object.entries(votes).toSorted(([, a], [, b]) => b - a);
+  const [first, second] = [...counted].toSorted(([, a], [, b]) => b - a);
+  const votes = Object.fromEntries(counted);
   const agree = first?.[1] ?? 0;
   const reached = agree >= needed && agree > (second?.[1] ?? 0);
   const decision = first?.[0] ?? "";

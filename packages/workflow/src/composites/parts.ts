@@ -1,6 +1,7 @@
 /** What the composite components are made of. They only compose elements and read recorded rows, so all that holds for tasks, loops
  *  and approvals holds for them: a composite survives a crash because its tasks do.
- *  K1. A decision of a composite (stop, escalate, count votes) is computed from recorded rows, never taken from a model's word about them. */
+ *  K1. A decision of a composite (stop, escalate, count votes) is computed from recorded rows, never taken from a model's word about them.
+ *  K2. What a model named never breaks the frame: an id made of its words is an id, and its own. */
 import type { ReactElement, ReactNode } from "react";
 import { useWorkflowContext } from "@smooth/engine/scope";
 import type { AgentLike } from "@smooth/engine/task";
@@ -39,6 +40,18 @@ export const task = (props: AnyTask): ReactElement => host(Task, { key: props.id
 export const sequence = (...children: ReactNode[]): ReactElement => host(Sequence, null, ...children);
 export const parallel = (props: ParallelProps, ...children: ReactNode[]): ReactElement =>
   host(Parallel, props, ...children);
+
+/** K2. The second of a name gets a number. */
+export function nodeIds(names: readonly string[]): readonly string[] {
+  const taken = new Set<string>();
+  return names.map((name) => {
+    const plain = name.replaceAll(/::|@@/g, "-");
+    let id = plain;
+    for (let nth = 2; taken.has(id); nth += 1) id = `${plain}-${nth}`;
+    taken.add(id);
+    return id;
+  });
+}
 
 /** One value or several, as a list. */
 export const list = <T>(given: T | readonly T[]): readonly T[] => (Array.isArray(given) ? given : [given as T]);

@@ -158,3 +158,36 @@ test("Supervisor: hands out again only what the review asks for", async () => {
     `supervisor-plan#0 ${worker}#0 ${worker}-ui#0 supervisor-review#0 ${worker}-ui#1 supervisor-review#1 supervisor-final#0`,
   );
 });
+
+test("K2: Supervisor: tasks that the plan names alike are each done, and a name is no way out of a folder", async () => {
+  const tasks = ["one", "same", "same", "../../x::y"].map((id) => ({ id, workerType: "coder", instructions: "do" }));
+  const boss = agent((asked) => (asked.includes("Plan the tasks") ? { tasks } : { allDone: true, text: "final" }));
+  const props = { boss, workers: { coder: agent(() => ({ text: "written" })) }, planOutput: outputs.made };
+  const more = {
+    workerOutput: outputs.done,
+    reviewOutput: outputs.judged,
+    finalOutput: outputs.done,
+    children: "Ship.",
+  };
+
+  const finished = await finishedIn(await runToEnd(() => h(Supervisor, { ...props, ...more })));
+
+  const workers = ["", "-same", "-same-2", "--x-y"].map((name) => `supervisor-worker-coder${name}#0`);
+  expect(finished.filter((step) => step.includes("worker")).toSorted()).toEqual(workers.toSorted());
+});
+
+test.each([
+  ["ReviewLoop", () => h(ReviewLoop, { producer: one, reviewer: [], ...reviews, children: "Do." })],
+  ["ScanFixVerify", () => h(ScanFixVerify, { scanner: one, fixer: [], verifier: one, ...scans })],
+])("%s without anybody to do its work is refused", async (_name, element) => {
+  const { result } = await runToEnd(element);
+  expect(result).toMatchObject({ status: "failed", error: { message: expect.stringContaining("needs a") } });
+});
+const one = agent(() => ({ text: "x" }));
+const reviews = { produceOutput: outputs.made, reviewOutput: outputs.judged };
+const scans = {
+  scanOutput: outputs.made,
+  fixOutput: outputs.made,
+  verifyOutput: outputs.made,
+  reportOutput: outputs.done,
+};

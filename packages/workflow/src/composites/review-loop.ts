@@ -1,4 +1,5 @@
 import type { ReactElement, ReactNode } from "react";
+import { SmoothError } from "@smooth/protocol/errors";
 import { host } from "../components/host.ts";
 import { Loop } from "../components/loop.ts";
 import {
@@ -58,6 +59,7 @@ export function ReviewLoop(props: ReviewLoopProps): ReactElement | null {
   const rows = useRows();
   if (props.skipIf) return null;
   const reviewers = list(props.reviewer);
+  if (reviewers.length === 0) throw new SmoothError("INVALID_INPUT", `<ReviewLoop id="${id}"> needs a reviewer`);
   const reviewIds = reviewers.map((_, at) => (reviewers.length === 1 ? `${id}-review` : `${id}-review-${at + 1}`));
   // Only whole rounds count: a round in which one reviewer is still busy says nothing.
   const rounds = Math.min(...reviewIds.map((nodeId) => rows.count(reviewOutput, nodeId)));

@@ -1,4 +1,5 @@
 import type { ReactElement, ReactNode } from "react";
+import { SmoothError } from "@smooth/protocol/errors";
 import { host } from "../components/host.ts";
 import { Loop } from "../components/loop.ts";
 import {
@@ -57,6 +58,8 @@ export function ScanFixVerify(props: ScanFixVerifyProps): ReactElement | null {
   const { id = "sfv", scanOutput, verifyOutput, maxRetries = 3, children } = props;
   const rows = useRows();
   if (props.skipIf) return null;
+  if (list(props.fixer).length === 0)
+    throw new SmoothError("INVALID_INPUT", `<ScanFixVerify id="${id}"> needs a fixer`);
   const found = rows.at(scanOutput, `${id}-scan`);
   const verified = rows.latest(verifyOutput, `${id}-verify`);
   const scan = task({

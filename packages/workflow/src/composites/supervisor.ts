@@ -7,6 +7,7 @@ import { Worktree } from "../components/worktree.ts";
 import {
   knownProps,
   list,
+  nodeIds,
   parallel,
   prompt,
   sequence,
@@ -99,8 +100,9 @@ function Round(props: SupervisorProps): ReactElement {
   const planned = list(rows.at(planOutput, `${id}-plan`)?.["tasks"] ?? []) as readonly Planned[];
   const last = iteration === 0 ? undefined : rows.at(reviewOutput, `${id}-review`, iteration - 1);
   const again = last && new Set(list(last["retriable"] ?? []));
+  const ids = nodeIds(planned.map((_, at) => workerId(id, planned, at)));
   const due = planned
-    .map((work, at) => ({ work, nodeId: workerId(id, planned, at) }))
+    .map((work, at) => ({ work, nodeId: ids[at] ?? "" }))
     .filter(({ work }) => !again || again.has(work.id));
   const results = due.map(({ work, nodeId }) => ({ task: work.id, result: rows.at(workerOutput, nodeId) ?? "failed" }));
   const review = task({
@@ -127,10 +129,12 @@ function placed({ useWorktrees = false }: SupervisorProps, worker: ReactElement,
   );
 }
 
+/** It also names a folder and a branch. */
 function workerId(id: string, planned: readonly Planned[], at: number): string {
   const work = planned[at];
   const first = planned.findIndex(({ workerType }) => workerType === work?.workerType) === at;
-  return first ? `${id}-worker-${work?.workerType}` : `${id}-worker-${work?.workerType}-${work?.id}`;
+  const name = first ? `${work?.workerType}` : `${work?.workerType}-${work?.id}`;
+  return `${id}-worker-${name.replaceAll(/(?:[^\p{L}\p{N}_.-]|\.{2,})+/gu, "-")}`;
 }
 
 function workerTask({ workers, workerOutput }: SupervisorProps, work: Planned, nodeId: string): ReactElement {
