@@ -110,6 +110,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   ASK_NOT_FOUND: "see what waits with `th inbox`",
   ALREADY_DECIDED: "see what still waits with `th inbox`",
   SANDBOX_UNAVAILABLE: "see what is missing with `th doctor`",
+  CONFIG_INVALID: "correct what it names, and try again",
   INVALID_INPUT: "correct it and try again; `--help` shows what is expected",
 };
 

@@ -19,6 +19,7 @@ import { bindTools } from "@smooth/tools/task/scope";
 import { vcsRootOf } from "@smooth/vcs/files";
 import { pointers } from "@smooth/vcs/pointers";
 import { worktreesOf } from "@smooth/vcs/worktrees";
+import { databaseProblem } from "./database.node.ts";
 import type { HostSandboxes } from "./sandbox/host-sandboxes.node.ts";
 
 export interface WorkspaceOptions {
@@ -40,10 +41,23 @@ export interface Workspace extends Disposable {
   readonly sql: Sql;
 }
 
+/** Throws CONFIG_INVALID when the database cannot be used. */
 export function openWorkspace(options: WorkspaceOptions): Workspace {
-  const { rootDir, databasePath = join(rootDir, "smithers.db"), memory, judges, deliverAlert } = options;
+  const databasePath = options.databasePath ?? join(options.rootDir, "smithers.db");
+  using open = new DisposableStack();
+  try {
+    const sql = open.adopt(openSqlite(databasePath), (one) => one.close());
+    const workspace = workspaceOn(sql, options);
+    open.move();
+    return workspace;
+  } catch (error) {
+    throw databaseProblem(databasePath, error);
+  }
+}
+
+function workspaceOn(sql: Sql, options: WorkspaceOptions): Workspace {
+  const { rootDir, memory, judges, deliverAlert } = options;
   const vcsRoot = vcsRootOf(rootDir);
-  const sql = openSqlite(databasePath);
   return {
     sql,
     deps: {

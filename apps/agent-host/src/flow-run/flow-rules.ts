@@ -1,12 +1,13 @@
-import { dirname, resolve, sep } from "node:path";
+import { sep } from "node:path";
 import { decide } from "@smooth/cast/wonk";
 import type { Policy } from "@smooth/cast/wonk/policy";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import type { Decision } from "@smooth/protocol/policy";
+import { ownFileRefusal } from "@smooth/workflow/own-files";
 
 /** Which files the tools of a workflow's tasks may touch. Paths are absolute, links followed.
- *  F1. What this machine would run later is not written: version control's own folders, and the files this workflow is made
- *      of, which the next resume loads into the host.
+ *  F1. What this machine would run later is not written: version control's own folders and hooks, and the files this workflow is
+ *      made of, which the next resume loads into the host.
  *  F2. The host's home, with its tokens and keys, is neither read nor written.
  *  F3. Beyond that Wonk's policy counts, as for an operator. */
 
@@ -23,12 +24,12 @@ interface Guarded {
 
 export function flowRules({ policy, hostHome, workflow }: Guarded): FlowRules {
   const home = isBelow(hostHome);
-  const made = new Set(filesOf(workflow).map(fold));
   return {
     read: (path) => (home(path) ? HOME : decide(policy, { kind: "read", path })), // F2, F3
     write(path) {
       if (home(path)) return HOME;
-      if (made.has(fold(path))) return denied("flow.workflow", `this run is made of ${path}`); // F1
+      const own = ownFileRefusal(path, workflow);
+      if (own !== null) return denied("flow.workflow", own); // F1
       if (fold(path).split(sep).some(isVcsFolder)) return denied("flow.vcs", `${path} belongs to version control`); // F1
       return decide(policy, { kind: "write", path });
     },
@@ -54,6 +55,3 @@ function isBelow(folder: string): (path: string) => boolean {
   const top = fold(folder);
   return (path) => fold(path) === top || fold(path).startsWith(top + sep);
 }
-
-const filesOf = ({ file, source }: Guarded["workflow"]): readonly string[] =>
-  file === undefined ? [] : [file, ...Object.keys(source?.files ?? {}).map((name) => resolve(dirname(file), name))];

@@ -136,6 +136,9 @@ export class Runs implements RunService, AsyncDisposable {
 
   async cancel(runId: RunId, by: string): Promise<void> {
     const { engine, runLog } = this.#deps;
+    const summary = this.#summary(runId);
+    if (isOver(summary))
+      throw new SmoothError("RUN_NOT_RESUMABLE", `run ${runId} is ${summary.status} already`, { details: { runId } });
     runLog.append(runId, { type: "note", text: `${by} cancelled the run.` });
     const outcome = await cancelRun(engine.store, { runId, by, atMs: engine.clock.now() });
     this.#live.get(runId)?.session?.cancel();

@@ -17,6 +17,7 @@ import { folderBlobs } from "@smooth/platform/node/blobs";
 import { openSqlite } from "@smooth/platform/node/sqlite";
 import { systemClock, systemIds } from "@smooth/platform/node/system";
 import type { Blobs, Log, Sql } from "@smooth/platform/ports";
+import { databaseProblem } from "@smooth/workflow/database";
 import { type Demo, seedDemo, startDemo } from "../demo.ts";
 import type { HostEnv } from "../env.ts";
 import { type Egress, openEgress } from "./egress.ts";
@@ -47,10 +48,22 @@ export interface HostState {
   secrets(): readonly string[];
 }
 
-/** `parts` closes what is opened here. */
+/** `parts` closes what is opened here. Throws CONFIG_INVALID when the database cannot be used. */
 export async function openState(home: Home, env: HostEnv, parts: AsyncDisposableStack): Promise<HostState> {
-  const sql = openSqlite(home.path("host.db"));
-  parts.defer(() => sql.close());
+  const file = home.path("host.db");
+  try {
+    const sql = parts.adopt(openSqlite(file), (one) => one.close());
+    return await stateOn(sql, { home, env }, parts);
+  } catch (error) {
+    throw databaseProblem(file, error);
+  }
+}
+
+async function stateOn(
+  sql: Sql,
+  { home, env }: { readonly home: Home; readonly env: HostEnv },
+  parts: AsyncDisposableStack,
+): Promise<HostState> {
   const runLog = new RunLog(sql, systemClock);
   const pearls = openPearlStore(sql, { clock: systemClock, ids: systemIds, record: (fact) => runLog.report(fact) }); // S1
   const { models, demo } = await modelsOrDemo(home, parts);

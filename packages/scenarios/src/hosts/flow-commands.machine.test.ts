@@ -266,6 +266,7 @@ test("a workflow's run is paused, resumed and cancelled as an operator is", asyn
   await status("run-pause0001", "waiting");
   expect((await th("cancel", "run-pause0001")).code).toBe(0);
   await status("run-pause0001", "cancelled");
+  expect((await th("cancel", "run-pause0001")).err).toContain("is cancelled already");
 });
 
 test("up --hot takes up an edit of the file while the run goes on", async () => {

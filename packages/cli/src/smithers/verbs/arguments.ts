@@ -28,8 +28,15 @@ type JsonObject = Record<string, z.infer<ReturnType<typeof z.json>>>;
 export const parseObject = (text: string, flag: string): JsonObject =>
   parseArgument(z.record(z.string(), z.json()), parseJson(text, flag), flag);
 
-export const whole = (text: string, flag: string, least = 0): number =>
-  parseArgument(z.coerce.number().int().min(least), text, flag);
+export function whole(text: string, flag: string, least = 0): number {
+  const { data } = z.coerce
+    .number()
+    .int()
+    .min(least)
+    .safeParse(text.trim() === "" ? NaN : text);
+  if (data !== undefined) return data;
+  throw new SmoothError("INVALID_INPUT", `${flag} ${JSON.stringify(text)}: a whole number, ${least} or more`);
+}
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

@@ -10,10 +10,14 @@ import { parseJson, runId } from "./arguments.ts";
 export async function why([run = ""]: readonly string[], flags: JsonFlag): Promise<void> {
   const explained = await connect().call("explainRun", { runId: runId(run) });
   show(explained, flags, ({ status, reasons }) => [
-    clean(`${explained.runId} is ${status}${reasons.length === 0 ? "; nothing holds it" : ""}`),
+    clean(`${explained.runId} is ${status}${reasons.length === 0 ? idle(explained.runId, status) : ""}`),
     ...reasons.flatMap(reasonLines),
   ]);
 }
+
+/** Of a run that nothing holds. */
+const idle = (id: string, status: string): string =>
+  status === "paused" ? `; go on with \`smithers resume ${id}\`` : "; nothing holds it";
 
 export function reasonLines({ node, text, problem, command, dueMs }: WaitReason): readonly string[] {
   const where = node === null ? "" : `${node.nodeId}${node.iteration > 0 ? ` (iteration ${node.iteration})` : ""}: `;
