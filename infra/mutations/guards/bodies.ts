@@ -172,15 +172,6 @@ export const BODIES_GUARDS: readonly GuardedFile[] = [
         test: [`${RULES}/agents.test.tsx`, "B2: it does not ask an agent without use again"],
       },
       {
-        id: "agent chain B2 unusable costs no retry",
-        text: "agentUnusable ? before : countFailure",
-        instead: "countFailure",
-        test: [
-          `${RULES}/agents.test.tsx`,
-          "B2: wherever an agent without use stands in a chain, each other has its attempts: first, with retries",
-        ],
-      },
-      {
         id: "agent chain two places",
         text: ".toSorted((a, b) => (failedBy[a] ?? 0) - (failedBy[b] ?? 0))",
         instead: "",

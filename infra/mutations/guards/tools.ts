@@ -4,6 +4,34 @@ import { RULES, WORKFLOW, TOOLS } from "../rooms.ts";
 
 export const TOOLS_GUARDS: readonly GuardedFile[] = [
   {
+    file: `${TOOLS}/built-in/commands.ts`,
+    guards: [
+      {
+        id: "grep within the root",
+        text: `if (place.kind === "refused" && place.reason === "outside")`,
+        instead: "if (false)",
+        test: [
+          `${WORKFLOW}/task-tools.test.tsx`,
+          "grep searches nothing outside the root: not by `..`, not by an absolute path, not through a link",
+        ],
+      },
+    ],
+  },
+  {
+    file: `${TOOLS}/built-in/files.ts`,
+    guards: [
+      {
+        id: "edit keeps bytes",
+        text: "{ fatal: true, ignoreBOM: true }",
+        instead: "{}",
+        test: [
+          `${TOOLS}/built-in/built-in.test.ts`,
+          "an edit keeps the byte order mark and the ends of lines, and refuses bytes it could not write back",
+        ],
+      },
+    ],
+  },
+  {
     file: `${TOOLS}/task/scope.node.ts`,
     guards: [
       {
@@ -20,6 +48,15 @@ export const TOOLS_GUARDS: readonly GuardedFile[] = [
         text: "if (!bound)",
         instead: "if (bound === null)",
         test: [`${WORKFLOW}/task-tools.test.tsx`, "outside of a task a tool refuses"],
+      },
+      {
+        id: "tools T2 late",
+        text: "scope.signal.throwIfAborted();",
+        instead: "",
+        test: [
+          `${WORKFLOW}/task-tools.test.tsx`,
+          "a call that comes after its body has ended does nothing, and nothing is noted of it",
+        ],
       },
       {
         id: "tools T2 failed",

@@ -1,6 +1,7 @@
 /** @jsxImportSource @smooth/workflow */
 /** The built-in tools and defineTool as agents of real runs use them: real files, processes and sockets. */
 import { execFileSync } from "node:child_process";
+import { AsyncResource } from "node:async_hooks";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
@@ -201,6 +202,34 @@ test("a tool the task does not allow does nothing; an empty list allows none", a
 
   expect(said.map((line) => line.includes("does not allow"))).toEqual([true, true, true, false]);
   expect(existsSync(join(root, "a.txt"))).toBe(false);
+});
+
+test("grep searches nothing outside the root: not by `..`, not by an absolute path, not through a link", async () => {
+  symlinkSync("/etc/hosts", join(root, "leak"));
+  writeFileSync(join(root, "in.txt"), "localhost\n");
+  const said: string[] = [];
+  await asTask(async () => {
+    for (const path of ["../../../../etc/hosts", "/etc/hosts", "leak", "in.txt"])
+      said.push(await grep.execute({ pattern: "localhost", path }).catch((error: Error) => error.message));
+    return "x";
+  });
+
+  expect(said.map((line) => line.includes("outside"))).toEqual([true, true, true, false]);
+  expect(said[3]).toBe("in.txt:1:localhost\n");
+});
+
+test("a call that comes after its body has ended does nothing, and nothing is noted of it", async () => {
+  const first: (() => Promise<string>)[] = [];
+  let answer: string | undefined;
+  const { calls } = await asTask(async ({ attempt }) => {
+    first.push(AsyncResource.bind(() => refusal(write.execute({ path: "late.txt", content: "x" }))));
+    if (attempt === 1) throw new Error("again");
+    answer = await first[0]?.();
+    return "x";
+  });
+
+  expect(answer).toContain("the attempt is over");
+  expect([calls, existsSync(join(root, "late.txt"))]).toEqual([[], false]);
 });
 
 test("outside of a task a tool refuses", async () => {

@@ -1,6 +1,6 @@
 /** Which agent of a task's chain makes its next attempt, and when a failed attempt is tried again.
  *  B2. A fallback chain is tried to its end before a round counts as failed: next is who has failed least often here, in the chain's
- *      order. Each agent has `retries` + 1 attempts of its own; an unusable one is out for the rest of the run and counts nowhere. */
+ *      order. Each agent has `retries` + 1 attempts of its own; an unusable one is out for the rest of the run. */
 import type { Clock, Random } from "@smooth/platform/ports";
 import type { Plan, TaskLeaf } from "../graph/plan.ts";
 import { nextDelayMs } from "../schedule/retry.ts";
@@ -58,8 +58,7 @@ export class AgentChains {
       const round = triesOf(state.nodes.get(leaf.key)).failures + 1;
       return retryable && round <= leaf.retry.retries ? nowMs + nextDelayMs(leaf.retry, round, random) : null;
     }
-    const before = this.#failedBy(leaf);
-    const turn = this.#turn(leaf, agentUnusable ? before : countFailure(before, this.#placeOf(leaf, agent)));
+    const turn = this.#turn(leaf, countFailure(this.#failedBy(leaf), this.#placeOf(leaf, agent)));
     if (!turn) return null;
     if (turn.inRound) return nowMs;
     return retryable || agentUnusable ? nowMs + nextDelayMs(leaf.retry, turn.next.failures, random) : null;

@@ -10,7 +10,7 @@ import { applyHijack, takeHijack, type Hijacks } from "./waits/hijack.ts";
 import { applySignal, type Signals } from "./waits/signal.ts";
 
 /** `failures` counts attempts that failed; an attempt cut off by a crash is not one of them. `failedBy`: those of each agent, by its
- *  place in the task's chain; finding out that one is unusable is not one of them. */
+ *  place in the task's chain. */
 interface Tries {
   readonly attempt: number;
   readonly failures: number;
@@ -290,8 +290,8 @@ function put({ nodes, waiting, running }: RunState, key: string, node: NodeState
 
 function failedState(event: NodeFailed, { failures, failedBy }: Omit<Tries, "attempt">): NodeState {
   if (event.retryAtMs === null) return { kind: "failed", error: event.error };
-  const { attempt, retryAtMs: dueMs, agentAt, agentUnusable } = event;
-  const counted = agentAt === undefined || agentUnusable ? failedBy : countFailure(failedBy, agentAt);
+  const { attempt, retryAtMs: dueMs, agentAt } = event;
+  const counted = agentAt === undefined ? failedBy : countFailure(failedBy, agentAt);
   return { kind: "backing-off", attempt, failures: failures + 1, failedBy: counted, dueMs };
 }
 

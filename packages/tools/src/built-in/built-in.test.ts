@@ -83,6 +83,23 @@ test("an edit that does not fit changes nothing and says why", async () => {
   expect(await textOf(workspace, "a.txt")).toBe("same\nsame\n");
 });
 
+test("an edit keeps the byte order mark and the ends of lines, and refuses bytes it could not write back", async () => {
+  const workspace = openMemoryWorkspace({ "a.txt": "\uFEFFone\r\ntwo\r\n" });
+  const latin = new Uint8Array([0x61, 0xe9, 0x0a]);
+  await workspace.write("latin.txt", latin);
+  const ctx = context(workspace);
+  const patch = "--- a/a.txt\n+++ b/a.txt\n@@ -1,2 +1,2 @@\n-one\n+ONE\n two\n";
+
+  expect(await call("edit", { path: "a.txt", old: "two", new: "2" }, ctx)).toMatchObject({ ok: true });
+  await call("edit", { path: "a.txt", patch: patch.replace(" two", " 2") }, ctx);
+  expect(await call("edit", { path: "latin.txt", old: "a", new: "b" }, ctx)).toMatchObject({ ok: false });
+
+  expect(await workspace.read("a.txt", 100)).toMatchObject({
+    value: new TextEncoder().encode("\uFEFFONE\r\n2\r\n"),
+  });
+  expect(await workspace.read("latin.txt", 100)).toMatchObject({ value: latin });
+});
+
 test("list goes as deep as asked and leaves .git and node_modules closed", async () => {
   const ctx = context(
     openMemoryWorkspace({ "src/a/b.ts": "", "src/c.ts": "", ".git/HEAD": "", "node_modules/x/y.js": "" }),

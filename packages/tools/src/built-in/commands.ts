@@ -13,6 +13,8 @@ export const grep = defineTool({
     "Search files with a regular expression (ripgrep). Answers `file:line:text` lines; nothing when nothing matches.",
   schema: z.strictObject({ pattern: z.string().min(1), path: z.string().min(1).optional() }),
   execute: async ({ pattern, path = "." }, { workspace, signal, maxOutputBytes, commandTimeoutMs }) => {
+    const place = await workspace.list(path);
+    if (place.kind === "refused" && place.reason === "outside") return failure(place.message); // ripgrep reads what it is given
     const flags = [
       "-n",
       "--with-filename",

@@ -57,8 +57,11 @@ export const edit = defineTool({
   execute: async (args, context) => {
     const before = await context.workspace.read(args.path, context.maxOutputBytes);
     if (before.kind === "refused") return failure(before.message);
-    const after = change(decode(before.value), args);
-    return after.ok ? save(args.path, after.content, context) : after;
+    const text = exact(before.value);
+    if (text === null) return failure(`${args.path} is not UTF-8 text; an edit would change the rest of it too`);
+    const mark = text.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK : "";
+    const after = change(text.slice(mark.length), args);
+    return after.ok ? save(args.path, mark + after.content, context) : after;
   },
 });
 
@@ -125,5 +128,16 @@ async function save(path: string, text: string, context: ToolContext): Promise<T
 
 const okOr = (access: Access<null>): ToolResult =>
   access.kind === "ok" ? { ok: true, content: "ok" } : failure(access.message);
+
+const BYTE_ORDER_MARK = "\uFEFF";
+
+/** Null: encoded again it would be other bytes. */
+function exact(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}
 
 const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);

@@ -138,6 +138,7 @@ export async function callInTask<T>(
   const { scope, options, place } = bound;
   if (scope.allowTools && !scope.allowTools.includes(name))
     throw new SmoothError("POLICY_DENIED", `task ${scope.nodeId} does not allow the tool ${name}`);
+  scope.signal.throwIfAborted(); // nothing of a body that is over
   const { redact = (text) => text } = options;
   const begun = scope.toolLog.begin({
     tool: name,

@@ -106,7 +106,7 @@ test("B2: nobody waits between the agents of one round, and everybody between tw
 });
 
 test("an agent that stands twice in a chain is asked twice", async () => {
-  const one = agent(down);
+  const one = agent(down, down, hi);
 
   expect((await runToEnd(asks([one, one]))).result.status).toBe("failed");
   expect(one.asked).toHaveLength(2);
