@@ -300,6 +300,24 @@ export const PLAN_GUARDS: readonly GuardedFile[] = [
         ],
       },
       {
+        id: "rows O1 gaps",
+        text: "if (Array.isArray(raw) && raw.includes(undefined))",
+        instead: "if (false)",
+        test: [
+          `${RULES}/rows.test.tsx`,
+          "one row per (run, node, iteration), in a table per schema, with snake_case columns; every value comes back as it was",
+        ],
+      },
+      {
+        id: "rows O3",
+        text: "if (!isData(this[key]))",
+        instead: "if (false)",
+        test: [
+          `${RULES}/rows.test.tsx`,
+          "O3: a value that could not come back as it was is refused, never recorded as another one: Uint8Array",
+        ],
+      },
+      {
         id: "rows O1 own tag",
         text: `if (typeof raw === "object" && raw !== null && Object.hasOwn(raw, TAG)) return ["object", Object.entries(raw)];`,
         instead: "",

@@ -1,7 +1,8 @@
 /** One table per output schema: which columns it has and how a value becomes cells and comes back exactly.
  *  O1. decode(encode(row)) equals row: booleans, null, absent, Date and nested values included.
  *      A text that is not well-formed Unicode is recorded with U+FFFD in place of what no store could give back.
- *  O2. Column names are snake_case; what is not a plain string, number or boolean is JSON text. */
+ *  O2. Column names are snake_case; what is not a plain string, number or boolean is JSON text.
+ *  O3. What could not come back as it was (a function, bytes, an error) is refused, and never recorded as something else. */
 import type { SqlValue } from "@smooth/platform/ports";
 import { z } from "zod";
 
@@ -116,9 +117,10 @@ const TAG = "$smooth";
 export const rowToJson = (row: Row): string => taggedJson(row);
 export const rowFromJson = (text: string): Row => fromJson(text) as Row;
 
-/** Throws for what JSON has no word for: a function, a symbol. */
+/** Throws for what would come back as something else: a function, bytes, an error. */
 export function taggedJson(value: unknown): string {
   const text = JSON.stringify(value, function (this: Record<string, unknown>, key, plain: unknown) {
+    if (!isData(this[key])) throw new TypeError(`a ${nameOf(this[key])} is no data`); // O3
     const tagged = tagOf(this[key]);
     return tagged ? { [TAG]: tagged } : plain;
   }) as string | undefined;
@@ -126,11 +128,23 @@ export function taggedJson(value: unknown): string {
   return text;
 }
 
+/** Own classes pass as the data they hold; what has a JSON form of its own, as that. */
+function isData(raw: unknown): boolean {
+  if (typeof raw !== "object" || raw === null) return typeof raw !== "function" && typeof raw !== "symbol";
+  return !ArrayBuffer.isView(raw) && ("toJSON" in raw || DATA.has(nameOf(raw)));
+}
+
+const DATA: ReadonlySet<string> = new Set(["Object", "Array", "Map", "Set", "Boolean", "Number", "String"]);
+const nameOf = (raw: unknown): string => Object.prototype.toString.call(raw).slice("[object ".length, -1);
+
 function tagOf(raw: unknown): readonly [string, unknown] | undefined {
   if (raw instanceof Date) return ["date", raw.toISOString()];
   if (typeof raw === "bigint") return ["bigint", String(raw)];
   if (typeof raw === "number" && !Number.isFinite(raw)) return ["number", String(raw)];
   if (raw instanceof Map) return ["map", [...raw]];
+  // JSON would make null of it, and a hole of what a reviver calls undefined.
+  if (Array.isArray(raw) && raw.includes(undefined))
+    return ["array", Array.from(raw, (member) => (member === undefined ? [] : [member]))];
   if (raw instanceof Set) return ["set", [...raw]];
   // An author's own key that is called like ours.
   if (typeof raw === "object" && raw !== null && Object.hasOwn(raw, TAG)) return ["object", Object.entries(raw)];
@@ -143,6 +157,7 @@ const UNTAGGED: Readonly<Record<string, Made>> = {
   bigint: (text) => BigInt(String(text)),
   number: Number,
   map: (entries) => new Map(entries as [unknown, unknown][]),
+  array: (members) => (members as unknown[][]).map(([member]) => member),
   set: (members) => new Set(members as unknown[]),
   object: (entries) => Object.fromEntries(entries as [string, unknown][]),
 };

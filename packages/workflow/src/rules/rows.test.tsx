@@ -24,6 +24,7 @@ const rich = z.object({
   names: z.set(z.string()),
   dates: z.map(z.string(), z.date()),
   numbers: z.array(z.any()),
+  gaps: z.array(z.string().optional()),
   called: z.any(),
 });
 const value: z.infer<typeof rich> = {
@@ -41,6 +42,7 @@ const value: z.infer<typeof rich> = {
   names: new Set(["x", "y"]),
   dates: new Map([["x", new Date(7)]]),
   numbers: [Number.NaN, -Infinity, 1],
+  gaps: [undefined, "x", undefined],
   called: { $smooth: ["bigint", "like ours"], on: new Date(1) },
 };
 
@@ -161,3 +163,29 @@ test("fields called like a key column, or like another field but for its case, h
   const table = workflow.registry.find("names");
   expect((await store.outputs(runId, table)).map(({ cells }) => decodeRow(table, cells))).toEqual([names]);
 });
+
+test.each<[string, unknown]>([
+  ["Function", { call: () => 1 }],
+  ["Symbol", [Symbol("x")]],
+  ["Uint8Array", new Uint8Array([1, 2])],
+  ["RegExp", /x/],
+  ["Error", { cause: new Error("x") }],
+])(
+  "O3: a value that could not come back as it was is refused, never recorded as another one: %s",
+  async (name, given) => {
+    const own = createSmithers({ any: z.object({ value: z.any() }) });
+    const workflow = own.smithers(() => (
+      <own.Workflow name="no-data">
+        <own.Task id="a" output={own.outputs.any}>
+          {() => ({ value: given })}
+        </own.Task>
+      </own.Workflow>
+    ));
+    const { result } = await testEngine().start(workflow);
+
+    expect(await result).toMatchObject({
+      status: "failed",
+      error: { code: "INVALID_OUTPUT", message: expect.stringContaining(`a ${name} is no data`) as string },
+    });
+  },
+);
