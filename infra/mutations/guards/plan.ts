@@ -221,6 +221,15 @@ export const PLAN_GUARDS: readonly GuardedFile[] = [
         test: [`${RULES}/ctx.test.tsx`, "F3: what a component was told between two passes shows in the next one"],
       },
       {
+        id: "frames F3 read anew",
+        text: "this.#drafts = undefined;",
+        instead: "",
+        test: [
+          `${RULES}/ctx.test.tsx`,
+          "F3: passes without a render, then one that was rendered: its bodies are the new frame's",
+        ],
+      },
+      {
         id: "frames F3 scopes",
         text: "return this.#learn(plan) ? undefined : plan;",
         instead: `this.#learn(plan);

@@ -6,7 +6,7 @@ import type { HostElement, HostNode } from "../render/renderer.ts";
 import { loopKey, resolveRef, stateKey } from "./identity.ts";
 import { readAspects } from "./aspects.ts";
 import { readApproval } from "./leaves/approval.ts";
-import type { DraftLeaf, LeafScope } from "./leaves/common.ts";
+import { placed, type DraftLeaf, type LeafScope } from "./leaves/common.ts";
 import { readHuman } from "./leaves/human.ts";
 import { readSandbox } from "./leaves/sandbox.ts";
 import { readSignal } from "./leaves/signal.ts";
@@ -78,19 +78,19 @@ function children(nodes: readonly HostNode[], place: Place, walk: Walk): PlanNod
 function read(element: HostElement, place: Place, walk: Walk): PlanNode {
   switch (element.tag) {
     case HOST.task:
-      return leaf(readTask(element, scopeOf(place, walk)), walk);
+      return leaf(drafted(element, readTask, { place, walk }), walk);
     case HOST.subflow:
-      return leaf(readSubflow(element, scopeOf(place, walk)), walk);
+      return leaf(drafted(element, readSubflow, { place, walk }), walk);
     case HOST.sandbox:
-      return leaf(readSandbox(element, scopeOf(place, walk)), walk);
+      return leaf(drafted(element, readSandbox, { place, walk }), walk);
     case HOST.approval:
       return approval(element, place, walk);
     case HOST.humanTask:
-      return leaf(readHuman(element, scopeOf(place, walk)), walk);
+      return leaf(drafted(element, readHuman, { place, walk }), walk);
     case HOST.waitForEvent:
-      return leaf(readSignal(element, scopeOf(place, walk)), walk);
+      return leaf(drafted(element, readSignal, { place, walk }), walk);
     case HOST.timer:
-      return leaf(readTimer(element, scopeOf(place, walk)), walk);
+      return leaf(drafted(element, readTimer, { place, walk }), walk);
     case HOST.sequence:
     case HOST.branch:
       onlyKnown(element, []);
@@ -148,6 +148,17 @@ const scopeOf = ({ chain, within, worktree, aspects }: Place, { registry, loops 
   loops,
 });
 
+type ReadLeaf = (element: HostElement, scope: LeafScope) => DraftLeaf;
+
+/** What its props say stays for as long as the tree stands; which node it is depends on its loops. */
+function drafted(element: HostElement, readLeaf: ReadLeaf, { place, walk }: { place: Place; walk: Walk }): DraftLeaf {
+  const scope = scopeOf(place, walk);
+  const before = walk.read?.get(element);
+  const draft = before ? { ...before, leaf: placed(before.leaf, scope) } : readLeaf(element, scope);
+  if (!before) walk.read?.set(element, draft);
+  return draft;
+}
+
 function leaf(draft: DraftLeaf, walk: Walk): PlanLeaf {
   const { id, chain, key } = draft.leaf;
   unique(id, chain, walk);
@@ -158,7 +169,7 @@ function leaf(draft: DraftLeaf, walk: Walk): PlanLeaf {
 
 /** Children of an Approval come after it. */
 function approval(element: HostElement, place: Place, walk: Walk): PlanNode {
-  const gate = leaf(readApproval(element, scopeOf(place, walk)), walk);
+  const gate = leaf(drafted(element, readApproval, { place, walk }), walk);
   if (element.children.length === 0) return gate;
   const before = walk.drafts.length;
   const gated = children(element.children, place, walk);

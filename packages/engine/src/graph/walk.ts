@@ -14,6 +14,8 @@ export interface ExtractInput {
   readonly loops: LoopIterations;
   /** Chains of ids seen in earlier frames, for dependencies on nodes that have left the tree. */
   readonly known: ReadonlyMap<string, LoopChain>;
+  /** What the leaves of this very tree were read as before. */
+  readonly read?: Map<HostElement, DraftLeaf> | undefined;
 }
 
 /** Where an element stands: the loops and the scope around it, and its position in the tree (for what has no id). */

@@ -5,6 +5,7 @@
  *      unless a frame has read where a loop is. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { extract } from "../graph/extract.ts";
+import type { ExtractInput } from "../graph/walk.ts";
 import { localId, type LoopChain, type LoopIterations } from "../graph/identity.ts";
 import type { Plan } from "../graph/plan.ts";
 import type { JsonValue } from "../outputs/json.ts";
@@ -37,6 +38,8 @@ export class Frames {
   readonly #reads = new Set<string>();
   #readsLoops = false;
   #rendering = false;
+  /** Of the tree as it stands, once a loop of it has gone on. */
+  #drafts: ExtractInput["read"];
   #handles: ReadonlyMap<object, string> = new Map();
   #nodes: readonly HostNode[] = [];
 
@@ -60,6 +63,7 @@ export class Frames {
   /** F3. The plan of the tree as it stands, at the iterations its loops have now; undefined: a new tree is needed. */
   turned(): Plan | undefined {
     if (this.#readsLoops || !this.#renderer.stands()) return undefined;
+    this.#drafts ??= new Map();
     const plan = this.#read();
     return this.#learn(plan) ? undefined : plan;
   }
@@ -67,6 +71,7 @@ export class Frames {
   #show(): void {
     const { workflow } = this.#in;
     this.#rendering = true;
+    this.#drafts = undefined;
     try {
       const nodes = this.#renderer.render(frameElement(workflow, this.#source(this.#noted)));
       this.#nodes = onlyWithin(nodes, workflow.within);
@@ -77,7 +82,7 @@ export class Frames {
 
   #read(): Plan {
     const { workflow, loops } = this.#in;
-    return extract({ nodes: this.#nodes, registry: workflow.registry, loops, known: this.#chains });
+    return extract({ nodes: this.#nodes, registry: workflow.registry, loops, known: this.#chains, read: this.#drafts });
   }
 
   /** The tree of the last frame. */

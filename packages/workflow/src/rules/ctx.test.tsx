@@ -207,6 +207,36 @@ test("F3: what a component was told between two passes shows in the next one", a
   expect(JSON.stringify(await readFrame(run.store, run.runId))).toContain("more");
 });
 
+test("F3: passes without a render, then one that was rendered: its bodies are the new frame's", async () => {
+  const told = Promise.withResolvers<{ text: string }>();
+  const run = await runToEnd(
+    smithers((ctx) => {
+      const isTold = ctx.outputMaybe(outputs.text, "told") !== undefined;
+      const look = ({ iteration }: { readonly iteration: number }) => {
+        if (iteration === 2) told.resolve({ text: "now" });
+        return { n: Number(isTold) };
+      };
+      return (
+        <Workflow name="told">
+          <Parallel>
+            <Task id="told" output={outputs.text}>
+              {() => told.promise}
+            </Task>
+            <Loop id="l" maxIterations={9}>
+              <Task id="a" output={outputs.n}>
+                {look}
+              </Task>
+            </Loop>
+          </Parallel>
+        </Workflow>
+      );
+    }),
+  );
+
+  const seen = await rowsOf(run);
+  expect([seen.slice(0, 3), seen.at(-1)]).toEqual([[0, 0, 0], 1]);
+});
+
 test("F3: a pass after one that failed shows no catch", async () => {
   const run = await runToEnd(
     smithers(() => (

@@ -48,19 +48,13 @@ export function readCommon(element: HostElement, scope: LeafScope): LeafBase & {
 }
 
 /** Any leaf: its id, and what it depends on. */
-export function readPlace(element: HostElement, { chain, within, worktree, aspects, loops }: LeafScope): LeafBase {
+export function readPlace(element: HostElement, scope: LeafScope): LeafBase {
   const id = optional(element, "id", anId);
   if (id === undefined) throw badProp(element, "id", anId.wanted);
-  const ref = resolveRef(id, chain, loops);
   return {
-    ...ref,
+    ...placeOf(id, scope),
     kind: "leaf",
-    key: stateKey(ref),
     id,
-    chain,
-    within,
-    worktree,
-    aspects,
     after: [],
     skipIf: optional(element, "skipIf", aBoolean) ?? false,
     continueOnFail: optional(element, "continueOnFail", aBoolean) ?? false,
@@ -69,6 +63,16 @@ export function readPlace(element: HostElement, { chain, within, worktree, aspec
     async: false,
   };
 }
+
+type LeafPlace = Pick<LeafBase, "nodeId" | "iteration" | "key" | "chain" | "within" | "worktree" | "aspects">;
+
+function placeOf(id: string, { chain, within, worktree, aspects, loops }: LeafScope): LeafPlace {
+  const ref = resolveRef(id, chain, loops);
+  return { ...ref, key: stateKey(ref), chain, within, worktree, aspects };
+}
+
+/** The same leaf, where it stands now. */
+export const placed = (leaf: PlanLeaf, scope: LeafScope): PlanLeaf => ({ ...leaf, ...placeOf(leaf.id, scope) });
 
 /** `needs`: name in `deps` → node id. */
 export const aliases = (element: HostElement): Readonly<Record<string, string>> =>
