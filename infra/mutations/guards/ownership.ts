@@ -151,6 +151,24 @@ export const OWNERSHIP_GUARDS: readonly GuardedFile[] = [
     file: `${ENGINE}/run/start.ts`,
     guards: [
       {
+        id: "start P3 created",
+        text: "void giveBack({ ...options, runId, epoch: 1 }); // whether it was created is unknown",
+        instead: "",
+        test: [
+          `${RULES}/store-health.test.tsx`,
+          "P3: a run that may have been %s when the store broke off belongs to nobody",
+        ],
+      },
+      {
+        id: "start P3 claimed",
+        text: "void (error instanceof SmoothError || giveBack(left)); // whether it was claimed is unknown",
+        instead: "void 0;",
+        test: [
+          `${RULES}/store-health.test.tsx`,
+          "P3: a run that may have been %s when the store broke off belongs to nobody",
+        ],
+      },
+      {
         id: "start P2",
         text: "if (row.epoch !== claimed?.epoch) checkClaim(",
         instead: "if (false) checkClaim(",

@@ -37,6 +37,12 @@ export const RUNS_GUARDS: readonly GuardedFile[] = [
     file: `${ENGINE}/run/state.ts`,
     guards: [
       {
+        id: "state reset session",
+        text: "state.hijacks.delete(key);",
+        instead: "",
+        test: [`${RULES}/hijack.test.tsx`, "a task that is sent back begins a session of its own"],
+      },
+      {
         id: "budget A1",
         text: "return countUsage(state, event);",
         instead: "return;",
@@ -81,11 +87,34 @@ export const RUNS_GUARDS: readonly GuardedFile[] = [
     ],
   },
   {
+    file: `${ENGINE}/run/give-back.ts`,
+    guards: [
+      {
+        id: "give back P3 successor",
+        text: "const last = next?.epoch === 1 ? next : row;",
+        instead: "const last = row;",
+        test: [
+          `${RULES}/store-health.test.tsx`,
+          "P3: a successor that was created and is driven by nobody, because the store fails when %s, is left to whoever comes next",
+        ],
+      },
+      {
+        id: "give back P4",
+        text: "const WAITS_MS = [0, 1_000, 2_000, 4_000, 8_000];",
+        instead: "const WAITS_MS = [0];",
+        test: [
+          `${RULES}/store-health.test.tsx`,
+          "P3, P4: a store that breaks off %s it has written leaves the run to whoever comes next, though its process lives on",
+        ],
+      },
+    ],
+  },
+  {
     file: `${ENGINE}/run/run-loop.ts`,
     guards: [
       {
         id: "loop P3",
-        text: "void giveBack(this.#in);",
+        text: "void giveBack({ ...this.#in, owner: this.#in.origin.owner });",
         instead: "",
         test: [
           `${RULES}/store-health.test.tsx`,

@@ -116,7 +116,7 @@ export class RunLoop {
         await this.#bell.wait(this.#progress.isHeld ? null : this.#dueMs());
       }
     } catch (error) {
-      void giveBack(this.#in);
+      void giveBack({ ...this.#in, owner: this.#in.origin.owner });
       throw error;
     } finally {
       unwatch();

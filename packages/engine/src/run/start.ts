@@ -18,6 +18,7 @@ import type { WorkspaceVcs } from "../time-travel/files.ts";
 import type { StoredEvent } from "./events.ts";
 import type { Claimed } from "./control.ts";
 import { LOW_DISK_BYTES } from "./store-health.ts";
+import { giveBack } from "./give-back.ts";
 import { parseInput } from "./input.ts";
 import type { RunOrigin } from "./continuation.ts";
 import { openSubflows, type Subflows } from "./subflow.ts";
@@ -121,7 +122,10 @@ export async function startRun(options: StartRun): Promise<RunHandle> {
     owner,
   };
   const atMs = clock.now();
-  const created = await store.create({ ...origin, atMs });
+  const created = await store.create({ ...origin, atMs }).catch((error: unknown) => {
+    void giveBack({ ...options, runId, epoch: 1 }); // whether it was created is unknown
+    throw error;
+  });
   if (created === "exists")
     throw new SmoothError("CONFLICT", `run ${runId} exists already; resume it or take another id`, {
       details: { runId },
@@ -175,7 +179,10 @@ export async function resumeRun(options: ResumeRun): Promise<RunHandle> {
       throw new SmoothError("RUN_CLAIM_LOST", `another process claimed run ${runId} first`, { details: { runId } });
     return drive(runId, await takenUp(options, { ...row, epoch: held }), options);
   } catch (error) {
-    if (held !== null) await letGo(store, { run: claimed?.run ?? row, epoch: held, atMs: clock.now() });
+    const left = { ...options, epoch: held ?? row.epoch + 1 };
+    if (held === null) void (error instanceof SmoothError || giveBack(left)); // whether it was claimed is unknown
+    else
+      await letGo(store, { run: claimed?.run ?? row, epoch: held, atMs: clock.now() }).catch(() => void giveBack(left));
     throw error;
   }
 }
@@ -331,7 +338,12 @@ function drive(runId: string, loop: RunLoop, options: Taking): RunHandle {
 }
 
 async function takeUpSuccessor(options: Taking, runId: string): Promise<RunHandle | undefined> {
-  const row = await options.store.run(runId);
-  if (row?.epoch !== 1) return undefined; // somebody else has taken it over already
-  return drive(runId, await takenUp({ ...options, eventsAfterSeq: 0 }, row), options);
+  try {
+    const row = await options.store.run(runId);
+    if (row?.epoch !== 1) return undefined; // somebody else has taken it over already
+    return drive(runId, await takenUp({ ...options, eventsAfterSeq: 0 }, row), options);
+  } catch (error) {
+    void giveBack({ ...options, runId, epoch: 1 });
+    throw error;
+  }
 }

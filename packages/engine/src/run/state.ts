@@ -311,6 +311,7 @@ function reset(state: RunState, { nodes, loops, scopes }: Extract<RunEventBody, 
     state.aftermath.delete(key);
     state.waiting.delete(key);
     state.rejected.delete(key);
+    state.hijacks.delete(key);
     state.resets.set(key, (state.resets.get(key) ?? 0) + 1);
     state.bundled.delete(key);
     state.running.delete(key);

@@ -3,6 +3,7 @@
 import { findResumable } from "@smooth/engine/control";
 import { endHijack, hijackTask } from "@smooth/engine/hijack";
 import type { GenerateArgs } from "@smooth/engine/task";
+import { retryTask } from "@smooth/engine/time-travel/verbs";
 import type { TaskScope } from "@smooth/engine/tool-log";
 import { settle } from "@smooth/platform/testing";
 import { expect, test } from "vitest";
@@ -80,6 +81,23 @@ test("the session that was reported last reaches the next attempt, whatever an a
 
   expect((await result).status).toBe("finished");
   expect(sessions).toEqual([null, "a", "a"]);
+});
+
+test("a task that is sent back begins a session of its own", async () => {
+  const engine = testEngine();
+  const { workflow, sessions } = chat({}, async ({ reportSession }) => {
+    reportSession(["said"]);
+    return { output: { text: "hi" } };
+  });
+  const first = await engine.start(workflow);
+  await first.result;
+
+  await retryTask({ ...engine, workflow, vcs: null, isAlive: () => false }, me(first.runId));
+  await (
+    await engine.resume(workflow, first.runId)
+  ).result;
+
+  expect(sessions).toEqual([null, null]);
 });
 
 test("J3: reopen: the task goes on in the session as the person gave it back", async () => {

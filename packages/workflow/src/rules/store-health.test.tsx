@@ -1,10 +1,11 @@
 /** @jsxImportSource @smooth/workflow */
 /** ENGINE §7 and §10: what a run does while its store has too little room, or takes no writes. */
 import { findResumable } from "@smooth/engine/control";
+import { lastResult } from "@smooth/engine/run";
 import type { Batch } from "@smooth/engine/store";
 import { openMemoryStore } from "@smooth/engine/store/memory";
 import { expect, test } from "vitest";
-import { outputs, Sequence, smithers, Task, Workflow } from "../testing/rules.ts";
+import { Loop, outputs, Sequence, smithers, Task, Workflow } from "../testing/rules.ts";
 import { OWNER, testEngine } from "../testing/run-in-memory.ts";
 
 const MB = 2 ** 20;
@@ -171,6 +172,69 @@ test.each(["before", "after"])(
     end("b");
     expect((await again.result).status).toBe("finished");
     expect(began).toEqual(moment === "before" ? ["a", "a", "b"] : ["a", "b"]);
+  },
+);
+
+test.each(["the write breaks off", "it is taken up"])(
+  "P3: a successor that was created and is driven by nobody, because the store fails when %s, is left to whoever comes next",
+  async (when) => {
+    const engine = testEngine();
+    const { store } = refusingStore();
+    const [commit, run] = [store.commit.bind(store), store.run.bind(store)];
+    const lost = Promise.reject(new Error("connection lost"));
+    lost.catch(() => undefined);
+    store.commit = async (batch) => {
+      const done = await commit(batch);
+      if (batch.successor && when === "it is taken up") store.run = () => ((store.run = run), lost);
+      return batch.successor && when === "the write breaks off" ? lost : done;
+    };
+    const workflow = smithers((ctx) => (
+      <Workflow name="twice">
+        <Loop id="l" maxIterations={2} continueAsNewEvery={1}>
+          <Task id="a" output={outputs.n}>
+            {{ n: ctx.iterations["l"] ?? 0 }}
+          </Task>
+        </Loop>
+      </Workflow>
+    ));
+    const handle = await engine.start(workflow, { store });
+    await expect(lastResult(handle)).rejects.toThrow("connection lost");
+    await engine.clock.advance(0);
+
+    const check = { isAlive: () => true, host: engine.owner.host, nowMs: engine.clock.now() };
+    const [free] = await findResumable(store, check);
+    expect(free?.run.parent).toMatchObject({ runId: handle.runId, as: "continuation" });
+    const next = await engine.resume(workflow, free?.run.runId ?? "", { store, isAlive: () => true });
+    expect((await next.result).status).toBe("finished");
+  },
+);
+
+test.each(["created", "claimed"])(
+  "P3: a run that may have been %s when the store broke off belongs to nobody",
+  async (how) => {
+    const engine = testEngine();
+    const { workflow } = twoSteps();
+    const { store } = refusingStore();
+    const [create, claim] = [store.create.bind(store), store.claim.bind(store)];
+    const breaksOff = async (written: Promise<unknown>): Promise<never> => {
+      await written;
+      throw new Error("connection lost");
+    };
+    const creates = () => {
+      store.create = (run) => breaksOff(create(run));
+      return engine.start(workflow, { store, runId: "r" });
+    };
+    const claims = async () => {
+      const handle = await engine.start(workflow, { store, runId: "r" });
+      handle.release();
+      await handle.result;
+      store.claim = (given) => breaksOff(claim(given));
+      return engine.resume(workflow, "r", { store });
+    };
+    await expect(how === "created" ? creates() : claims()).rejects.toThrow("connection lost");
+    await engine.clock.advance(0);
+
+    expect(await store.run("r")).toMatchObject({ status: "running", owner: null });
   },
 );
 
