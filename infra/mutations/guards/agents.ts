@@ -4,6 +4,17 @@ import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
 export const AGENTS_GUARDS: readonly GuardedFile[] = [
   {
+    file: `${ENGINE}/task/answer-schema.ts`,
+    guards: [
+      {
+        id: "answer schema is what is read",
+        text: `io: "input"`,
+        instead: `io: "output"`,
+        test: [`${RULES}/agents.test.tsx`, "an agent is told what its answer must be, not what the schema makes of it"],
+      },
+    ],
+  },
+  {
     file: `${ENGINE}/task/attempt.ts`,
     guards: [
       {

@@ -1,8 +1,9 @@
+import { answerSchema } from "@smooth/engine/answer-schema";
 import type { AgentLike, GenerateArgs } from "@smooth/engine/task";
 import { SmoothError } from "@smooth/protocol/errors";
 import type * as AiSdk from "ai";
 import type { LanguageModel, ModelMessage, StepResult, ToolLoopAgentSettings, ToolSet } from "ai";
-import { z } from "zod";
+import type { z } from "zod";
 import { boundedFetch } from "./bounded-fetch.ts";
 import { isStrict } from "./strict-schema.ts";
 
@@ -123,7 +124,7 @@ const spokenIn = ({ role, content, native }: GenerateArgs["conversation"][number
   (native as ModelMessage[] | undefined) ?? [{ role, content }];
 
 function structured(ai: typeof AiSdk, { providerOptions }: Settings, schema: z.ZodType) {
-  const shape = z.toJSONSchema(schema, { unrepresentable: "any" });
+  const shape = answerSchema(schema);
   if (shape.type !== "object") return {}; // providers take nothing else
   return {
     output: lenient(ai.Output.object({ schema: ai.jsonSchema(shape as Parameters<typeof ai.jsonSchema>[0]) })),

@@ -2,7 +2,8 @@
  *  Components are called as functions, so hooks do not work in them; inside a frame they do. */
 import type { ReactElement, ReactNode } from "react";
 import { SmoothError } from "@smooth/protocol/errors";
-import { z } from "zod";
+import type { z } from "zod";
+import { answerSchema } from "../task/answer-schema.ts";
 import { taggedText } from "./markdown.ts";
 import { React } from "./react.ts";
 
@@ -14,7 +15,7 @@ export function withSchema(children: ReactNode, schema: z.ZodType): ReactNode {
   if (Array.isArray(children)) return children.map((child: ReactNode) => withSchema(child, schema));
   if (!React.isValidElement<{ schema?: string }>(children) || !isMdx(children.type) || "schema" in children.props)
     return children;
-  const text = JSON.stringify(z.toJSONSchema(schema, { unrepresentable: "any" }), null, 2);
+  const text = JSON.stringify(answerSchema(schema), null, 2);
   return React.cloneElement(children, { schema: text });
 }
 

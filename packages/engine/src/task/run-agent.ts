@@ -4,6 +4,7 @@
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
 import type { JsonValue } from "../outputs/json.ts";
+import { answerSchema } from "./answer-schema.ts";
 import { askAgent, type AskPorts } from "./ask-agent.ts";
 import type { AgentLike, ConversationMessage, TaskContext } from "./body.ts";
 import { describe } from "./peek.ts";
@@ -67,4 +68,4 @@ async function parse(schema: z.ZodType, value: unknown): Promise<Parsed> {
 const MAX_PROBLEM_CHARS = 10_000;
 
 const wanted = (schema: z.ZodType): string =>
-  `Answer with JSON that matches this JSON Schema:\n${JSON.stringify(z.toJSONSchema(schema, { unrepresentable: "any" }))}`;
+  `Answer with JSON that matches this JSON Schema:\n${JSON.stringify(answerSchema(schema))}`;

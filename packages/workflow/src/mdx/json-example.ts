@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 export const zodSchemaToJsonExample = (schema: z.ZodType): string =>
-  JSON.stringify(exampleOf(z.toJSONSchema(schema, { unrepresentable: "any", io: "output" }) as JsonSchema), null, 2);
+  JSON.stringify(exampleOf(z.toJSONSchema(schema, { unrepresentable: "any", io: "input" }) as JsonSchema), null, 2);
 
 interface JsonSchema {
   readonly type?: string;

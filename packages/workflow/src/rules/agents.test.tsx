@@ -3,6 +3,8 @@
 import { SmoothError } from "@smooth/protocol/errors";
 import { retryTask } from "@smooth/engine/time-travel/verbs";
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { createSmithers } from "../create-smithers.ts";
 import { agent, Approval, Loop, outputs, Sequence, smithers, Task, Workflow } from "../testing/rules.ts";
 import { decideAsk, runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
@@ -35,6 +37,26 @@ test("A1: the prompt arrives byte for byte, with the JSON Schema after it", asyn
 
   expect(one.asked[0]?.prompt.startsWith("  Say  it.\n\n\n")).toBe(true);
   expect(one.asked[0]?.prompt).toContain('"properties":{"text":{"type":"string"}}');
+});
+
+test("an agent is told what its answer must be, not what the schema makes of it", async () => {
+  const own = createSmithers({
+    row: z.object({ size: z.string().pipe(z.transform(Number)).pipe(z.number()), on: z.stringbool() }),
+  });
+  const one = agent({ output: { size: "7", on: "yes" } });
+  const { result } = await runToEnd(
+    own.smithers(() => (
+      <own.Workflow name="told">
+        <own.Task id="a" output={own.outputs.row} agent={one}>
+          How big?
+        </own.Task>
+      </own.Workflow>
+    )),
+  );
+
+  expect(result.status).toBe("finished");
+  expect(one.asked[0]?.prompt).toContain('"properties":{"size":{"type":"string"},"on":{"type":"string"}}');
+  expect(one.asked[0]?.prompt).toContain('"additionalProperties":false');
 });
 
 test("A2: a wrong shape is corrected in the same conversation, at most three times, and is not a retry", async () => {
