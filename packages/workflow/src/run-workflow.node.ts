@@ -42,7 +42,7 @@ export interface RunWorkflowOptions {
   readonly maxOutputBytes?: number;
   /** Of the tools bash and grep; default 60,000. */
   readonly toolTimeoutMs?: number;
-  /** Applied to what tool calls leave in the log: known secrets, for one. */
+  /** Applied to what tool calls leave in the log; default: values of environment variables named like secrets (`…_KEY`, `…_TOKEN`) go. */
   readonly redact?: (text: string) => string;
   /** With `resume`: go on although the workflow's files have changed; the consent is recorded. */
   readonly acceptWorkflowChange?: boolean;

@@ -13,7 +13,7 @@ import { openSqlite } from "@smooth/platform/node/sqlite";
 import { networkWall } from "@smooth/tools/network-wall";
 import { bash, edit, grep, read, write } from "@smooth/tools/task/built-in";
 import { defineTool } from "@smooth/tools/task/define-tool";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { runWorkflow, type RunWorkflowOptions } from "./run-workflow.node.ts";
 import { outputs, Parallel, smithers, Task, Workflow } from "./testing/rules.ts";
@@ -290,6 +290,18 @@ test("T2, T3: the log shows arguments redacted; the key of a call is made of wha
   ]);
   const digests = keys.map((key) => key.split(":").at(-2));
   expect(new Set(digests).size).toBe(2);
+});
+
+test("T2: without another rule the values of variables named like secrets stay out of the log", async () => {
+  vi.stubEnv("SOME_API_KEY", "sk-very-secret");
+  const { calls } = await asTask(async () => {
+    await write.execute({ path: "a.txt", content: "key sk-very-secret" });
+    return read.execute({ path: "a.txt" }) as Promise<string>;
+  });
+  vi.unstubAllEnvs();
+
+  expect(JSON.stringify(calls)).not.toContain("sk-very-secret");
+  expect(calls.at(-1)).toMatchObject({ output: expect.stringContaining("[redacted:SOME_API_KEY]") as string });
 });
 
 test("a tool whose effects must not be repeated and that takes no ctx is warned about when it is defined", async () => {

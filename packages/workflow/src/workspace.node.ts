@@ -20,6 +20,7 @@ import { vcsRootOf } from "@smooth/vcs/files";
 import { pointers } from "@smooth/vcs/pointers";
 import { worktreesOf } from "@smooth/vcs/worktrees";
 import { databaseProblem } from "./database.node.ts";
+import { hideSecretsOf } from "./secrets-of-env.node.ts";
 import type { HostSandboxes } from "./sandbox/host-sandboxes.node.ts";
 
 export interface WorkspaceOptions {
@@ -75,7 +76,7 @@ function workspaceOn(sql: Sql, options: WorkspaceOptions): Workspace {
       worktrees: vcsRoot === null ? null : worktreesOf(vcsRoot, systemClock),
       sandboxes: whenAsked(rootDir, options.sandboxes ?? {}),
       disk: diskAt(rootDir),
-      around: bindTools({ ...options, rootDir }),
+      around: bindTools({ ...options, rootDir, redact: options.redact ?? hideSecretsOf(process.env) }),
     },
     [Symbol.dispose]: () => sql.close(),
   };

@@ -14,6 +14,8 @@ export interface Schedule extends Timing {
   readonly catchUp: "skip" | "once" | "all";
   readonly overlap: "skip" | "queue" | "cancel-previous";
   readonly paused: boolean;
+  /** Who made it, in the words of whoever fires it; written with it. */
+  readonly maker: JsonValue;
   readonly createdAtMs: number;
   /** Slots up to this time have their rows, or never will. */
   readonly seenMs: number;

@@ -10,7 +10,9 @@ const TABLES = `
 SELECT pg_advisory_xact_lock(${LOCK});
 CREATE TABLE IF NOT EXISTS _smithers_schedules (
   schedule_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, pattern TEXT NOT NULL, timezone TEXT NOT NULL, input TEXT NOT NULL,
-  catch_up TEXT NOT NULL, overlap TEXT NOT NULL, paused BOOLEAN NOT NULL, created_at_ms BIGINT NOT NULL, seen_ms BIGINT NOT NULL);
+  catch_up TEXT NOT NULL, overlap TEXT NOT NULL, paused BOOLEAN NOT NULL, created_at_ms BIGINT NOT NULL, seen_ms BIGINT NOT NULL,
+  maker TEXT NOT NULL DEFAULT 'null');
+ALTER TABLE _smithers_schedules ADD COLUMN IF NOT EXISTS maker TEXT NOT NULL DEFAULT 'null';
 CREATE TABLE IF NOT EXISTS _smithers_slots (
   schedule_id TEXT NOT NULL, slot_ms BIGINT NOT NULL, state TEXT NOT NULL, run_id TEXT NOT NULL, PRIMARY KEY (schedule_id, slot_ms));
 `;
@@ -20,10 +22,10 @@ export async function openPostgresSchedules({ exec, query, transaction }: Postgr
   await exec(TABLES);
   return {
     async add({ scheduleId, workflow, pattern, timezone, input, ...rest }) {
-      const { catchUp, overlap, paused, createdAtMs, seenMs } = rest;
+      const { catchUp, overlap, paused, createdAtMs, seenMs, maker } = rest;
       const timing = [scheduleId, workflow, pattern, timezone, JSON.stringify(input)];
-      const row = [...timing, catchUp, overlap, paused, createdAtMs, seenMs];
-      await query("INSERT INTO _smithers_schedules VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", row);
+      const row = [...timing, catchUp, overlap, paused, createdAtMs, seenMs, JSON.stringify(maker)];
+      await query("INSERT INTO _smithers_schedules VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)", row);
     },
     list: async () =>
       (await query("SELECT * FROM _smithers_schedules ORDER BY created_at_ms, schedule_id")).map(scheduleOf),

@@ -12,6 +12,7 @@ export const scheduleOf = (row: SqlRow): Schedule => ({
   catchUp: String(row["catch_up"]) as Schedule["catchUp"],
   overlap: String(row["overlap"]) as Schedule["overlap"],
   paused: Number(row["paused"]) === 1,
+  maker: JSON.parse(String(row["maker"])) as JsonValue,
   createdAtMs: Number(row["created_at_ms"]),
   seenMs: Number(row["seen_ms"]),
 });

@@ -11,6 +11,7 @@ const schedule = (scheduleId: string, change: Partial<Schedule> = {}): Schedule 
   catchUp: "all",
   overlap: "cancel-previous",
   paused: false,
+  maker: { userId: "ann", scopes: ["run:write"] },
   createdAtMs: 1_767_225_600_000,
   seenMs: 10,
   ...change,

@@ -254,3 +254,17 @@ test("a paused schedule lets its slots go; a deleted one is gone; an unknown one
   expect(await schedules.list()).toEqual([]);
   await expect(deleteSchedule(schedules, scheduleId)).rejects.toMatchObject({ code: "NOT_FOUND" });
 });
+
+test("a file of before, whose schedules have no maker, is read on and taken into use", async () => {
+  const sql = openSqlite(":memory:");
+  const made = await createSchedule(
+    { schedules: openSqliteSchedules(sql), clock: new ManualClock(0), ids: countingIds() },
+    every,
+  );
+  sql.exec("ALTER TABLE _smithers_schedules DROP COLUMN maker");
+
+  const schedules = openSqliteSchedules(sql);
+  await schedules.add({ ...made, scheduleId: "next", maker: "ann" });
+
+  expect((await schedules.list()).map(({ maker }) => maker)).toEqual([null, "ann"]);
+});

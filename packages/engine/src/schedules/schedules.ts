@@ -10,16 +10,23 @@ import type { Schedule, ScheduleStore, Slot } from "./port.ts";
 import { slotsAfter } from "./slots.ts";
 
 type NewSchedule = Pick<Schedule, "workflow" | "pattern"> &
-  Partial<Pick<Schedule, "timezone" | "input" | "catchUp" | "overlap">>;
+  Partial<Pick<Schedule, "timezone" | "input" | "catchUp" | "overlap" | "paused" | "maker">>;
 
-/** It fires from now on. Throws INVALID_INPUT when the pattern or the zone is none. */
+/** It fires from now on, unless it is made to rest. Throws INVALID_INPUT when the pattern or the zone is none. */
 export async function createSchedule(
   { schedules, clock, ids }: { readonly schedules: ScheduleStore; readonly clock: Clock; readonly ids: Ids },
   given: NewSchedule,
 ): Promise<Schedule> {
   const nowMs = clock.now();
-  const defaults = { timezone: "UTC", input: {}, catchUp: "once", overlap: "skip" } as const;
-  const own = { scheduleId: ids.next("cron"), paused: false, createdAtMs: nowMs, seenMs: nowMs };
+  const defaults = {
+    timezone: "UTC",
+    input: {},
+    catchUp: "once",
+    overlap: "skip",
+    paused: false,
+    maker: null,
+  } as const;
+  const own = { scheduleId: ids.next("cron"), createdAtMs: nowMs, seenMs: nowMs };
   const schedule: Schedule = { ...defaults, ...given, ...own };
   slotsAfter(schedule, nowMs, { count: 1 });
   await schedules.add(schedule);

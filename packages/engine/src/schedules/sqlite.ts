@@ -6,16 +6,18 @@ import { scheduleOf, slotOf } from "./rows.ts";
 const TABLES = `
 CREATE TABLE IF NOT EXISTS _smithers_schedules (
   schedule_id TEXT PRIMARY KEY, workflow TEXT NOT NULL, pattern TEXT NOT NULL, timezone TEXT NOT NULL, input TEXT NOT NULL,
-  catch_up TEXT NOT NULL, overlap TEXT NOT NULL, paused INTEGER NOT NULL, created_at_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL) WITHOUT ROWID;
+  catch_up TEXT NOT NULL, overlap TEXT NOT NULL, paused INTEGER NOT NULL, created_at_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL,
+  maker TEXT NOT NULL DEFAULT 'null') WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _smithers_slots (
   schedule_id TEXT NOT NULL, slot_ms INTEGER NOT NULL, state TEXT NOT NULL, run_id TEXT NOT NULL, PRIMARY KEY (schedule_id, slot_ms)) WITHOUT ROWID;
 `;
 
 export function openSqliteSchedules(sql: Sql): ScheduleStore {
   sql.exec(TABLES);
+  addMaker(sql);
   return {
-    async add({ scheduleId, workflow, pattern, timezone, input, catchUp, overlap, paused, createdAtMs, seenMs }) {
-      sql.run("INSERT INTO _smithers_schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [
+    async add({ scheduleId, workflow, pattern, timezone, input, catchUp, overlap, paused, ...rest }) {
+      sql.run("INSERT INTO _smithers_schedules VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [
         scheduleId,
         workflow,
         pattern,
@@ -24,8 +26,9 @@ export function openSqliteSchedules(sql: Sql): ScheduleStore {
         catchUp,
         overlap,
         Number(paused),
-        createdAtMs,
-        seenMs,
+        rest.createdAtMs,
+        rest.seenMs,
+        JSON.stringify(rest.maker),
       ]);
     },
     list: async () => sql.all("SELECT * FROM _smithers_schedules ORDER BY created_at_ms, schedule_id").map(scheduleOf),
@@ -46,6 +49,13 @@ export function openSqliteSchedules(sql: Sql): ScheduleStore {
       sql.run(text, [state, scheduleId, slotMs]);
     },
   };
+}
+
+/** Tables of before have none. */
+function addMaker(sql: Sql): void {
+  const columns = sql.all("SELECT name FROM pragma_table_info('_smithers_schedules')").map(({ name }) => name);
+  if (!columns.includes("maker"))
+    sql.exec("ALTER TABLE _smithers_schedules ADD COLUMN maker TEXT NOT NULL DEFAULT 'null'");
 }
 
 function open(sql: Sql, scheduleId: string, { slots, seenMs }: Opened): void {

@@ -1,9 +1,11 @@
 /** The Gateway at work: HTTP requests and sockets in, events out, crons fired.
  *  P1. A cron that a workflow was registered with is one row, however often the process is started.
- *  P2. What was told is in the store before anybody hears of it. */
+ *  P2. What was told is in the store before anybody hears of it.
+ *  P3. A run of a cron may no more than who made the cron; of one whose maker is not known it may nothing. */
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { createSchedule, deleteSchedule, fireSchedules } from "@smooth/engine/schedules";
+import type { Schedule } from "@smooth/engine/schedules/port";
 import { openSqliteSchedules } from "@smooth/engine/schedules/sqlite";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import type { Clock } from "@smooth/platform/ports";
@@ -11,13 +13,13 @@ import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { WebSocketServer } from "ws";
+import { z } from "zod";
 import { RunHost } from "../hosting/run-host.ts";
 import { authenticate, isSiteAllowed, knockOf, type Auth, type Caller } from "./auth.ts";
 import { Connection } from "./connection.ts";
-import { openCronCreators } from "./cron-creators.ts";
 import { HTTP_STATUS, RequestFrame } from "./contract.ts";
 import { answer, failed } from "./dispatch.ts";
-import { authOf, handlersOf, type ControlPlane, type Handlers } from "./handlers.ts";
+import { authOf, handlersOf, makerFrom, type ControlPlane, type Handlers } from "./handlers.ts";
 
 export interface PlaneOptions {
   readonly rootDir: string;
@@ -40,6 +42,12 @@ export interface OpenPlane extends AsyncDisposable {
   readonly server: Server;
 }
 
+/** P3 */
+function makerOf({ scheduleId, maker }: Schedule): Caller {
+  return Maker.safeParse(maker).data ?? { userId: `cron:${scheduleId}`, role: "cron", scopes: [] };
+}
+const Maker = z.object({ userId: z.string(), role: z.string(), scopes: z.array(z.string()) });
+
 /** Who registered a workflow with a schedule: the program itself. */
 const PROGRAM: Caller = { userId: "cron:gateway", role: "system", scopes: ["*"] };
 
@@ -56,17 +64,16 @@ export async function openControlPlane(
     alsoDo: (host) => fire(host),
   });
   const schedules = openSqliteSchedules(runs.workspace.sql);
-  const creators = openCronCreators(runs.workspace.sql);
   const fire = ({ store, clock }: RunHost): Promise<void> =>
     fireSchedules({
       schedules,
       store,
       clock,
       log: runs.workspace.deps.log,
-      launch: ({ scheduleId, workflow, input }, runId) =>
-        runs.launch({ workflow, input, runId, auth: authOf(creators.of(scheduleId), clock.now()) }), // O1
+      launch: (cron, runId) =>
+        runs.launch({ workflow: cron.workflow, input: cron.input, runId, auth: authOf(makerOf(cron), clock.now()) }), // P3
     });
-  const plane: ControlPlane = { runs, schedules, creators, workflows };
+  const plane: ControlPlane = { runs, schedules, workflows };
   await keepCrons(plane, registered).catch(async (error: unknown) => {
     await runs[Symbol.asyncDispose]();
     throw error;
@@ -120,7 +127,7 @@ function acceptSockets(
 
 /** P1: an edited pattern takes the row's place. */
 async function keepCrons(
-  { runs, schedules, creators }: ControlPlane,
+  { runs, schedules }: ControlPlane,
   registered: ReadonlyMap<string, Registered>,
 ): Promise<void> {
   const clock: Clock = runs.clock;
@@ -128,11 +135,11 @@ async function keepCrons(
   for (const [name, { schedule: pattern }] of registered) {
     const cronId = `gateway:${name}`;
     const old = there.get(cronId);
-    if (old && old.pattern !== pattern) await deleteSchedule(schedules, cronId);
-    if (pattern === undefined) continue;
-    if (old?.pattern !== pattern)
-      await createSchedule({ schedules, clock, ids: { next: () => cronId } }, { workflow: name, pattern });
-    creators.keep(cronId, PROGRAM);
+    const isCurrent = old?.pattern === pattern && old?.maker !== null;
+    if (old && !isCurrent) await deleteSchedule(schedules, cronId);
+    if (pattern === undefined || isCurrent) continue;
+    const cron = { workflow: name, pattern, maker: makerFrom(PROGRAM) };
+    await createSchedule({ schedules, clock, ids: { next: () => cronId } }, cron);
   }
 }
 

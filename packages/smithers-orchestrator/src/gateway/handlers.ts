@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { cancelRun, decideApproval, signalRun } from "@smooth/engine/control";
 import { RunStatus } from "@smooth/engine/events";
 import { processOwner, isOwnerAlive } from "@smooth/engine/process-owner";
-import { createSchedule, deleteSchedule, pauseSchedule } from "@smooth/engine/schedules";
+import { createSchedule, deleteSchedule } from "@smooth/engine/schedules";
 import type { Schedule, ScheduleStore } from "@smooth/engine/schedules/port";
 import { decodeRow } from "@smooth/engine/table";
 import { nodeDiffs, type NodeDiffs } from "@smooth/engine/time-travel/node-diff";
@@ -16,13 +16,11 @@ import { z } from "zod";
 import type { RunHost } from "../hosting/run-host.ts";
 import { runOf, summaryOf, viewOf } from "../hosting/run-view.ts";
 import type { Caller } from "./auth.ts";
-import type { CronCreators } from "./cron-creators.ts";
 import type { MethodName, Params } from "./contract.ts";
 
 export interface ControlPlane {
   readonly runs: RunHost;
   readonly schedules: ScheduleStore;
-  readonly creators: CronCreators;
   readonly workflows: ReadonlyMap<string, WorkflowDefinition>;
 }
 
@@ -30,7 +28,7 @@ export type RequestMethod = Exclude<MethodName, "streamRunEvents" | "streamDevTo
 export type Handlers = { readonly [M in RequestMethod]: (params: Params<M>, caller: Caller) => Promise<object> };
 
 export function handlersOf(plane: ControlPlane): Handlers {
-  const { runs, schedules, creators } = plane;
+  const { runs, schedules } = plane;
   const { store, clock } = runs;
   const diffs = nodeDiffs({ store, vcs: pointers });
   return {
@@ -76,19 +74,19 @@ export function handlersOf(plane: ControlPlane): Handlers {
       const ids = cronId === undefined ? runs.workspace.deps.ids : { next: () => cronId };
       if ((await schedules.list()).some(({ scheduleId }) => scheduleId === cronId))
         throw new SmoothError("CONFLICT", `there is a cron ${cronId} already`);
-      const schedule = await createSchedule({ schedules, clock, ids }, { workflow, pattern });
-      creators.keep(schedule.scheduleId, caller);
-      if (!enabled) await pauseSchedule({ schedules, clock }, schedule.scheduleId, true);
-      return asCron({ ...schedule, paused: !enabled });
+      const cron = { workflow, pattern, paused: !enabled, maker: makerFrom(caller) };
+      return asCron(await createSchedule({ schedules, clock, ids }, cron));
     },
     async cronDelete({ cronId }) {
       await deleteSchedule(schedules, cronId);
-      creators.forget(cronId);
       return { cronId, removed: true };
     },
     cronRun: (params, caller) => runCron(plane, params, caller),
   };
 }
+
+/** What a cron keeps of who made it. */
+export const makerFrom = ({ userId, role, scopes }: Caller) => ({ userId, role, scopes: [...scopes] });
 
 const asCron = ({ scheduleId, workflow, pattern, timezone, paused, createdAtMs }: Schedule) => ({
   cronId: scheduleId,
