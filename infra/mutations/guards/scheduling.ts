@@ -22,12 +22,6 @@ export const SCHEDULING_GUARDS: readonly GuardedFile[] = [
         ],
       },
       {
-        id: "schedule D1 backoff",
-        text: `if (state?.kind === "backing-off" && state.dueMs > nowMs) continue;`,
-        instead: "",
-        test: [`${ENGINE}/schedule/schedule.test.ts`, "a backoff ends at its due time"],
-      },
-      {
         id: "schedule D1 innermost cap",
         text: "if (cell.pool.running >= cell.pool.cap) {",
         instead: "if (cell.pool.running > cell.pool.cap) {",
@@ -146,6 +140,26 @@ export const SCHEDULING_GUARDS: readonly GuardedFile[] = [
         text: "if (node.skipIf) this.#give",
         instead: "if (false) this.#give",
         test: [`${RULES}/scheduling.test.tsx`, "skipIf is terminal: nothing of it runs and what comes after goes on"],
+      },
+    ],
+  },
+  {
+    file: `${ENGINE}/schedule/sleepers.ts`,
+    guards: [
+      {
+        id: "schedule D1 backoff",
+        text: "at > 0 && (this.#sorted[at - 1]?.dueMs ?? 0) <= nowMs",
+        instead: "at > 0",
+        test: [`${ENGINE}/schedule/schedule.test.ts`, "a backoff ends at its due time"],
+      },
+      {
+        id: "schedule D1 backoff order",
+        text: "if ((this.#sorted[middle]?.dueMs ?? 0) > dueMs) from = middle + 1;",
+        instead: "if (middle < 0) from = middle + 1;",
+        test: [
+          `${ENGINE}/schedule/schedule.test.ts`,
+          "whoever sleeps wakes in turn, whatever the order they fell asleep in",
+        ],
       },
     ],
   },

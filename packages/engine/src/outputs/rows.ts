@@ -10,7 +10,7 @@ interface StoredRow extends NodeRef {
 export class OutputRows {
   readonly #byKey = new Map<string, StoredRow>();
   readonly #byTable = new Map<string, StoredRow[]>();
-  /** `<table> <node id>`, and `<table> <local id>` over all scopes: oldest iteration first. */
+  /** `<table> <node id>`, and `<table> <local id>` of nodes in nested loops, over all scopes: oldest iteration first. */
   readonly #byNode = new Map<string, StoredRow[]>();
   readonly #byLocalId = new Map<string, StoredRow[]>();
 
@@ -19,7 +19,8 @@ export class OutputRows {
     this.#byKey.set(stateKey(ref), stored);
     listIn(this.#byTable, table).push(stored);
     insertByIteration(listIn(this.#byNode, `${table} ${ref.nodeId}`), stored);
-    insertByIteration(listIn(this.#byLocalId, `${table} ${localId(ref.nodeId)}`), stored);
+    const id = localId(ref.nodeId);
+    if (id !== ref.nodeId) insertByIteration(listIn(this.#byLocalId, `${table} ${id}`), stored);
   }
 
   get(table: string, key: string): Row | undefined {

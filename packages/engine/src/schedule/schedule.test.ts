@@ -107,6 +107,28 @@ describe("what may start", () => {
   });
 });
 
+test("whoever sleeps wakes in turn, whatever the order they fell asleep in", () => {
+  const sleeps = (dueMs: number): NodeState => ({ kind: "backing-off", attempt: 1, failures: 1, failedBy: [], dueMs });
+  const times = [30, 10, 40, 20, 10];
+  const ids = times.map((_, at) => `s${at}`);
+  const root = group(
+    "parallel",
+    ids.map((id) => leaf(id)),
+  );
+  const states = new Map(times.map((dueMs, at) => [`s${at}::0`, sleeps(dueMs)]));
+  const woken = new Schedule({ plan: planOf(root), states, scopes: new Map(), maxConcurrency: 9 });
+
+  const told = [9, 10, 29, 30].map((nowMs) => [woken.dueMs(), starts(woken.next(nowMs))]);
+
+  expect(told).toEqual([
+    [10, []],
+    [10, ["s1", "s4"]],
+    [20, ["s3"]],
+    [30, ["s0"]],
+  ]);
+  expect(woken.dueMs()).toBe(40);
+});
+
 test("D3: steps come in source order, whatever they are and whatever made them possible first", () => {
   const root = group("parallel", [leaf("a"), leaf("w", { type: "approval" }), leaf("b", { skipIf: true }), leaf("c")]);
   const steps = schedule({ plan: planOf(root), states: new Map(), scopes: new Map(), nowMs: 0, maxConcurrency: 4 });

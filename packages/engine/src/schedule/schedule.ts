@@ -20,6 +20,7 @@ import {
   type LeafCell,
   type ScopeCell,
 } from "./cells.ts";
+import { Sleepers } from "./sleepers.ts";
 
 export type Step =
   | { readonly kind: "start"; readonly leaf: TaskLeaf; readonly attempt: number }
@@ -60,7 +61,7 @@ export class Schedule {
   readonly #in: ScheduleInput;
   readonly #tree: CellTree;
   readonly #parked = new Map<string, LeafCell[]>();
-  readonly #sleeping = new Set<LeafCell>();
+  readonly #sleeping = new Sleepers();
   readonly #ready: LeafCell[] = [];
   readonly #steps: { readonly order: number; readonly step: Step }[] = [];
   /** Leaves of a given-up part that still run, and the scope that waits for them (D5). */
@@ -114,9 +115,7 @@ export class Schedule {
 
   /** When the next backoff is over. */
   dueMs(): number | null {
-    const states = [...this.#sleeping].map((cell) => this.#in.states.get(cell.node.key));
-    const due = states.flatMap((state) => (state?.kind === "backing-off" ? [state.dueMs] : []));
-    return due.length > 0 ? Math.min(...due) : null;
+    return this.#sleeping.dueMs;
   }
 
   /** Why nothing can be done now: read when no step is left and nothing runs. */
@@ -232,7 +231,7 @@ export class Schedule {
     if (unmet !== undefined) return this.#park(cell, unmet);
     if (node.skipIf) this.#give(cell, { kind: "skip", leaf: node, reason: "skipIf", cascades: false });
     else if (node.type !== "task" || isHeldBack(node, state)) this.#give(cell, { kind: "wait", leaf: node });
-    else if (state?.kind === "backing-off") this.#sleeping.add(cell);
+    else if (state?.kind === "backing-off") this.#sleeping.add(cell, state.dueMs);
     else insertInOrder(this.#ready, cell);
   }
 
@@ -297,11 +296,9 @@ export class Schedule {
   }
 
   #wake(nowMs: number): void {
-    for (const cell of this.#sleeping) {
+    for (const { cell, dueMs } of this.#sleeping.takeDue(nowMs)) {
       const state = this.#in.states.get(cell.node.key);
-      if (state?.kind === "backing-off" && state.dueMs > nowMs) continue;
-      this.#sleeping.delete(cell);
-      insertInOrder(this.#ready, cell);
+      if (state?.kind === "backing-off" && state.dueMs === dueMs) insertInOrder(this.#ready, cell);
     }
   }
 }
