@@ -232,7 +232,7 @@ export const BODIES_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "hijack J1 between calls",
-        text: "&& (this.#calling.get(body) ?? 0) === 0)",
+        text: "&& body.calling === 0)",
         instead: ")",
         test: [
           `${RULES}/hijack.test.tsx`,

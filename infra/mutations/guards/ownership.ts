@@ -8,7 +8,7 @@ export const OWNERSHIP_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "patience W1 again",
-        text: "if (on === null || signal.aborted) throw error; // W1",
+        text: "if (on === null || leaving.aborted) throw error; // W1",
         instead: "throw error;",
         test: [
           `${WORKFLOW}/faults/no-writes.machine.test.ts`,
@@ -17,8 +17,8 @@ export const OWNERSHIP_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "patience W1 unknown",
-        text: "if (on === null || signal.aborted) throw error; // W1",
-        instead: "if (signal.aborted) throw error;",
+        text: "if (on === null || leaving.aborted) throw error; // W1",
+        instead: "if (leaving.aborted) throw error;",
         test: [
           `${RULES}/store-health.test.tsx`,
           "W1: a store that fails otherwise fails the drive; the run stays as it was recorded",

@@ -59,13 +59,13 @@ export const workflowNamespace = (name: string): MemoryNamespace => ({ kind: "wo
 export class Aftermath {
   readonly #in: AftermathInput;
   readonly #bell: Doorbell;
-  readonly #over: AbortSignal;
+  readonly #over: () => AbortSignal;
   /** Jobs in flight, and those whose event waits to be taken. */
   readonly #started = new Set<string>();
   #done: RunEventBody[] = [];
 
-  /** `over` aborts when the run leaves this process, is cancelled or let go. */
-  constructor(input: AftermathInput, bell: Doorbell, over: AbortSignal) {
+  /** `over` aborts when the run leaves this process, is cancelled or let go; asked for when something is due, which is seldom. */
+  constructor(input: AftermathInput, bell: Doorbell, over: () => AbortSignal) {
     this.#in = input;
     this.#bell = bell;
     this.#over = over;
@@ -73,7 +73,7 @@ export class Aftermath {
 
   /** Whether results are still to be scored or remembered here. */
   get pending(): boolean {
-    return !this.#over.aborted && this.#in.state.aftermath.size > 0;
+    return this.#in.state.aftermath.size > 0 && !this.#over().aborted;
   }
 
   /** The events of what was done since the last call. */
@@ -85,7 +85,7 @@ export class Aftermath {
 
   /** Starts what is due and not started yet. */
   start(plan: Plan): void {
-    if (this.#over.aborted) return;
+    if (!this.pending) return;
     for (const [key, due] of this.#in.state.aftermath) {
       if (due.remembering) this.#once(`${key} memory`, () => this.#remember(due));
       for (const name of due.scorers) this.#once(`${key} ${name}`, () => this.#score(due, name, plan));
@@ -96,7 +96,7 @@ export class Aftermath {
     if (this.#started.has(job)) return;
     this.#started.add(job);
     void work().then((event) => {
-      if (this.#over.aborted) return; // whoever resumes the run does it again
+      if (this.#over().aborted) return; // whoever resumes the run does it again
       this.#done.push(event);
       this.#bell.ring();
     });
@@ -122,7 +122,7 @@ export class Aftermath {
         latencyMs: result.latencyMs,
         outputSchema: leaf.output.schema,
       },
-      { clock, signal: this.#over, ...(judges ? { judges } : {}) },
+      { clock, signal: this.#over(), ...(judges ? { judges } : {}) },
     );
     if (outcome.kind === "failed") return { type: "score.failed", ...at, error: outcome.error };
     const { score: value, reason, meta } = outcome.result;

@@ -66,6 +66,8 @@ export interface Body {
   readonly stop: Stop;
   readonly agent: AgentLike | null;
   readonly startedAtMs: number;
+  /** How many of its tools are at work. */
+  calling: number;
 }
 
 export interface EndedBody {
@@ -96,9 +98,8 @@ export class Bodies {
   readonly #notes: Notes;
   readonly #place: WorkplaceInput;
   readonly #asking: AskPorts;
-  /** Bodies whose session a person takes over, and how many tools each body has at work. */
+  /** Bodies whose session a person takes over. */
   readonly #leaving = new Set<Body>();
-  readonly #calling = new WeakMap<Body, number>();
   /** What each body reported last; the state hears of it with the next flush. */
   readonly #sessions = new WeakMap<Body, string>();
   #ended: EndedBody[] = [];
@@ -145,7 +146,7 @@ export class Bodies {
   launch(leaf: TaskLeaf, attempt: number, workflow: string): void {
     const { runId, clock, rows, agents, state, cache, around, subflows } = this.#in;
     const agent = agents.next(leaf);
-    const body: Body = { leaf, attempt, agent, stop: new Stop(), startedAtMs: clock.now() };
+    const body: Body = { leaf, attempt, agent, stop: new Stop(), startedAtMs: clock.now(), calling: 0 };
     this.#live.set(leaf.key, body);
     let words: AgentWords | undefined;
     void runInPlace(this.#place, {
@@ -222,7 +223,7 @@ export class Bodies {
   }
 
   #letGo(body: Body): void {
-    if (this.#leaving.has(body) && (this.#calling.get(body) ?? 0) === 0)
+    if (this.#leaving.has(body) && body.calling === 0)
       this.giveUp(
         (leaf) => leaf === body.leaf,
         () => new SmoothError("TASK_ABORTED", "a person takes the session over"),
@@ -230,8 +231,7 @@ export class Bodies {
   }
 
   #noteCall(body: Body, event: RunEventBody): void {
-    const step = event.type === "tool.started" ? 1 : -1;
-    this.#calling.set(body, (this.#calling.get(body) ?? 0) + step);
+    body.calling += event.type === "tool.started" ? 1 : -1;
     this.#notes.tell(event);
     this.#letGo(body);
   }

@@ -31,6 +31,8 @@ export interface LoopInput extends RunPorts {
   /** What a successor has in common with this run. */
   readonly origin: RunOrigin;
   readonly epoch: number;
+  /** This process has just made its first row: there is nothing to look for in the store yet. */
+  readonly isNew: boolean;
   readonly input: unknown;
   readonly auth: JsonValue;
   /** What the log says so far. */

@@ -3,6 +3,7 @@
  *  W2. Somebody hears that it waits and why, and that it does no more. */
 import type { Clock } from "@smooth/platform/ports";
 import { unavailable, type Unavailable } from "../store/unavailable.ts";
+import type { Stop } from "../task/stop.ts";
 
 const RETRY_MS = 250;
 
@@ -10,11 +11,11 @@ export interface Patience {
   readonly clock: Clock;
   readonly onWait: (on: Unavailable | null) => void;
   /** Nobody waits any more: the failure is passed on. */
-  readonly signal: AbortSignal;
+  readonly leaving: Stop;
 }
 
 export async function patiently<T>(write: () => Promise<T>, patience: Patience): Promise<T> {
-  const { clock, onWait, signal } = patience;
+  const { clock, onWait, leaving } = patience;
   for (let waited = false; ; waited = true) {
     try {
       const result = await write();
@@ -22,9 +23,9 @@ export async function patiently<T>(write: () => Promise<T>, patience: Patience):
       return result;
     } catch (error) {
       const on = unavailable(error);
-      if (on === null || signal.aborted) throw error; // W1
+      if (on === null || leaving.aborted) throw error; // W1
       onWait(on);
     }
-    await clock.sleep(RETRY_MS, signal).catch(() => {});
+    await clock.sleep(RETRY_MS, leaving.signal).catch(() => {});
   }
 }

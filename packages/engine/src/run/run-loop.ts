@@ -7,6 +7,7 @@
  *  L5. A run for which only waits are left suspends (ending.ts).
  *  L6. A run that continues as new creates its successor with its own last commit (progress.ts, ending.ts). */
 import { SmoothError } from "@smooth/protocol/errors";
+import { lazily } from "@smooth/protocol/lazily";
 import { stateKey } from "../graph/identity.ts";
 import { alertsOf, type AlertedRun, type Alerts } from "../alerts/alerts.ts";
 import type { Plan } from "../graph/plan.ts";
@@ -48,12 +49,13 @@ export class RunLoop {
   readonly #outcomes: Outcomes;
   readonly #progress: Progress;
   readonly #ending: Ending;
-  #lookAtStore = true;
+  #lookAtStore: boolean;
 
   constructor(input: LoopInput) {
     const { store, clock, runId } = input;
     const over = this.#over.signal;
     this.#in = input;
+    this.#lookAtStore = !input.isNew;
     const bell = (this.#bell = new Doorbell(clock));
     const health = (this.#health = new StoreHealth(input));
     const agents = new AgentChains(input);
@@ -72,7 +74,8 @@ export class RunLoop {
     const contain = containment.failedIn;
     const waits = (this.#waits = new Waits({ ...input, workflow }, { emit, ask, finish, contain }));
     const budgets = new Budgets(input);
-    const aftermath = (this.#aftermath = new Aftermath(input, bell, AbortSignal.any([over, stopping.givenUp])));
+    const unwanted = lazily(() => AbortSignal.any([over, stopping.givenUp]));
+    const aftermath = (this.#aftermath = new Aftermath(input, bell, unwanted));
     const parts = { frame, journal, bodies, agents, budgets, waits, aftermath, containment, stopping, health };
     this.#outcomes = new Outcomes(input, parts);
     const progress = (this.#progress = new Progress(input, parts));

@@ -3,6 +3,7 @@
  *  W4. Low under the watermark, and until twice as much is free: a run does not flutter. */
 import type { Clock, Disk, Log } from "@smooth/platform/ports";
 import type { Unavailable } from "../store/unavailable.ts";
+import { Stop } from "../task/stop.ts";
 import type { RunEventBody } from "./events.ts";
 import type { Patience } from "./patience.ts";
 import type { RunState } from "./state.ts";
@@ -20,14 +21,14 @@ export interface HealthInput {
 
 export class StoreHealth {
   readonly #in: HealthInput;
-  readonly #leaving = new AbortController();
+  readonly #leaving = new Stop();
   readonly patience: Patience;
   #low: { readonly freeBytes: number } | null = null;
   #refused: Unavailable | null = null;
 
   constructor(input: HealthInput) {
     this.#in = input;
-    this.patience = { clock: input.clock, onWait: (on) => this.#wait(on), signal: this.#leaving.signal };
+    this.patience = { clock: input.clock, onWait: (on) => this.#wait(on), leaving: this.#leaving };
   }
 
   /** A disk that cannot be asked counts as one with room: the store says so when it has none. */
@@ -55,7 +56,7 @@ export class StoreHealth {
 
   /** Whoever lets the run go does not wait for its store. */
   leave(): void {
-    this.#leaving.abort();
+    this.#leaving.abort(undefined);
   }
 
   #wait(on: Unavailable | null): void {
