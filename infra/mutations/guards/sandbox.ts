@@ -1,6 +1,6 @@
 /** What comes out of a sandbox, and where it is written. */
 import type { GuardedFile } from "../guard.ts";
-import { WORKFLOW } from "../rooms.ts";
+import { RULES, WORKFLOW } from "../rooms.ts";
 
 const SANDBOX = `${WORKFLOW}/sandbox`;
 const TESTS = `${SANDBOX}/bundle.test.ts`;
@@ -51,10 +51,73 @@ export const SANDBOX_GUARDS: readonly GuardedFile[] = [
         test: [TESTS, "W4: a bundle is not written through the link that an earlier one left"],
       },
       {
+        id: "apply W6",
+        text: "if (stays === undefined) return null;",
+        instead: "return null; void stays;",
+        test: [TESTS, "W6: a folder that holds what no sandbox saw stays, and nothing is written"],
+      },
+      {
+        id: "apply folder",
+        text: "if (inTheWay !== null && bundle.has(inTheWay)) return null;",
+        instead: "if (inTheWay !== null && bundle.get(inTheWay) === null) return null;",
+        test: [TESTS, "a folder that became a file is written so, and done again nothing is in its way"],
+      },
+      {
+        id: "apply W3 beside",
+        text: 'join(dirname(at), `${PART}${hash("sha256", path).slice(0, 16)}`)',
+        instead: "(void hash, void PART, `${at}.smooth-part`)",
+        test: [TESTS, "W3: a file of the longest name, and one called as a half-written one, are written whole"],
+      },
+      {
         id: "apply W4 meanwhile",
         text: "if (inTheWay !== null) throw conflict(root, inTheWay);\n",
         instead: "",
         test: [TESTS, "W4: a link that comes while a bundle is written is not followed"],
+      },
+    ],
+  },
+  {
+    file: `${SANDBOX}/judge.node.ts`,
+    guards: [
+      {
+        id: "judge J1 shown",
+        text: "if (REORDERING.test(path)) return",
+        instead: "if (REORDERING.test(path) && false) return",
+        test: [TESTS, "J1: the name %j is refused"],
+      },
+      {
+        id: "judge J1 part",
+        text: "name.startsWith(PART)",
+        instead: "name === PART",
+        test: [TESTS, "J1: the name %j is refused"],
+      },
+      {
+        id: "judge J4",
+        text: `path.normalize("NFC").toLowerCase()`,
+        instead: "path",
+        test: [TESTS, "J4: two names that some file system takes for one are refused, and a file may be called anew"],
+      },
+    ],
+  },
+  {
+    file: `${SANDBOX}/patch.ts`,
+    guards: [
+      {
+        id: "patch P4",
+        text: "REORDERING.test(text) ||",
+        instead: "false ||",
+        test: [`${SANDBOX}/patch.test.ts`, "P4: %s is called so"],
+      },
+    ],
+  },
+  {
+    file: `${SANDBOX}/sandboxes.node.ts`,
+    guards: [
+      {
+        id: "sandboxes N4",
+        text: "isHook(path) ?",
+        instead: "isHook(path) && false ?",
+        test: [`${RULES}/sandbox-bundles.test.tsx`, "N4: a sandbox writes no hook, wherever git looks for them"],
       },
     ],
   },

@@ -3,6 +3,7 @@ import type { GuardedFile } from "../guard.ts";
 import { VCS } from "../rooms.ts";
 
 const TESTS = `${VCS}/worktrees.test.ts`;
+const HOOKS = `${VCS}/hooks.test.ts`;
 const POINTERS = `${VCS}/pointers.test.ts`;
 
 export const VCS_GUARDS: readonly GuardedFile[] = [
@@ -81,6 +82,29 @@ export const VCS_GUARDS: readonly GuardedFile[] = [
         text: 'if (list !== "") await',
         instead: 'if (list === "") await',
         test: [POINTERS, "P4: a pointer holds as long as one of the runs that asked for it is remembered"],
+      },
+    ],
+  },
+  {
+    file: `${VCS}/hooks.node.ts`,
+    guards: [
+      {
+        id: "hooks H1",
+        text: "hooksAt(vcsRootOf(dirname(path)) ?? root)",
+        instead: "hooksAt(root)",
+        test: [HOOKS, "H1: hooks are where git looks for them, from each worktree's own root"],
+      },
+      {
+        id: "hooks H1 real",
+        text: "...folders.map(realOf), ",
+        instead: "",
+        test: [HOOKS, "H1: an absolute folder counts from everywhere, and by every way to it"],
+      },
+      {
+        id: "hooks H2",
+        text: "...linked]",
+        instead: "...linked.slice(linked.length)]",
+        test: [HOOKS, "H2: what a hook is a link to is one"],
       },
     ],
   },

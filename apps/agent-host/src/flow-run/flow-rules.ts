@@ -20,9 +20,11 @@ interface Guarded {
   readonly policy: Policy;
   readonly hostHome: string;
   readonly workflow: Pick<WorkflowDefinition, "file" | "source">;
+  /** Whether git runs what is at a path by itself. */
+  readonly isHook: (path: string) => boolean;
 }
 
-export function flowRules({ policy, hostHome, workflow }: Guarded): FlowRules {
+export function flowRules({ policy, hostHome, workflow, isHook }: Guarded): FlowRules {
   const home = isBelow(hostHome);
   return {
     read: (path) => (home(path) ? HOME : decide(policy, { kind: "read", path })), // F2, F3
@@ -31,6 +33,7 @@ export function flowRules({ policy, hostHome, workflow }: Guarded): FlowRules {
       const own = ownFileRefusal(path, workflow);
       if (own !== null) return denied("flow.workflow", own); // F1
       if (fold(path).split(sep).some(isVcsFolder)) return denied("flow.vcs", `${path} belongs to version control`); // F1
+      if (isHook(path)) return denied("flow.vcs", `${path} is run by git itself`); // F1
       return decide(policy, { kind: "write", path });
     },
   };

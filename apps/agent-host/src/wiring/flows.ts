@@ -12,6 +12,7 @@ import { SmoothError } from "@smooth/protocol/errors";
 import { FlowSettings } from "@smooth/protocol/gateway-flows";
 import type { RunId } from "@smooth/protocol/ids";
 import { vcsRootOf } from "@smooth/vcs/files";
+import { hooksAround } from "@smooth/vcs/hooks";
 import { pointers } from "@smooth/vcs/pointers";
 import { worktreesOf } from "@smooth/vcs/worktrees";
 import type { Vm, VmSpec } from "@smooth/vm/driver";
@@ -130,7 +131,7 @@ export class Flows {
       mode: "ask",
       askTtlMs: ASK_TTL_MS,
     });
-    const rules = flowRules({ policy, hostHome, workflow });
+    const rules = flowRules({ policy, hostHome, workflow, isHook: hooksAround(rootDir) });
     const judge = allowNetwork ? gate.judge : null;
     const around = flowTools({
       rootDir,

@@ -43,6 +43,7 @@ const tries = {
   hookByWords: sh("echo evil > .git/hooks/pre-commit"),
   laterScript: ["write", { path: "later.sh", content: "mkdir -p .git/hooks; for f in .git/hooks/pre-commit flow.tsx .mcp.json; do echo evil >> $f; done; ln -s .git dot" }],
   later: sh("bash later.sh"),
+  hookElsewhere: ["write", { path: "checks/pre-commit", content: "evil" }],
   hookByTool: ["write", { path: "dot/hooks/pre-commit", content: "evil" }],
   workflow: ["write", { path: "flow.tsx", content: "evil" }],
   elsewhere: ["write", { path: "../person/new.txt", content: "evil" }],
@@ -106,6 +107,7 @@ describe.each([
       "keys/about.txt": "public\n",
     });
     writeFileSync(join(repo.path, ".env"), SECRET);
+    repo.git("config", "core.hooksPath", "checks");
     await host.start();
     const file = join(repo.path, "flow.tsx");
     runId = (await host.client.call("launchRun", { workflow: file })).runId;
@@ -147,7 +149,8 @@ describe.each([
     expect(said["later"]).toMatch(
       /^\n\[not kept: .*\.mcp\.json: a person has to agree.*flow\.tsx: this run is made of/,
     );
-    for (const name of ["hookByWords", "hookByTool", "workflow", "elsewhere"]) expect(said[name]).toMatch(/^REFUSED /);
+    for (const name of ["hookByWords", "hookElsewhere", "hookByTool", "workflow", "elsewhere"])
+      expect(said[name]).toMatch(/^REFUSED /);
     expect(existsSync(join(repo.path, ".git/hooks/pre-commit"))).toBe(false);
     expect(existsSync(join(repo.path, ".mcp.json"))).toBe(false);
     expect(lies("flow.tsx")).toBe(flow(trap));

@@ -41,6 +41,7 @@ export async function getTree(run: Run, { from, paths = ["."], exclude = [], ...
     "-",
     "--format=posix",
     "--ignore-failed-read",
+    "--hard-dereference", // two names of one file are two files
     "-C",
     from,
     ...left,

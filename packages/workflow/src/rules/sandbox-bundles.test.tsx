@@ -1,5 +1,6 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §6 about what may come out of a sandbox. */
+import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { FakeFile, FakeProgram } from "@smooth/vm/fake";
@@ -86,6 +87,36 @@ test("what the host lets nobody write is refused, whoever would agree", async ()
   expect(await (await engine.start(flow)).result).toMatchObject({
     status: "failed",
     error: { code: "SANDBOX_BUNDLE_INVALID", message: expect.stringContaining("flow.tsx: this run is made of it") },
+  });
+});
+
+test("N4: a sandbox writes no hook, wherever git looks for them", async () => {
+  const engine = sandboxEngine({ work: leaves({ "checks/pre-commit": "evil" }) });
+  for (const args of [
+    ["init", "-q"],
+    ["config", "core.hooksPath", "checks"],
+  ])
+    execFileSync("git", ["-C", engine.root, ...args]);
+
+  expect(await (await engine.start(boxed({ autoAcceptDiffs: true }))).result).toMatchObject({
+    status: "failed",
+    error: { code: "SANDBOX_BUNDLE_INVALID", message: expect.stringContaining("checks/pre-commit: git runs it") },
+  });
+});
+
+test("two names of one file come out as two files; a pipe comes out of no sandbox", async () => {
+  const manifest = JSON.stringify({ status: "finished", output: { n: 1 } });
+  const work = (script: string) => {
+    const engine = realEngine({ "work.sh": `${script}; echo '${manifest}' > "$SMOOTH_BUNDLE"` });
+    return { engine, run: engine.start(boxed({ runtime: "process", command: "sh work.sh", autoAcceptDiffs: true })) };
+  };
+  const twice = work("echo text > one; ln one two");
+  const pipe = work("mkfifo pipe");
+
+  expect(await (await twice.run).result).toMatchObject({ status: "finished" });
+  expect(["one", "two"].map((path) => readIn(twice.engine.root, path))).toEqual(["text\n", "text\n"]);
+  expect(await (await pipe.run).result).toMatchObject({
+    error: { code: "SANDBOX_BUNDLE_INVALID", message: expect.stringContaining("pipe: not a file, folder or link") },
   });
 });
 

@@ -3,24 +3,26 @@
  *  W2. What is in place already is left alone: cut off and done again, nothing is written twice.
  *  W3. Each file is made beside its place and put there by a rename: a reader sees the one or the other.
  *  W4. No link on the way to a path is followed: not one that was there, not one of the bundle itself, not one that came meanwhile.
- *  W5. Who may read and write a file that was there stays as it was. */
+ *  W5. Who may read and write a file that was there stays as it was.
+ *  W6. A folder gives way to a file only when the bundle deletes all that is in it, what no sandbox saw included. */
+import { hash } from "node:crypto";
 import type { Stats } from "node:fs";
-import { chmod, mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, rename, rm, rmdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { BundleFile } from "@smooth/engine/sandboxes";
 import { SmoothError } from "@smooth/protocol/errors";
 import { sameVersion, versionOf } from "./collect.node.ts";
-import { buriedPath, waysTo } from "./judge.node.ts";
+import { buriedPath, PART, waysTo } from "./judge.node.ts";
 import { lstatOrNull } from "./workspace.node.ts";
 
 /** Throws MERGE_CONFLICT, SANDBOX_BUNDLE_INVALID. */
 export async function applyFiles(root: string, files: readonly BundleFile[]): Promise<void> {
   const buried = buriedPath(files);
   if (buried !== null) throw buriedFault(buried); // W4
-  const gone = new Set(files.filter(({ after }) => after === null).map(({ path }) => path));
+  const bundle = new Map(files.map((file) => [file.path, file.after]));
   const due: BundleFile[] = [];
   for (const file of files) {
-    const now = await currentOf(root, file, gone);
+    const now = await currentOf(root, file, bundle);
     if (sameVersion(now, file.after)) continue; // W2
     if (!sameVersion(now, file.before)) throw conflict(root, file.path); // W1
     due.push(file);
@@ -29,16 +31,38 @@ export async function applyFiles(root: string, files: readonly BundleFile[]): Pr
   for (const file of due.toSorted((a, b) => Number(a.after !== null) - Number(b.after !== null))) await put(root, file);
 }
 
-/** A file on the way that the bundle deletes is looked at under its own name. */
-async function currentOf(root: string, { path, after }: BundleFile, gone: ReadonlySet<string>) {
+/** What is on the way to it, or below it, and of the same bundle is looked at under its own name: a file that became a folder, and a
+ *  folder that became a file, before and after it is written. */
+async function currentOf(root: string, { path, after }: BundleFile, bundle: ReadonlyMap<string, unknown>) {
   const inTheWay = await blockerOf(root, path);
-  if (inTheWay !== null && gone.has(inTheWay)) return null;
+  if (inTheWay !== null && bundle.has(inTheWay)) return null;
   if (inTheWay !== null) throw conflict(root, inTheWay); // W4
   if ((await lstatOrNull(join(root, path)))?.isDirectory()) {
-    if (after === null) return null;
-    throw conflict(root, path);
+    const stays = after === null ? undefined : (await filesBelow(root, path)).find((one) => bundle.get(one) !== null);
+    if (stays === undefined) return null;
+    throw conflict(root, stays); // W6
   }
   return await versionOf(root, path);
+}
+
+/** Everything that is no folder. */
+async function filesBelow(root: string, folder: string): Promise<readonly string[]> {
+  const entries = await readdir(join(root, folder), { withFileTypes: true });
+  const found = entries.map(async (entry): Promise<readonly string[]> => {
+    const path = `${folder}/${entry.name}`;
+    return entry.isDirectory() ? await filesBelow(root, path) : [path];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** W6. A folder that is not empty by now stays, and so does what is in it. */
+async function clearFolder(root: string, folder: string): Promise<void> {
+  for (const name of await readdir(join(root, folder))) {
+    const path = `${folder}/${name}`;
+    if (!(await lstatOrNull(join(root, path)))?.isDirectory()) throw conflict(root, path);
+    await clearFolder(root, path);
+  }
+  await rmdir(join(root, folder));
 }
 
 /** What is no folder on the way to a path. */
@@ -57,7 +81,8 @@ async function put(root: string, { path, after }: BundleFile): Promise<void> {
   if (!after) return await rm(at, { force: true });
   await mkdir(dirname(at), { recursive: true });
   const content = Buffer.from(after.content, "base64");
-  const beside = `${at}.smooth-part`;
+  if ((await lstatOrNull(at))?.isDirectory()) await clearFolder(root, path);
+  const beside = join(dirname(at), `${PART}${hash("sha256", path).slice(0, 16)}`); // as short as any name may be
   await rm(beside, { force: true });
   if (after.kind === "link") await symlink(content.toString(), beside);
   else {

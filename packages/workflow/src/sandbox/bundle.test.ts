@@ -21,6 +21,7 @@ import { fakeDriver } from "@smooth/vm/fake";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { applyFiles } from "./apply.node.ts";
 import { collect } from "./collect.node.ts";
+import { stampOf } from "./workspace.node.ts";
 
 function scratch(): string {
   const folder = mkdtempSync(join(tmpdir(), "bundle-test-"));
@@ -32,8 +33,14 @@ type Said = Readonly<Record<string, string | { readonly link: string }>>;
 
 const ALL: (path: string) => string | null = () => null;
 
+interface Listed {
+  readonly changed: readonly string[];
+  readonly deleted: readonly string[];
+}
+
 /** A guest with these files, which answers every question about them with all it has. */
-async function collected(said: Said, { changed = Object.keys(said), refusal = ALL } = {}) {
+async function collected(said: Said, how: Partial<Parameters<typeof collect>[1] & Listed> = {}) {
+  const { changed = Object.keys(said), deleted = [], ...rest } = how;
   const vm = await fakeDriver({ clock: new ManualClock(0), ids: systemIds }).create({ name: "forger" });
   for (const [path, what] of Object.entries(said)) {
     await vm.writeFile(`${vm.workspace}/${path}`, Buffer.from(typeof what === "string" ? what : ""));
@@ -41,8 +48,8 @@ async function collected(said: Said, { changed = Object.keys(said), refusal = AL
   }
   const honest = vm.getTree.bind(vm);
   vm.getTree = (asked) => honest({ ...asked, paths: ["."] });
-  vm.changes = async () => ({ changed, deleted: [], stamp: new Map() });
-  return collect(vm, { id: "box", root: scratch(), since: new Map(), seen: new Map(), refusal });
+  vm.changes = async () => ({ changed, deleted, stamp: new Map() });
+  return collect(vm, { id: "box", root: scratch(), since: new Map(), seen: new Map(), refusal: ALL, ...rest });
 }
 
 test("B4: what nobody asked for is refused", async () => {
@@ -156,4 +163,79 @@ test("a file that became a folder, and was changed meanwhile, refuses all", asyn
 
   await expect(applyFiles(root, [OLD, made("a/b", "new")])).rejects.toMatchObject({ code: "MERGE_CONFLICT" });
   expect(readFileSync(join(root, "a"), "utf8")).toBe("mine");
+});
+
+const FOLDER: readonly BundleFile[] = [{ ...OLD, path: "d/a" }, { ...OLD, path: "d/e/b" }, made("d", "new")];
+function withFolder(): string {
+  const root = scratch();
+  mkdirSync(join(root, "d/e"), { recursive: true });
+  for (const path of ["d/a", "d/e/b"]) writeFileSync(join(root, path), "old");
+  return root;
+}
+
+test("a folder that became a file is written so, and done again nothing is in its way", async () => {
+  const root = withFolder();
+  await applyFiles(root, FOLDER);
+  await applyFiles(root, FOLDER);
+
+  expect(readFileSync(join(root, "d"), "utf8")).toBe("new");
+});
+
+test("a folder that became a file comes out of a sandbox", async () => {
+  const root = withFolder();
+  const seen = new Map(
+    await Promise.all(["d/a", "d/e/b"].map(async (path) => [path, String(await stampOf(root, path))] as const)),
+  );
+  const { files, patch } = await collected({ d: "new" }, { root, seen, deleted: ["d/a", "d/e/b"] });
+  await applyFiles(root, files);
+
+  expect(readFileSync(join(root, "d"), "utf8")).toBe("new");
+  expect(patch).toContain("-old");
+});
+
+test("W6: a folder that holds what no sandbox saw stays, and nothing is written", async () => {
+  const root = withFolder();
+  writeFileSync(join(root, "d/e/.env"), "secret");
+
+  await expect(applyFiles(root, FOLDER)).rejects.toThrow("d/e/.env");
+  expect(readFileSync(join(root, "d/a"), "utf8")).toBe("old");
+  expect(readFileSync(join(root, "d/e/.env"), "utf8")).toBe("secret");
+});
+
+test("W4: nothing is deleted through a link of the same bundle", async () => {
+  const [root, outside] = [withFolder(), scratch()];
+  for (const path of ["a", "b"]) writeFileSync(join(outside, path), "old");
+  const links = [{ ...OLD, path: "d/a" }, { ...OLD, path: "d/e/b" }, made("d", outside, "link")];
+  await applyFiles(root, links);
+  await applyFiles(root, links);
+
+  expect(readdirSync(outside).toSorted()).toEqual(["a", "b"]);
+});
+
+test("W3: a file of the longest name, and one called as a half-written one, are written whole", async () => {
+  const root = scratch();
+  const long = "n".repeat(255);
+  writeFileSync(join(root, "a.smooth-part"), "mine");
+  await applyFiles(root, [made(long, "long"), made("a", "new")]);
+
+  expect([long, "a", "a.smooth-part"].map((path) => readFileSync(join(root, path), "utf8"))).toEqual([
+    "long",
+    "new",
+    "mine",
+  ]);
+  expect(readdirSync(root)).toHaveLength(3);
+});
+
+test.each([
+  ["a\u202Egpj.sh", "it as another"],
+  ["a\u2028b", "it as another"],
+  ["x/.smooth-part-0", "while it writes"],
+])("J1: the name %j is refused", async (path, why) => {
+  await expect(collected({ [path]: "x" })).rejects.toThrow(why);
+});
+
+test("J4: two names that some file system takes for one are refused, and a file may be called anew", async () => {
+  await expect(collected({ "src/Key.ts": "harmless", "src/key.ts": "evil" })).rejects.toThrow("letter case only");
+  await expect(collected({ "caf\u00e9": "harmless", "cafe\u0301": "evil" })).rejects.toThrow("letter case only");
+  expect((await collected({ Readme: "new" }, { deleted: ["README"] })).files).toHaveLength(1);
 });

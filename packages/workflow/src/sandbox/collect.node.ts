@@ -11,7 +11,7 @@ import { join } from "node:path";
 import type { BundleFile, FileVersion } from "@smooth/engine/sandboxes";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { TreeStamp, Vm } from "@smooth/vm/driver";
-import { buriedPath, linkRefusal, pathRefusal, type Refusal, waysTo } from "./judge.node.ts";
+import { buriedPath, linkRefusal, pathRefusal, type Refusal, twinPath, waysTo } from "./judge.node.ts";
 import { patchOf, type PatchedFile } from "./patch.ts";
 import { LEFT_OUT, lstatOrNull, stampOf, type HostStamp } from "./workspace.node.ts";
 
@@ -67,6 +67,8 @@ export async function collect(
 function judge(id: string, files: readonly BundleFile[], refusal: Refusal): void {
   const buried = buriedPath(files);
   if (buried !== null) throw invalid(id, `${buried}: a file or link of the same bundle is on the way`);
+  const twin = twinPath(files);
+  if (twin !== null) throw invalid(id, `${twin}: another file of the same bundle differs from it in letter case only`); // J4
   for (const { path, after } of files) {
     if (after?.kind !== "link") continue;
     const why = linkRefusal(path, Buffer.from(after.content, "base64").toString(), refusal);

@@ -23,6 +23,15 @@ test("P2: a file that stays a file is told nothing of", () => {
   expect(patchOf([{ path: "x", before: null, after: text("a\n") }])).not.toContain("#");
 });
 
+test.each([
+  ["text in another order", "if (ok) { \u202E } allow(); \u2066 // \u2069"],
+  ["a terminal's command", "evil()\u001B[2K\u001B[1A\n"],
+])("P4: %s is called so", (_, content) => {
+  const patch = patchOf([{ path: "x", before: null, after: text(content) }]);
+
+  expect(patch).toContain("# x: holds characters that show it as something else\n");
+});
+
 test("P3: files that share no line are named with their sizes, in bounded time, however many there are", () => {
   const file = { before: text(numbered("a", 30_000)), after: text(numbered("b", 30_000)) };
   const startMs = performance.now();

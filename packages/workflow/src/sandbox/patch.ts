@@ -1,7 +1,8 @@
 /** The changed files of a sandbox, as a person reads them.
  *  P1. What is cut or cannot be shown as text is named with its size: nobody agrees to what they were not told of.
  *  P2. A link and an executable are called so: their text alone does not tell.
- *  P3. Comparing ends: a stranger's files hold this thread for a few seconds at most, however they differ. */
+ *  P3. Comparing ends: a stranger's files hold this thread for a few seconds at most, however they differ.
+ *  P4. Text that is shown in another order than it is in, or as a terminal's command, is called so. */
 import { createTwoFilesPatch } from "diff";
 
 export interface PatchedFile {
@@ -16,6 +17,9 @@ interface PatchedVersion {
   readonly executable: boolean;
   readonly bytes: Uint8Array;
 }
+
+/** Text is shown in another order than it is in, or ends where it goes on. */
+export const REORDERING = /[\p{Zl}\p{Zp}\p{Bidi_Control}]/u;
 
 /** Fits the row of an approval. */
 const MAX_PATCH = 48 * 1024;
@@ -65,8 +69,15 @@ function header(file: PatchedFile, why: string): string {
 const size = (version: PatchedVersion | null): string =>
   version === null ? "nothing" : `${version.bytes.length} bytes`;
 
+function noteOf(file: PatchedFile): string {
+  const text = textOf(file.after?.bytes ?? null) ?? "";
+  const odd =
+    REORDERING.test(text) || /[^\P{Cc}\t\n\r]/u.test(text) ? "holds characters that show it as something else" : "";
+  return [kindNote(file), odd].filter((note) => note !== "").join(", "); // P4
+}
+
 /** P2 */
-function noteOf({ before, after }: PatchedFile): string {
+function kindNote({ before, after }: PatchedFile): string {
   const [was, is] = [modeOf(before), modeOf(after)];
   if (was === is) return is === "link" ? "link" : "";
   if (before === null) return is === "file" ? "" : `new ${is}`;

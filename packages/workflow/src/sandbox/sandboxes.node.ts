@@ -1,7 +1,8 @@
 /** The engine's `Sandboxes` on the drivers of this host: an empty sandbox, a child put in, a bundle taken out, and nothing left.
  *  N1. `allowNetwork` without a guarded way out on this host is refused; no sandbox ever has an unguarded one.
  *  N2. Whatever happens — a result, a failure, an abort — the sandbox is killed before `run` settles.
- *  N3. Only what the author names gets in: the folder without `LEFT_OUT`, read-only volumes, `env`, and the child itself. */
+ *  N3. Only what the author names gets in: the folder without `LEFT_OUT`, read-only volumes, `env`, and the child itself.
+ *  N4. What git runs by itself comes out of no sandbox, whoever agrees to it. */
 import type { Duplex } from "node:stream";
 import { resolve } from "node:path";
 import { hash } from "node:crypto";
@@ -11,6 +12,7 @@ import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import type { Clock } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { IsolationLevel } from "@smooth/protocol/policy";
+import { hooksAround } from "@smooth/vcs/hooks";
 import type { TreeStamp, Vm, VmDriver, VmSpec } from "@smooth/vm/driver";
 import { applyFiles } from "./apply.node.ts";
 import { choose, type Candidate } from "./choose.ts";
@@ -155,12 +157,9 @@ async function runIn(running: Running, options: SandboxesOptions): Promise<Sandb
     childRunId = manifest.runId;
     const output = answerOf(nodeId, manifest);
     const how = { reviewed: spec.review, workflow: call.around().workflow };
-    const { files, patch } = await collect(vm, {
-      id: nodeId,
-      root,
-      ...given,
-      refusal: (path) => writeRefusal(path, how),
-    });
+    const isHook = hooksAround(root);
+    const refusal = (path: string) => (isHook(path) ? "git runs it by itself" : writeRefusal(path, how)); // N4
+    const { files, patch } = await collect(vm, { id: nodeId, root, ...given, refusal });
     status = "finished";
     return { output: rowFromJson(JSON.stringify(output ?? null)), files, patch, runtime, level: vm.level };
   } catch (error) {
