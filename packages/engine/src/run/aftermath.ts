@@ -8,6 +8,7 @@ import { stateKey } from "../graph/identity.ts";
 import { namespaceToString, parseNamespace } from "../memory/namespace.ts";
 import type { Memory, MemoryNamespace, MemoryStore } from "../memory/port.ts";
 import { noMemory } from "../memory/recall.ts";
+import { legible } from "../outputs/json.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import { isSampled } from "../scorers/sampling.ts";
 import { score } from "../scorers/score.ts";
@@ -151,7 +152,7 @@ export class Aftermath {
   }
 
   #memoryOf(result: Due["result"]): Memory {
-    const value = this.#in.rows.get(result.output, stateKey(result));
+    const value = legible(this.#in.rows.get(result.output, stateKey(result)));
     const { remember, threadId, prompt } = result;
     const asked = prompt === null ? [] : [{ role: "user" as const, content: prompt }];
     const answered = { role: "assistant" as const, content: JSON.stringify(value) };

@@ -2,7 +2,7 @@
  *  A score is a number from 0 (bad) to 1 (good). A scorer may throw: its failure is recorded and its task is not touched. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
-import type { JsonValue } from "../outputs/json.ts";
+import { legible, type JsonValue } from "../outputs/json.ts";
 import { askAside } from "../task/ask-aside.ts";
 import type { AgentLike } from "../task/body.ts";
 
@@ -142,5 +142,4 @@ function asked({ input, output, groundTruth, context }: ScorerInput): string {
     .join("\n\n");
 }
 
-const shownAs = (value: unknown): string =>
-  typeof value === "string" ? value : (JSON.stringify(value) ?? String(value));
+const shownAs = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(legible(value)));

@@ -3,10 +3,12 @@
 import { memoryBackend } from "@smooth/engine/memory/in-memory";
 import { memoryStore } from "@smooth/engine/memory/store";
 import type { MemoryStore } from "@smooth/engine/memory";
-import { createScorer, type Scorer, type ScorerInput } from "@smooth/engine/scorers";
+import { createScorer, llmJudge, type Scorer, type ScorerInput } from "@smooth/engine/scorers";
 import { aggregateScores, scoresOfRun } from "@smooth/engine/scorers/aggregate";
 import { ManualClock, memoryLog, settle } from "@smooth/platform/testing";
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { createSmithers } from "../create-smithers.ts";
 import { agent, never, one, outputs, Sequence, smithers, Task, Workflow } from "../testing/rules.ts";
 import { runToEnd, testEngine } from "../testing/run-in-memory.ts";
 
@@ -216,6 +218,34 @@ describe("memory", () => {
     expect(await memory.get(NAMED, "a")).toMatchObject({ value: { n: 1 } });
     expect(await memory.get(USER, "count")).toMatchObject({ value: { n: 2 } });
     expect(run.events.filter(({ type }) => type === "memory.remembered")).toHaveLength(2);
+  });
+
+  test("a row with dates, big numbers, maps and sets is remembered and judged like any other", async () => {
+    const memory = store();
+    const judge = agent({ output: { score: 1 } });
+    const own = createSmithers({
+      rich: z.object({ on: z.date(), big: z.bigint(), names: z.set(z.string()), ages: z.map(z.string(), z.int()) }),
+    });
+    const row = { on: new Date(0), big: 7n, names: new Set(["ann"]), ages: new Map([["ann", 30]]) };
+    const workflow = own.smithers(() => (
+      <own.Workflow name="named">
+        <own.Task
+          id="a"
+          output={own.outputs.rich}
+          memory={{ remember: {} }}
+          scorers={{ judged: { scorer: llmJudge({ judge }) } }}
+        >
+          {() => row}
+        </own.Task>
+      </own.Workflow>
+    ));
+
+    const { events } = await runToEnd(workflow, { memory });
+
+    const plain = { on: "1970-01-01T00:00:00.000Z", big: "7", names: ["ann"], ages: [["ann", 30]] };
+    expect(await memory.get(NAMED, "a")).toMatchObject({ value: plain });
+    expect(judge.asked[0]?.prompt).toContain(JSON.stringify(plain));
+    expect(events.filter(({ type }) => type === "score.recorded")).toHaveLength(1);
   });
 
   test("a thread goes on from run to run: its messages are earlier turns", async () => {
