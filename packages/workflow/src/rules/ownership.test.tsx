@@ -193,3 +193,24 @@ test("cancelling from outside reaches the running body", async () => {
   expect((await handle.result).status).toBe("cancelled");
   expect((await engine.store.run(handle.runId))?.status).toBe("cancelled");
 });
+
+test("a run that somebody cancels before its first tick is cancelled, although its new row is not read again", async () => {
+  const engine = testEngine();
+  const { store } = engine;
+  const quick = new Proxy(store, {
+    get(target, name: keyof RunStore) {
+      const method = target[name] as (...args: unknown[]) => unknown;
+      if (name !== "create") return method.bind(target);
+      return async (run: Parameters<RunStore["create"]>[0]) => {
+        const created = await target.create(run);
+        await cancelRun(target, { runId: run.runId, by: "ann", atMs: 1 });
+        return created;
+      };
+    },
+  });
+  const handle = await engine.start(slow(new Promise(() => {})), { store: quick });
+  await engine.clock.advance(1_000); // the next poll
+  await engine.clock.advance(5_000); // the body does not notice
+
+  expect((await handle.result).status).toBe("cancelled");
+});
