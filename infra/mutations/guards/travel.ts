@@ -7,6 +7,15 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
     file: `${ENGINE}/time-travel/reset.ts`,
     guards: [
       {
+        id: "travel Z7",
+        text: `nodes.get(key)?.kind === "cancelled" && !taken.has(key) && !isGivenUp(key);`,
+        instead: "!key;",
+        test: [
+          `${RULES}/time-travel.test.tsx`,
+          "Z7: takes along what the failure cut off, and not what a try gave up (without dependents: %s)",
+        ],
+      },
+      {
         id: "reset Z1 later pass",
         text: "return later > 0 || (later === 0 && reached.has(otherId));",
         instead: "return later === 0 && reached.has(otherId);",

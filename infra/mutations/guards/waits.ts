@@ -362,8 +362,14 @@ export const WAITS_GUARDS: readonly GuardedFile[] = [
         ],
       },
       {
+        id: "pause of a parent",
+        text: `run.status === "paused" || `,
+        instead: "",
+        test: [`${RULES}/subflow-lives.test.tsx`, "of a run stays, also when its child alone is told to go on"],
+      },
+      {
         id: "control given up",
-        text: `&& run.error?.code !== "AUTO_RESUME_GAVE_UP"`,
+        text: ` || run.error?.code === "AUTO_RESUME_GAVE_UP"`,
         instead: "",
         test: [
           `${WORKFLOW}/supervisor.machine.test.ts`,

@@ -230,8 +230,8 @@ export async function findResumable(store: RunStore, check: OwnerCheck): Promise
   const found = new Map<string, Resumable>();
   for (const child of [...left, ...due]) {
     const run = await rootRun(store, child);
-    const free = mayClaim(run, check) === "yes" && run.error?.code !== "AUTO_RESUME_GAVE_UP";
-    if (!free || found.has(run.runId)) continue;
+    const rests = run.status === "paused" || run.error?.code === "AUTO_RESUME_GAVE_UP"; // also when a child of it goes on
+    if (rests || mayClaim(run, check) !== "yes" || found.has(run.runId)) continue;
     found.set(run.runId, { run, because: reason(run === child || run.cancelRequestedBy !== null ? run : child) });
   }
   return [...found.values()];

@@ -4,11 +4,13 @@
  *  Z3. A loop around the target goes back to the target's pass; a loop that comes after it, to before its first pass.
  *  Z6. A scope around the target has not failed when the target is in its body, and is where it was first when it is in its catch.
  *  Z4. A reset to a frame takes every node that has an event after it, and no other.
- *  Z5. Attempts go on counting: a body that runs again has a higher number than any before it. */
+ *  Z5. Attempts go on counting: a body that runs again has a higher number than any before it.
+ *  Z7. What was cut off by the end of the run goes too, wherever it stands: it has no result to keep, and nothing could come after it. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { localId, parseStateKey, stateKey, type LoopChain, type NodeRef } from "../graph/identity.ts";
 import type { Plan, ScopePartName } from "../graph/plan.ts";
 import type { RunEventBody, StoredEvent } from "../run/events.ts";
+import { foldEvents } from "../run/state.ts";
 import { edgesOf } from "./edges.ts";
 import { loopsIn, pastOf, scopesIn, type Past } from "./past.ts";
 
@@ -37,11 +39,30 @@ export function resetOfNode(history: History, { target, deps }: { target: NodeRe
         details: { ...target },
       },
     );
-  if (!deps) return alone(own, history);
+  if (!deps) {
+    const reset = alone(own, history);
+    return { ...reset, nodes: [...reset.nodes, ...cutOff(history, reset)] };
+  }
   const comesAfter = follower(history, own);
-  const nodes = [...past.values()].filter((other) => other === own || comesAfter(other, other.beganSeq));
+  const nodes = [...past.values()].filter((other) => other === own || comesAfter(other, other.beganSeq)).map(forReset);
   const loops = loopsBack(history, own, comesAfter);
-  return { nodes: nodes.map(forReset), loops, scopes: scopesBack(history, own, comesAfter) };
+  const reset = { nodes, loops, scopes: scopesBack(history, own, comesAfter) };
+  return { ...reset, nodes: [...nodes, ...cutOff(history, reset)] };
+}
+
+/** Z7. Besides what `reset` takes anyway. What a scope gave up with its body stays as it is, unless the scope has not failed any more. */
+export function cutOff({ events, plan }: History, reset: Reset): Reset["nodes"] {
+  const { nodes, scopes } = foldEvents(events);
+  const taken = new Set(reset.nodes.map(stateKey));
+  for (const { scopeId, failed } of reset.scopes) if (failed === null) scopes.delete(scopeId);
+  const isGivenUp = (key: string): boolean => {
+    for (let at = plan.leaves.get(key)?.within ?? null; at; at = at.outer)
+      if (at.part === "body" && scopes.has(at.scopeId)) return true;
+    return false;
+  };
+  const isCutOff = (key: string): boolean => nodes.get(key)?.kind === "cancelled" && !taken.has(key) && !isGivenUp(key);
+  const past = pastOf(events);
+  return [...past].flatMap(([key, node]) => (plan.leaves.has(key) && isCutOff(key) ? [forReset(node)] : []));
 }
 
 /** Everything that happened after `seq`. */

@@ -209,3 +209,21 @@ test("the timeline shows attempts, resets and forks in order, and the forks' own
   expect(forks.map(({ run }) => [run.runId, run.forkedFrom?.label])).toEqual([[fork.runId, "x"]]);
   expect((await timeline(engine.store, runId, { tree: false })).forks).toEqual([]);
 });
+
+test("K2: what the end of a cancelled run cut off is asked anew in its fork", async () => {
+  const { engine, step, deps, go, resume } = bench();
+  const workflow = smithers(() => (
+    <Workflow name="w">
+      {step("a")}
+      <Approval id="ask" output={outputs.decision} request={{ title: "Go?" }} />
+    </Workflow>
+  ));
+  const { runId } = await go(workflow);
+  const handle = await engine.resume(workflow, runId);
+  handle.cancel();
+  expect((await handle.result).status).toBe("cancelled");
+
+  const fork = await forkRun(deps(workflow), { runId, by: "ann" });
+
+  expect((await resume(workflow, fork.runId)).status).toBe("waiting-approval");
+});

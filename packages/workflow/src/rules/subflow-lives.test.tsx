@@ -145,6 +145,18 @@ describe("a pause", () => {
     expect(await engine.children()).toEqual(["waiting-approval"]);
   });
 
+  test("of a run stays, also when its child alone is told to go on", async () => {
+    const engine = living();
+    await engine.run(parentOf(asks));
+    await engine.pause();
+    const [child] = await engine.store.runs({ parentRunId: "r" });
+    await unpauseRun(engine.store, { runId: child?.runId ?? "", by: "ann", atMs: 1 });
+
+    expect(await engine.due()).toEqual([]);
+    await engine.unpause();
+    expect(await engine.due()).toEqual(["r"]);
+  });
+
   test("of a run whose child is at work lets the child's body end, and nothing after it starts", async () => {
     const engine = living();
     const gate = Promise.withResolvers<void>();

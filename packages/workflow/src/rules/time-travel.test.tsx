@@ -18,6 +18,7 @@ import {
   Sequence,
   smithers,
   Task,
+  TryCatchFinally,
   Workflow,
 } from "../testing/rules.ts";
 import { bench, editing } from "../testing/time-travel.tsx";
@@ -52,6 +53,54 @@ describe("retry-task", () => {
     );
     expect(attempts).toEqual(["a 1", "b 1", "d 1", "c 1", "e 1", "b 2", "c 2", "e 2"]);
   });
+
+  test.each([true, false])(
+    "Z7: takes along what the failure cut off, and not what a try gave up (without dependents: %s)",
+    async (noDeps) => {
+      const { ran, step, deps, go, resume } = bench();
+      let isBad = true;
+      const fails = (id: string, mended: boolean) => (
+        <Task key={id} id={id} output={outputs.n} noRetry>
+          {() => {
+            ran.push(id);
+            if (isBad || !mended) throw new Error(id);
+            return { n: 1 };
+          }}
+        </Task>
+      );
+      const hangs = (id: string) => (
+        <Task key={id} id={id} output={outputs.n}>
+          {({ signal }) => {
+            ran.push(id);
+            if (!isBad) return { n: 1 };
+            return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+          }}
+        </Task>
+      );
+      const body = (id: string, mended: boolean) => (
+        <Parallel>
+          {fails(id, mended)}
+          {hangs(`beside ${id}`)}
+        </Parallel>
+      );
+      const workflow = smithers(() => (
+        <Workflow name="w">
+          <TryCatchFinally id="try" try={body("caught", false)} catch={step("catch")} />
+          {body("bad", true)}
+          {step("after")}
+        </Workflow>
+      ));
+      const { runId, result } = await go(workflow);
+      expect(result.status).toBe("failed");
+      isBad = false;
+      ran.length = 0;
+
+      await retryTask(deps(workflow), { runId, nodeId: "bad", iteration: 0, by: "ann", noDeps });
+
+      expect((await resume(workflow, runId)).status).toBe("finished");
+      expect(ran).toEqual(["bad", "beside bad", "after"]);
+    },
+  );
 
   test("without dependents only the task itself runs again", async () => {
     const { ran, step, deps, go, resume } = bench();
