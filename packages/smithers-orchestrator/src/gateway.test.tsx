@@ -71,7 +71,12 @@ async function listening(options: GatewayOptions = {}) {
       body: JSON.stringify({ id: "1", method, params }),
     });
     const json = (await response.json()) as Any;
-    return { status: response.status, payload: json.payload as Any, code: json.error?.code as string | undefined };
+    return {
+      status: response.status,
+      payload: json.payload as Any,
+      code: json.error?.code as string | undefined,
+      message: json.error?.message as string,
+    };
   };
   const ended = async (token: string, runId: string): Promise<Any> => {
     for (;;) {
@@ -219,6 +224,29 @@ describe("who is let in", () => {
       (await fetch(url, { method: "POST", headers, body: '{"id":"1","method":"listRuns"}' })).status;
 
     expect([await as({}), await as({ origin: "https://evil" })]).toEqual([200, 403]);
+  });
+});
+
+test("older methods: a run is made again, its frames and what waits for a decision are listed; what is not here says why", async () => {
+  const { rpc, ended } = await listening();
+  const first = (await rpc("t-ann", "launchRun", { workflow: "quick" })).payload.runId;
+  await ended("t-ann", first);
+  const again = (await rpc("t-bob", "runs.rerun", { runId: first })).payload;
+  await ended("t-bob", again.runId);
+  const { runId } = (await rpc("t-ann", "launchRun", { workflow: "gated" })).payload;
+  let open: Any[] = [];
+  while (open.length === 0) open = (await rpc("t-look", "approvals.list", { runId })).payload.approvals;
+
+  expect([again.workflow, again.runId === first]).toEqual(["quick", false]);
+  expect((await rpc("t-look", "runs.rerun", { runId: first })).code).toBe("Forbidden");
+  expect(open).toMatchObject([{ runId, nodeId: "gate" }]);
+  const { frames } = (await rpc("t-look", "frames.list", { runId: first, limit: 2 })).payload;
+  expect((await rpc("t-look", "frames.get", { runId: first, frameNo: frames[1].frameNo })).payload).toEqual(frames[1]);
+  expect((await rpc("t-ann", "frames.get", { runId: first, frameNo: 999 })).code).toBe("InvalidInput");
+  expect((await rpc("t-ann", "frames.get", { runId: "run-none" })).code).toBe("RunNotFound");
+  expect(await rpc("t-ann", "hijackRun", { runId })).toMatchObject({
+    code: "InvalidRequest",
+    message: expect.stringContaining("hijackRun: a session") as string,
   });
 });
 
@@ -397,7 +425,7 @@ test("an output is read with its fields; a run is sent back only by who started 
 
   expect((await rpc("t-bob", "rewindRun", { runId, frameNo: 1, confirm: true })).code).toBe("Forbidden");
   expect((await rpc("t-root", "rewindRun", { runId, frameNo: 1 })).code).toBe("InvalidRequest");
-  expect((await rpc("t-root", "rewindRun", { runId, frameNo: 999, confirm: true })).code).toBe("FrameOutOfRange");
+  expect((await rpc("t-root", "rewindRun", { runId, frameNo: 999, confirm: true })).code).toBe("InvalidInput");
   expect((await rpc("t-root", "jumpToFrame", { runId, frameNo: 1, confirm: true })).payload).toMatchObject({
     ok: true,
     newFrameNo: 1,

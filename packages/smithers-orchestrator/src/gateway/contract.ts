@@ -125,6 +125,13 @@ export const METHODS = {
     z.strictObject({ cronId: z.string().min(1).optional(), workflow: workflow.optional(), input }),
     true,
   ),
+  "runs.rerun": method("run:write", z.strictObject({ runId, input: input.optional() })),
+  "frames.list": method(
+    "run:read",
+    z.strictObject({ runId, limit: z.int().min(1).max(100).default(50), afterFrameNo: frameNo.optional() }),
+  ),
+  "frames.get": method("run:read", z.strictObject({ runId, frameNo: frameNo.optional() })),
+  "approvals.list": method("run:read", z.strictObject({ runId: runId.optional() })),
   streamRunEvents: method("run:read", following),
   streamDevTools: method("observability:read", following),
 } as const;
@@ -152,6 +159,17 @@ const ALIASES = new Map<string, MethodName>(
     "devtools.getNodeDiff": "getNodeDiff",
   } as const),
 );
+
+/** Documented names that nothing answers to here, and what does instead. */
+const REFUSED: ReadonlyMap<string, string> = new Map([
+  ["hijackRun", "a session that was taken could not be given back by a method; the engine's endHijack can"],
+  ["runs.diff", "compare two runs with `smithers diff <run>[:frame] <run>[:frame]`"],
+  ["attempts.list", "attempts are in streamRunEvents"],
+  ["attempts.get", "attempts are in streamRunEvents"],
+  ["getDevToolsSnapshot", "streamDevTools begins with one; a frame's tree is in frames.get"],
+]);
+export const whyThereIsNo = (called: string): string =>
+  `there is no method ${called}${REFUSED.has(called) ? `: ${REFUSED.get(called)}` : ""}`;
 
 /** The method, and every name it goes by; null: there is none. */
 export function methodCalled(called: string): { readonly name: MethodName; readonly names: readonly string[] } | null {

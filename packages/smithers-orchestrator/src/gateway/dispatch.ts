@@ -6,6 +6,7 @@ import {
   mayCall,
   METHODS,
   methodCalled,
+  whyThereIsNo,
   type GatewayCode,
   type MethodName,
   type RequestFrame,
@@ -22,7 +23,7 @@ export type Admitted =
 /** G1. */
 export function admit({ method, params = {} }: RequestFrame, caller: Caller): Admitted {
   const called = methodCalled(method);
-  if (!called) return refused("InvalidRequest", `there is no method ${method}`);
+  if (!called) return refused("InvalidRequest", whyThereIsNo(method));
   const { scope, startsRuns, params: schema } = METHODS[called.name];
   if (!mayCall(caller.scopes, METHODS[called.name], called.names))
     return refused("Forbidden", `${method} needs the scope ${scope}${startsRuns ? " and run:write" : ""}`);

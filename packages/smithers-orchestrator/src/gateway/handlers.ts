@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { cancelRun, decideApproval, signalRun } from "@smooth/engine/control";
 import { RunStatus } from "@smooth/engine/events";
+import { readFrame } from "@smooth/engine/frames";
 import { processOwner, isOwnerAlive } from "@smooth/engine/process-owner";
 import { createSchedule, deleteSchedule } from "@smooth/engine/schedules";
 import type { Schedule, ScheduleStore } from "@smooth/engine/schedules/port";
@@ -14,7 +15,7 @@ import { SmoothError } from "@smooth/protocol/errors";
 import { pointers } from "@smooth/vcs/pointers";
 import { z } from "zod";
 import type { RunHost } from "../hosting/run-host.ts";
-import { runOf, summaryOf, viewOf } from "../hosting/run-view.ts";
+import { framesOf, runOf, summaryOf, viewOf } from "../hosting/run-view.ts";
 import type { Caller } from "./auth.ts";
 import type { MethodName, Params } from "./contract.ts";
 
@@ -82,7 +83,32 @@ export function handlersOf(plane: ControlPlane): Handlers {
       return { cronId, removed: true };
     },
     cronRun: (params, caller) => runCron(plane, params, caller),
+    ...olderHandlers(plane),
   };
+}
+
+type JsonObject = Params<"launchRun">["input"];
+
+/** Methods of before that the v1 names have no word for. */
+function olderHandlers(plane: ControlPlane) {
+  const { store } = plane.runs;
+  return {
+    async "runs.rerun"({ runId, input }, caller) {
+      const row = await runOf(store, runId);
+      return launch(plane, { workflow: row.workflow, input: input ?? (row.input as JsonObject), options: {} }, caller);
+    },
+    "frames.list": async ({ runId, limit, afterFrameNo }) => ({
+      frames: await framesOf(store, runId, { limit, afterFrameNo }),
+    }),
+    async "frames.get"({ runId, frameNo }) {
+      await runOf(store, runId);
+      const { seq, atMs, root } = await readFrame(store, runId, frameNo);
+      return { frameNo: seq, createdAtMs: atMs, root };
+    },
+    "approvals.list": async ({ runId }) => ({
+      approvals: await store.approvals({ only: "open", ...(runId !== undefined && { runId }) }),
+    }),
+  } satisfies Partial<Handlers>;
 }
 
 /** What a cron keeps of who made it. */
