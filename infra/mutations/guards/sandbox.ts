@@ -121,4 +121,15 @@ export const SANDBOX_GUARDS: readonly GuardedFile[] = [
       },
     ],
   },
+  {
+    file: `${SANDBOX}/enclose.node.ts`,
+    guards: [
+      {
+        id: "enclose E3",
+        text: "if (hash !== undefined && sha256(text) !== hash)",
+        instead: "if (hash !== undefined && sha256(text) === undefined)",
+        test: [`${RULES}/sandbox.test.tsx`, "E3: a file that changed since the run loaded it goes into no sandbox"],
+      },
+    ],
+  },
 ];

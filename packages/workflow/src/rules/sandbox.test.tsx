@@ -1,10 +1,12 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §6 about sandboxes: what a person sees and decides, and what runs inside.
  *  The driver isolates nothing; what isolates is tested on real ones. */
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { decideApproval } from "@smooth/engine/control";
+import { sha256 } from "@smooth/engine/sha256";
 import { decodeRow } from "@smooth/engine/table";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { why } from "@smooth/engine/why";
@@ -141,6 +143,22 @@ test("a child workflow runs in there by the engine, with its own environment and
   expect(readIn(engine.root, "made.txt")).toBe("21 given");
   const seen = readIn(engine.root, "seen.json");
   expect(JSON.parse(seen)).toMatchObject({ secret: false, greeting: "hi", path: true });
+});
+
+test("E3: a file that changed since the run loaded it goes into no sandbox", async () => {
+  const engine = realEngine({ "given.txt": "given" });
+  const file = fileURLToPath(new URL("../testing/sandboxed/inline.tsx", import.meta.url));
+  const text = readFileSync(file, "utf8");
+  const start = (loaded: string) => {
+    const source = { entry: "inline.tsx", files: { "inline.tsx": sha256(loaded) }, packages: {} };
+    return engine.start({ ...inline, file, source }, { input: { n: 6 } });
+  };
+
+  expect(await (await start(`${text} `)).result).toMatchObject({
+    status: "failed",
+    error: { code: "SANDBOX_EXECUTION_FAILED", message: expect.stringContaining("inline.tsx changed since this run") },
+  });
+  expect((await (await start(text)).result).status).toBe("finished");
 });
 
 test("children of a sandbox run in there: they read what is recorded around them, pass after pass", async () => {

@@ -1,20 +1,26 @@
 /** Makes one file of JavaScript of a workflow and of the engine that runs it: what is put into a sandbox.
  *  E1. As in load-workflow.node.ts, `smithers-orchestrator` and React are this workspace's, and what a project has not is found here.
- *  E2. The workflow is named by file and export, since a function cannot be sent: one that no file exports is refused with a way out. */
+ *  E2. The workflow is named by file and export, since a function cannot be sent: one that no file exports is refused with a way out.
+ *  E3. A file of the run's own counts as the run loaded it: one that changed since is refused, as a resume would. */
+import { realpathSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { OnResolveResult, Plugin, PluginBuild } from "esbuild";
 import { SmoothError } from "@smooth/protocol/errors";
+import { sha256 } from "@smooth/engine/sha256";
 import { isWorkflow, type WorkflowDefinition } from "@smooth/engine/workflow";
 import { hookOnce } from "../load-workflow.node.ts";
 import { mdxToJsx } from "../mdx/compile.node.ts";
+
+type Loaded = Pick<WorkflowDefinition, "file" | "source">;
 
 export interface Enclosed {
   readonly code: Uint8Array;
 }
 
-/** Throws SANDBOX_EXECUTION_FAILED. */
-export async function enclose(workflow: WorkflowDefinition): Promise<Enclosed> {
+/** `run`: what the run was loaded as. Throws SANDBOX_EXECUTION_FAILED. */
+export async function enclose(workflow: WorkflowDefinition, run: Loaded): Promise<Enclosed> {
   const { file, name } = await whereIs(workflow);
   const entry = `import * as module from ${JSON.stringify(file)};
 import { runInside } from ${JSON.stringify(fileURLToPath(new URL("./inside.node.ts", import.meta.url)))};
@@ -38,7 +44,7 @@ await runInside(module[${JSON.stringify(name)}]);`;
         js: 'import { createRequire as requireFrom } from "node:module"; globalThis.require ??= requireFrom("/");',
       },
       logLevel: "silent",
-      plugins: [workspaceFirst],
+      plugins: [workspaceFirst, asLoaded(run)],
     });
     const [out] = outputFiles;
     return { code: out?.contents ?? new Uint8Array() };
@@ -79,12 +85,38 @@ const workspaceFirst: Plugin = {
       const own = await into.resolve(path, { kind, resolveDir, pluginData: RESOLVING });
       return own.errors.length === 0 ? own : fromHere(into, path, kind);
     });
-    into.onLoad({ filter: /\.mdx$/ }, async ({ path }) => ({
-      contents: mdxToJsx(await readFile(path, "utf8"), path),
-      loader: "jsx",
-    }));
   },
 };
+
+/** E3 */
+function asLoaded({ file, source }: Loaded): Plugin {
+  const files = file === undefined ? [] : Object.entries(source?.files ?? {});
+  const hashes = new Map(files.map(([name, hash]) => [realOf(resolve(dirname(file ?? ""), name)), hash]));
+  return {
+    name: "as-loaded",
+    setup(into) {
+      into.onLoad({ filter: /./ }, async ({ path }) => {
+        const isPrompt = path.endsWith(".mdx");
+        const hash = hashes.get(path);
+        if (!isPrompt && hash === undefined) return undefined;
+        const text = await readFile(path, "utf8");
+        if (hash !== undefined && sha256(text) !== hash) return { errors: [{ text: `${path} ${CHANGED}` }] };
+        return isPrompt ? { contents: mdxToJsx(text, path), loader: "jsx" } : { contents: text, loader: "default" };
+      });
+    },
+  };
+}
+
+const CHANGED =
+  "changed since this run loaded it; put it back, or resume the run with --accept-workflow-change and retry the step";
+
+function realOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
 
 const RESOLVING = "resolving";
 

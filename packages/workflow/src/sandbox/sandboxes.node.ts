@@ -211,11 +211,11 @@ async function programOf(call: SandboxCall): Promise<Program> {
   const shared = { runId: `run-${hash("sha256", idempotencyKey).slice(0, 22)}`, wallMs: timeoutMs ?? WALL_MS };
   if (spec.child?.kind === "workflow") {
     const { workflow, input } = spec.child;
-    const { code } = await enclose(workflow);
+    const { code } = await enclose(workflow, call.around().workflow);
     return { code, request: { ...shared, output: "output", input, within: null } };
   }
   const { workflow, input, rows, loops } = call.around();
-  const { code } = await enclose(workflow);
+  const { code } = await enclose(workflow, workflow);
   const within = { id: localIdOf(nodeId), rows: [...rows], loops: loops.map(([id, at]): [string, number] => [id, at]) };
   return { code, request: { ...shared, output, input, within } };
 }
