@@ -162,7 +162,7 @@ export const BODIES_GUARDS: readonly GuardedFile[] = [
         instead: "",
         test: [
           `${RULES}/agents.test.tsx`,
-          "B2: wherever an agent without use stands in a chain, each other has its attempts: last",
+          "B2: wherever an agent without use stands in a chain, each other has its attempts: %s",
         ],
       },
       {

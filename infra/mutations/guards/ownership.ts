@@ -190,8 +190,8 @@ export const OWNERSHIP_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "start lets go",
-        text: "if (held !== null) await letGo",
-        instead: "if (held === -1) await letGo",
+        text: "await letGo(store, { run: claimed?.run ?? row, epoch: held, atMs: clock.now() })",
+        instead: "await Promise.resolve()",
         test: [`${WORKFLOW}/claims.test.tsx`, "a claimed run that cannot be resumed here is free again, as it was"],
       },
       {

@@ -323,7 +323,7 @@ export const PLAN_GUARDS: readonly GuardedFile[] = [
         instead: "if (false)",
         test: [
           `${RULES}/rows.test.tsx`,
-          "O3: a value that could not come back as it was is refused, never recorded as another one: Uint8Array",
+          "O3: a value that could not come back as it was is refused, never recorded as another one: %s",
         ],
       },
       {

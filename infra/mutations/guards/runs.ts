@@ -71,7 +71,7 @@ export const RUNS_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "reset Z5 state",
-        text: `else state.nodes.set(key, { kind: "interrupted", attempt: node.attempt, failures: 0 });`,
+        text: `else state.nodes.set(key, { kind: "interrupted", attempt: node.attempt, failures: 0, failedBy: NONE });`,
         instead: "else state.nodes.delete(key);",
         test: [
           `${RULES}/time-travel.test.tsx`,

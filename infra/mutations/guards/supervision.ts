@@ -145,20 +145,20 @@ export const SUPERVISION_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "schedules C1 once",
-        text: `return schedule.catchUp === "once" ? newest :`,
-        instead: `return schedule.catchUp === "once" ? due :`,
+        text: `catchUp === "all" ? MAX_CATCH_UP : 1`,
+        instead: "MAX_CATCH_UP",
         test: [`${ENGINE}/schedules/schedules.test.ts`, "C1: after an outage of ten slots, catch-up %s fires %i"],
       },
       {
         id: "schedules C1 skip",
-        text: "newest.filter((slotMs) => nowMs - slotMs <= ON_TIME_MS)",
-        instead: "newest",
+        text: "due.filter((slotMs) => nowMs - slotMs <= ON_TIME_MS)",
+        instead: "due",
         test: [`${ENGINE}/schedules/schedules.test.ts`, "C1: after an outage of ten slots, catch-up %s fires %i"],
       },
       {
         id: "schedules C1 all",
-        text: "return due.slice(-MAX_CATCH_UP);",
-        instead: "return due.slice(-1);",
+        text: "const MAX_CATCH_UP = 100;",
+        instead: "const MAX_CATCH_UP = 1;",
         test: [`${ENGINE}/schedules/schedules.test.ts`, "C1: after an outage of ten slots, catch-up %s fires %i"],
       },
       {

@@ -261,8 +261,8 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "fork K2",
-        text: "...openWaits(recorded.events)];",
-        instead: "];",
+        text: "...openWaits(recorded.events), ",
+        instead: "",
         test: [`${RULES}/fork.test.tsx`, "K2: a timer that was running at the frame counts from the fork's own start"],
       },
       {
