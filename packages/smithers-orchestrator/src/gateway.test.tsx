@@ -425,7 +425,7 @@ test("an output is read with its fields; a run is sent back only by who started 
 
   expect((await rpc("t-bob", "rewindRun", { runId, frameNo: 1, confirm: true })).code).toBe("Forbidden");
   expect((await rpc("t-root", "rewindRun", { runId, frameNo: 1 })).code).toBe("InvalidRequest");
-  expect((await rpc("t-root", "rewindRun", { runId, frameNo: 999, confirm: true })).code).toBe("InvalidInput");
+  expect((await rpc("t-root", "rewindRun", { runId, frameNo: 999, confirm: true })).code).toBe("FrameOutOfRange");
   expect((await rpc("t-root", "jumpToFrame", { runId, frameNo: 1, confirm: true })).payload).toMatchObject({
     ok: true,
     newFrameNo: 1,
