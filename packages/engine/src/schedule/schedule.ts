@@ -57,6 +57,8 @@ export const schedule = ({ nowMs, ...input }: ScheduleInput & { readonly nowMs: 
 const runningIn = (states: ScheduleInput["states"]): readonly string[] =>
   [...states].flatMap(([key, { kind }]) => (kind === "running" ? [key] : []));
 
+const NOTHING: readonly Step[] = [];
+
 export class Schedule {
   readonly #in: ScheduleInput;
   readonly #tree: CellTree;
@@ -88,6 +90,7 @@ export class Schedule {
   next(nowMs: number): readonly Step[] {
     this.#wake(nowMs);
     this.#takeReady();
+    if (this.#steps.length === 0) return NOTHING; // asked at least twice a tick
     return this.#steps
       .splice(0)
       .toSorted((a, b) => a.order - b.order)
