@@ -4,6 +4,20 @@ import { RULES, WORKFLOW, ENGINE } from "../rooms.ts";
 
 export const PLAN_GUARDS: readonly GuardedFile[] = [
   {
+    file: `${ENGINE}/graph/leaves/task.ts`,
+    guards: [
+      {
+        id: "a stranger in a chain",
+        text: "if (given.every(isAgent)) return given;",
+        instead: "return given.filter(isAgent);",
+        test: [
+          `${RULES}/bad-input.test.tsx`,
+          "a chain with a member that is no agent fails the run before anything starts",
+        ],
+      },
+    ],
+  },
+  {
     file: `${ENGINE}/graph/identity.ts`,
     guards: [
       {

@@ -48,7 +48,7 @@ export class Ending {
       return suspension && { runId, ...suspension };
     }
     if (rest.done) return { status: "finished", runId, output: rows.all("output").at(-1) };
-    return this.#fail(deadlock(rest.blocked, state));
+    return this.#fail(deadlock(rest.blocked, state, frame.plan));
   }
 
   /** L6 (progress.ts) */

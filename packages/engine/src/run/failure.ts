@@ -1,6 +1,6 @@
 /** Errors as the rows and results of a run carry them. */
 import { SmoothError } from "@smooth/protocol/errors";
-import type { PlanLoop } from "../graph/plan.ts";
+import type { Plan, PlanLoop } from "../graph/plan.ts";
 import type { Rest } from "../schedule/schedule.ts";
 import type { ErrorInfo } from "./events.ts";
 import type { RunState } from "./state.ts";
@@ -11,11 +11,16 @@ export function errorInfo(error: unknown): ErrorInfo {
 }
 
 /** Names every node that waits, and for what. */
-export function deadlock(blocked: Rest["blocked"], { nodes }: RunState): ErrorInfo {
+export function deadlock(
+  blocked: Rest["blocked"],
+  { nodes }: RunState,
+  plan: Pick<Plan, "leaves"> | undefined,
+): ErrorInfo {
   const waiting = new Set(blocked.map(({ key }) => key));
   const stateOf = (key: string): string => {
     if (waiting.has(key)) return "waits itself";
-    return nodes.get(key)?.kind ?? "never mounted: is there an element with this id?";
+    const unreached = plan?.leaves.has(key) ? "not begun: it stands after what waits for it" : undefined;
+    return nodes.get(key)?.kind ?? unreached ?? "never mounted: is there an element with this id?";
   };
   const said = blocked.map(
     ({ key, dependency }) => `${nodeName(key)} waits for ${nodeName(dependency)} (${stateOf(dependency)})`,

@@ -10,6 +10,7 @@ import { Signal } from "../components/signal.ts";
 import { WaitForEvent } from "../components/wait-for-event.ts";
 import { createSmithers } from "../create-smithers.ts";
 import {
+  agent,
   Approval,
   Aspects,
   ContinueAsNew,
@@ -49,6 +50,17 @@ test.each<[string, object, string]>([
   ["meta that no log can hold", { meta: circle }, "`meta` must be an object that can be written as JSON"],
   ["meta with a bigint", { meta: { n: 1n } }, "`meta` must be"],
   ["a need that names no node", { needs: { a: 5 } }, "`needs` must be an object of strings"],
+  [
+    "a chain with a member that is no agent",
+    { agent: [agent("{}"), "opus"] },
+    "`agent` must be an object with generate()",
+  ],
+  [
+    "a fallback that is no agent",
+    { agent: agent("{}"), fallbackAgent: "opus" },
+    "`fallbackAgent` must be an object with",
+  ],
+  ["an outputSchema that is no object", { outputSchema: z.string() }, "`outputSchema` must be a zod object schema"],
   ["an agent that is none, and no JSON either", { agent: circle }, "`agent` must be an object with generate()"],
 ])("%s fails the run before anything starts", async (_, props, said) => {
   const { result, trace } = await runToEnd(wf(task(props)));

@@ -234,3 +234,26 @@ test("one commit holds the end of a step, its row and the start of the next; the
   expect(commits).toEqual(["node.started", "node.finished node.started row a", "node.finished run.status row b"]);
   expect(bodies).toEqual([1, 2]);
 });
+
+test("a task that waits for one that stands after it ends the run, and is told so", async () => {
+  const { result } = await runToEnd(
+    smithers(() => (
+      <Workflow name="order">
+        <Task id="first" output={outputs.n} dependsOn={["second"]}>
+          {one}
+        </Task>
+        <Task id="second" output={outputs.n}>
+          {one}
+        </Task>
+      </Workflow>
+    )),
+  );
+
+  expect(result).toMatchObject({
+    status: "failed",
+    error: {
+      code: "DEPENDENCY_DEADLOCK",
+      message: "first waits for second (not begun: it stands after what waits for it)",
+    },
+  });
+});

@@ -40,12 +40,14 @@ export const COMMON_PROPS = [...PLACE_PROPS, "output", "outputSchema", "continue
 /** A leaf that records a row. */
 export function readCommon(element: HostElement, scope: LeafScope): LeafBase & { readonly output: OutputTable } {
   const output = scope.registry.find(element.props["output"], () => `${elementName(element)} prop \`output\``);
-  const own = element.props["outputSchema"];
-  return {
-    ...readPlace(element, scope),
-    output: own instanceof z.ZodObject ? { ...output, schema: own } : output,
-  };
+  const own = optional(element, "outputSchema", anObjectSchema);
+  return { ...readPlace(element, scope), output: own ? { ...output, schema: own } : output };
 }
+
+const anObjectSchema = {
+  test: (value: unknown): value is z.ZodObject => value instanceof z.ZodObject,
+  wanted: "a zod object schema",
+};
 
 /** Any leaf: its id, and what it depends on. */
 export function readPlace(element: HostElement, scope: LeafScope): LeafBase {

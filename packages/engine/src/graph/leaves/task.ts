@@ -153,13 +153,12 @@ function readHijack(element: HostElement, body: TaskBody): Pick<TaskLeaf, "hijac
 
 function readBody(element: HostElement): Exclude<TaskBody, { mode: "subflow" | "sandbox" }> {
   const body = element.props["body"];
-  const agents = [element.props["agent"], element.props["fallbackAgent"]].flat().filter(isAgent);
+  const agents = ["agent", "fallbackAgent"].flatMap((name) => readAgents(element, name));
   if (agents.length > 0) {
     if (typeof body === "function") return { mode: "agent", agents, prompt: body as ComputeFn };
     return { mode: "agent", agents, prompt: typeof body === "string" ? body : promptText(element.children) };
   }
-  if (element.props["agent"] !== undefined)
-    throw badProp(element, "agent", "an object with generate(), or an array of them");
+  if (element.props["agent"] !== undefined) throw badProp(element, "agent", AGENT);
   if (typeof body === "function") return { mode: "compute", fn: body as ComputeFn };
   if (typeof body === "object" && body !== null && !("$$typeof" in body)) return { mode: "static", value: body };
   throw new SmoothError(
@@ -170,6 +169,16 @@ function readBody(element: HostElement): Exclude<TaskBody, { mode: "subflow" | "
     },
   );
 }
+
+/** A chain may have gaps, as `[claude, cheap && haiku]`; what stands in it and is no agent would only be missed when it is needed. */
+function readAgents(element: HostElement, name: string): readonly AgentLike[] {
+  const given = [element.props[name]].flat().filter(Boolean);
+  if (given.every(isAgent)) return given;
+  const stranger = given.find((member) => !isAgent(member)); // the others may hold keys
+  throw badProp({ ...element, props: { ...element.props, [name]: stranger } }, name, AGENT);
+}
+
+const AGENT = "an object with generate(), or an array of them";
 
 const saidOf = (body: unknown): string =>
   body === undefined ? "missing" : typeof body === "object" ? "an element or null" : "text";
