@@ -211,7 +211,7 @@ async function readSecrets(file: string): Promise<Secrets> {
   return JSON.parse(readFileSync(file, "utf8")) as Secrets;
 }
 
-const READY_MS = 60_000;
+const READY_MS = 180_000;
 
 interface Starting {
   readonly child: ChildProcess;

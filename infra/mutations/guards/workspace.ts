@@ -49,7 +49,7 @@ export const WORKSPACE_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "commands N1",
-        text: "setTimeout(resolve, DRAIN_MS)",
+        text: "setTimeout(() => setImmediate(resolve), DRAIN_MS)",
         instead: "setTimeout(resolve, 60_000)",
         test: [`${TOOLS}/workspace/node-workspace.test.ts`, "N1: does not wait for a child that keeps the pipes open"],
       },

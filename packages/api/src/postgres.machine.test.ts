@@ -7,6 +7,8 @@ import { type Db, openDb } from "@smooth/db/client";
 import { migrateUp } from "@smooth/db/migrate";
 import { openPostgres } from "@smooth/platform/node/postgres";
 import { systemClock } from "@smooth/platform/node/system";
+import type { Clock } from "@smooth/platform/ports";
+import { ManualClock } from "@smooth/platform/testing";
 import { RunId } from "@smooth/protocol/ids";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startPostgres } from "../../../scripts/postgres.ts";
@@ -185,38 +187,31 @@ describe("on real Postgres, with real concurrency", () => {
     };
 
     /** From the tap in one process to the host that hangs on the other. */
-    async function tapToHost(here: Bus, there: Bus): Promise<number> {
+    async function tapToHost(here: Bus, there: Bus, clock: Clock = systemClock): Promise<unknown> {
       const afterN = (await db.host.findUniqueOrThrow({ where: { id: host.hostId } })).lastN;
-      const stream = commandStream(
-        { ...world.deps, bus: here, clock: systemClock },
-        { hostId: host.hostId, afterN },
-        leave.signal,
-      );
+      const stream = commandStream({ ...world.deps, bus: here, clock }, { hostId: host.hostId, afterN }, leave.signal);
       const next = stream.next();
       const steerer = createCaller({ ...(await org.context("steerer")), bus: there });
       await systemClock.sleep(300); // the stream has looked once and waits
-      const fromMs = performance.now();
-      await steerer.runs.steer({ runId, text: "from elsewhere" });
-      expect((await next).value).toMatchObject({ n: afterN + 1, body: { text: "from elsewhere" } });
-      const tookMs = performance.now() - fromMs;
+      await steerer.runs.steer({ runId, text: `after ${afterN}` });
+      const heard = await next;
       await stream.return(undefined);
-      return tookMs;
+      return heard.value;
     }
     const leave = new AbortController();
     afterAll(() => leave.abort());
 
-    test("hear each other at once", async () => {
+    test("hear each other, without a poll", async () => {
       const [here, there] = [shared(url), shared(url)];
       await tapToHost(here, there); // both listen now
 
-      const took = [await tapToHost(here, there), await tapToHost(here, there), await tapToHost(here, there)];
+      const heard = await tapToHost(here, there, new ManualClock());
 
-      expect(Math.min(...took)).toBeLessThan(200);
-      expect(Math.max(...took)).toBeLessThan(1_000);
+      expect(heard).toMatchObject({ body: { text: expect.stringMatching(/^after \d+$/) as string } });
     });
 
     test("B2: without a word the poll finds it", async () => {
-      expect(await tapToHost(alone(), alone())).toBeLessThan(6_000);
+      expect(await tapToHost(alone(), alone())).toMatchObject({ body: { kind: "steer" } });
     });
 
     test("B2: a word that cannot be sent fails nobody, and is logged", async () => {
@@ -230,16 +225,14 @@ describe("on real Postgres, with real concurrency", () => {
     });
   });
 
-  test("a batch of 500 records is stored in one breath", async () => {
+  test("a batch of 500 records is stored whole", async () => {
     const records = Array.from({ length: 500 }, (_, index) => ({
       seq: 302 + index,
       record: host.event(runId, { type: "message.delta", partId: "p", text: "x".repeat(200) }),
     }));
-    const startedMs = performance.now();
-
     const response = await host.send("events", { records });
 
     expect(response.status).toBe(200);
-    expect(performance.now() - startedMs).toBeLessThan(3_000);
+    expect(await response.json()).toEqual({ ackedSeq: 801 });
   });
 });

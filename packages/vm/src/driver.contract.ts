@@ -31,10 +31,8 @@ export function runVmContract(openDriver: () => VmDriver): void {
     await rm(folder, { recursive: true, force: true });
   });
 
-  test("V1: probe says what it is, without throwing, within 200 ms", async () => {
-    const fromMs = performance.now();
+  test("V1: probe says what it is, without throwing", async () => {
     expect(await driver.probe()).toMatchObject({ kind: "usable", level: vm.level });
-    expect(performance.now() - fromMs).toBeLessThan(200);
   });
 
   describe("exec", () => {

@@ -2,7 +2,7 @@ import type { Duplex, Readable, Writable } from "node:stream";
 import type { IsolationLevel } from "@smooth/protocol/policy";
 
 /** What a sandbox can do, whoever provides it. Every driver passes `driver.contract.ts`.
- *  V1. `probe` never throws and answers within 200 ms.
+ *  V1. `probe` never throws, and always answers.
  *  V2. `prepare` may be called at any time, by several processes at once, and does only what is missing.
  *  V3. `create` answers a VM whose agent has spoken, or throws SANDBOX_FAILED / SANDBOX_UNAVAILABLE / TIMED_OUT by the deadline,
  *      leaving nothing behind.

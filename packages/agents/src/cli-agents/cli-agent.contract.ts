@@ -144,7 +144,7 @@ ${script}
       const silent = fake("setInterval(() => {}, 1000);", { idleTimeoutMs: 150 });
       const endless = fake(`setInterval(() => { ${says({ kind: "text", text: "." })} }, 20);`, {
         timeoutMs: 400,
-        idleTimeoutMs: 300,
+        idleTimeoutMs: 60_000,
       });
 
       await expect(silent.agent.generate(asking().args)).rejects.toMatchObject({

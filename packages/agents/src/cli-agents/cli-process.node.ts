@@ -90,7 +90,7 @@ function ended(child: ChildProcess, program: string): Promise<Omit<CliEnd, "stde
     );
     child.once("exit", (code, signal) => {
       const done = (): void => resolve({ code, signal });
-      const timer = setTimeout(done, LEFTOVER_MS);
+      const timer = setTimeout(() => setImmediate(done), LEFTOVER_MS); // a turn later: what came in time is read first
       child.once("close", () => {
         clearTimeout(timer);
         done();

@@ -1,5 +1,6 @@
 import { seededRandom } from "@smooth/platform/testing";
 import fc from "fast-check";
+import { cpuMs } from "@smooth/platform/testing/cpu";
 import { describe, expect, test } from "vitest";
 import { createRedactor } from "./redact.ts";
 
@@ -146,12 +147,12 @@ test("R3: a hostile megabyte costs seconds at most", () => {
     "eyJaaaaaaaa.eyJ",
   ]) {
     const text = seed.repeat(Math.ceil(1_000_000 / seed.length));
-    const startMs = performance.now();
-    redactor.redact(text);
-    expect({ seed, slow: performance.now() - startMs > 3_000 }).toEqual({ seed, slow: false });
+    const spentMs = cpuMs(() => redactor.redact(text));
+    expect({ seed, slow: spentMs > 3_000 }).toEqual({ seed, slow: false });
   }
   const stream = redactor.stream();
-  const startMs = performance.now();
-  for (let turn = 0; turn < 1_000; turn += 1) stream.push("token".repeat(200));
-  expect(performance.now() - startMs).toBeLessThan(5_000);
+  const spentMs = cpuMs(() => {
+    for (let turn = 0; turn < 1_000; turn += 1) stream.push("token".repeat(200));
+  });
+  expect(spentMs).toBeLessThan(5_000);
 });

@@ -1,4 +1,5 @@
 import { request, type IncomingMessage } from "node:http";
+import { ManualClock } from "@smooth/platform/testing";
 import { expect, test } from "vitest";
 import { systemClock } from "@smooth/platform/node/system";
 import type { Caller, Handlers } from "@smooth/protocol/gateway";
@@ -97,10 +98,11 @@ test("T1, T2: a reader that takes nothing holds the handler back, is dropped, an
       }
     },
   };
-  await using host = await serveTestGateway(handlers, { limits: { stallMs: 150 } });
+  const clock = new ManualClock();
+  await using host = await serveTestGateway(handlers, { clock, limits: { stallMs: 150 } });
   const slow = await openStream(host);
   await expect.poll(() => host.gateway.watching().length).toBe(1);
-  await expect.poll(() => host.gateway.watching().length, { timeout: 5_000 }).toBe(0);
+  await expect.poll(async () => (await clock.advance(150), host.gateway.watching().length)).toBe(0);
   const heldAt = produced;
 
   let seen = "";

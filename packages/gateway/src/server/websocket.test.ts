@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { ManualClock } from "@smooth/platform/testing";
 import { expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import type { Handlers } from "@smooth/protocol/gateway";
@@ -140,12 +141,18 @@ test("a message over the limit closes the socket with 1009", async () => {
 
 test("K1: a reader that stalls is closed with a code, and comes back where it stopped", async () => {
   const total = 1_500;
-  await using host = await serveTestGateway(finishedRun(total, "z".repeat(20_000)), { limits: { stallMs: 150 } });
+  const clock = new ManualClock();
+  await using host = await serveTestGateway(finishedRun(total, "z".repeat(20_000)), {
+    clock,
+    limits: { stallMs: 150 },
+  });
   const slow = await talk(host);
   slow.send({ type: "stream", id: "a", method: "streamRunEvents", input: { runId: RUN_ID } });
   await slow.next("event");
   slow.ws.pause();
-  await expect.poll(() => host.log.map(({ event }) => event)).toContain("gateway.reader-too-slow");
+  await expect
+    .poll(async () => (await clock.advance(150), host.log.map(({ event }) => event)))
+    .toContain("gateway.reader-too-slow");
   slow.ws.resume();
   expect(await slow.closed).toBe(CLOSE.tooSlow);
   const seqs = ({ frames }: Talk) =>

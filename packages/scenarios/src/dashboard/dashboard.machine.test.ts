@@ -14,7 +14,6 @@ const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 const PHONE = { viewport: { width: 390, height: 844 } };
 const RUN = RunId.parse("run-wait0001");
 const PEARL = PearlId.parse("th-01clock0");
-const REACH_MS = 10_000;
 
 const pearl: Pearl = {
   id: PEARL,
@@ -78,6 +77,7 @@ afterAll(async () => {
 
 async function open(options: BrowserContextOptions = PHONE): Promise<{ page: Page; requests: string[] }> {
   const context = await browser.newContext(options);
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   const troubles: string[] = [];
   const requests: string[] = [];
@@ -172,7 +172,7 @@ describe.skipIf(!usable)("the dashboard", () => {
 
     await host.happens(RUN, { type: "message.delta", partId: "p2", text: "just now" });
 
-    await page.getByText("just now").waitFor({ timeout: REACH_MS });
+    await page.getByText("just now").waitFor();
     expect(requests.filter((url) => new URL(url).origin !== dashboard.url)).toEqual([]);
   });
 
@@ -182,10 +182,10 @@ describe.skipIf(!usable)("the dashboard", () => {
     await second.page.goto(`${dashboard.url}/inbox`);
     await host.happens(RUN, { type: "ask.opened", ask });
     const cards = [first, second].map(({ page }) => page.getByRole("region", { name: ask.question }));
-    for (const card of cards) await card.getByRole("button", { name: "Approve" }).waitFor({ timeout: REACH_MS });
+    for (const card of cards) await card.getByRole("button", { name: "Approve" }).waitFor();
 
     await cards[0]?.getByRole("button", { name: "Approve" }).click();
-    await expect.poll(() => cards[1]?.textContent(), { timeout: REACH_MS }).toContain("Decided by");
+    await expect.poll(() => cards[1]?.textContent()).toContain("Decided by");
 
     await expect
       .poll(() => orders.filter(({ kind }) => kind === "decideAsk"))

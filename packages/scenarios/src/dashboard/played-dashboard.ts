@@ -21,7 +21,7 @@ import { ROOT } from "../workspaces.ts";
 /** The built dashboard in its own process on a Postgres of its own; hosts are played, but sign and speak as real ones do. */
 
 const OWNER = "ada@example.com";
-const READY_MS = 60_000;
+const READY_MS = 180_000;
 type Deps = Pick<ApiDeps, "db" | "clock" | "ids">;
 
 export class PlayedDashboard implements AsyncDisposable {

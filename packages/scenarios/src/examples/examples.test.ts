@@ -18,7 +18,7 @@ beforeAll(() => {
   const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: "utf8", cwd: folder });
   if (status !== 0) throw new Error(stderr);
   played = JSON.parse(stdout) as typeof played;
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test.each(Object.entries(PLAYS))("%s", (name, { expected }) => {

@@ -1,8 +1,7 @@
 /** A process that plays one or all examples from start to end, as people would: node play.ts <plays.json>
  *  It answers approvals, sends signals, waits for what is due, and prints how each run ended. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -31,18 +30,16 @@ export interface Play {
 export type Played = Pick<RunWorkflowResult, "status" | "output" | "error"> & { readonly ran: readonly string[] };
 
 const EXAMPLES = join(import.meta.dirname, "../../../../examples");
+/** Stays until all are played: a process whose folder is gone can start no program. */
+const HOME = process.cwd();
 const MAX_RESUMES = 50;
 
 async function play(play: Play): Promise<Played> {
-  const rootDir = mkdtempSync(join(tmpdir(), "example-"));
+  const rootDir = mkdtempSync(join(HOME, "example-"));
   if (play.repository) makeRepository(rootDir);
   process.chdir(rootDir);
-  try {
-    for (let run = 1; run < (play.runs ?? 1); run += 1) await playOnce(play, rootDir, `run-${run}`);
-    return await playOnce(play, rootDir, "run-example");
-  } finally {
-    rmSync(rootDir, { recursive: true });
-  }
+  for (let run = 1; run < (play.runs ?? 1); run += 1) await playOnce(play, rootDir, `run-${run}`);
+  return playOnce(play, rootDir, "run-example");
 }
 
 async function playOnce(play: Play, rootDir: string, runId: string): Promise<Played> {

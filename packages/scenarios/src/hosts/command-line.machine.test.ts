@@ -4,14 +4,14 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "no
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { Output } from "@smooth/protocol/gateway";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { eventually } from "../patience.ts";
 import { ROOT, type RunningHouse, startHouse } from "../stories/house.ts";
 import { isRunning } from "./processes.ts";
 
 /** `th` and `smithers` as programs, on a whole house: dashboard, rendezvous, host and VM are the ones of `npm start`.
  *  C1. stdout is data; `--json` is one document. C2. Exit codes: 0 ok, 1 failed, 2 cancelled, 3 waiting, 4 bad input. */
 
-const LONG_MS = 120_000;
 const FLOW = `
 import { Approval, approvalDecisionSchema, createSmithers, Sequence, Task } from "smithers-orchestrator";
 import { z } from "zod";
@@ -76,11 +76,10 @@ afterAll(async () => {
 
 describe("th: the host", () => {
   test("status tells when the sandbox is ready", async () => {
-    await vi.waitFor(
-      async () => expect(await json(th("status", "--json"))).toMatchObject({ sandbox: { kind: "ready" } }),
-      { timeout: 300_000, interval: 500 },
+    await eventually(async () =>
+      expect(await json(th("status", "--json"))).toMatchObject({ sandbox: { kind: "ready" } }),
     );
-  }, 300_000);
+  });
 
   test("status tells what runs; a second up finds the first; whoami is the owner, here", async () => {
     const status = await th("status");
@@ -107,87 +106,80 @@ describe("th: the host", () => {
   });
 });
 
-describe(
-  "th: pearls, runs, access",
-  () => {
-    let pearl: string;
+describe("th: pearls, runs, access", () => {
+  let pearl: string;
 
-    test("a pearl is created, listed, shown and closed; bad input is 4 and creates nothing", async () => {
-      const { id } = await json<{ id: string }>(
-        th("pearls", "create", "Oil the door", "--repo", house.dir, "-l", "house", "--json"),
-      );
-      const bad = [await th("pearls", "create", ""), await th("pearls", "create", "x", "-p", "9")];
-      await th("pearls", "comment", id, "It squeaks.");
-      const closed = await th("pearls", "close", id, "--reason", "done by hand");
-      const shown = await json<Output<"getPearl">>(th("pearls", "show", id, "--json"));
-      const { pearls } = await json<Output<"listPearls">>(th("pearls", "list", "--json"));
+  test("a pearl is created, listed, shown and closed; bad input is 4 and creates nothing", async () => {
+    const { id } = await json<{ id: string }>(
+      th("pearls", "create", "Oil the door", "--repo", house.dir, "-l", "house", "--json"),
+    );
+    const bad = [await th("pearls", "create", ""), await th("pearls", "create", "x", "-p", "9")];
+    await th("pearls", "comment", id, "It squeaks.");
+    const closed = await th("pearls", "close", id, "--reason", "done by hand");
+    const shown = await json<Output<"getPearl">>(th("pearls", "show", id, "--json"));
+    const { pearls } = await json<Output<"listPearls">>(th("pearls", "list", "--json"));
 
-      pearl = pearls.find(({ title }) => title !== "Oil the door")?.id ?? "";
-      expect(bad.map(({ code }) => code)).toEqual([4, 4]);
-      expect(closed).toMatchObject({ code: 0, out: "" });
-      expect(shown).toMatchObject({ pearl: { status: "closed", labels: ["house"] } });
-      expect(shown.comments.map(({ body }) => body)).toEqual(["It squeaks.", "done by hand"]);
-      expect(pearls.map(({ title }) => title).toSorted()).toEqual([
-        "Make the failing duration test green",
-        "Oil the door",
-      ]);
-      expect((await th("pearls", "show", "th-9unknown")).code).toBe(1);
-      pearl = pearls.find(({ title }) => title !== "Oil the door")?.id ?? "";
+    pearl = pearls.find(({ title }) => title !== "Oil the door")?.id ?? "";
+    expect(bad.map(({ code }) => code)).toEqual([4, 4]);
+    expect(closed).toMatchObject({ code: 0, out: "" });
+    expect(shown).toMatchObject({ pearl: { status: "closed", labels: ["house"] } });
+    expect(shown.comments.map(({ body }) => body)).toEqual(["It squeaks.", "done by hand"]);
+    expect(pearls.map(({ title }) => title).toSorted()).toEqual([
+      "Make the failing duration test green",
+      "Oil the door",
+    ]);
+    expect((await th("pearls", "show", "th-9unknown")).code).toBe(1);
+    pearl = pearls.find(({ title }) => title !== "Oil the door")?.id ?? "";
+  });
+
+  test("run --watch leaves with 3 when it waits; operators shows it; pause holds it, steer is heard, resume lets it go on", async () => {
+    expect((await th("run", pearl, "--watch")).code).toBe(3);
+    const [{ runId } = { runId: "" }] = await operators();
+    expect((await th("pause", pearl)).code).toBe(0);
+    expect(await operators()).toMatchObject([{ pearlId: pearl, status: "paused" }]);
+    expect((await th("steer", pearl, "Mind", "the", "spec.")).code).toBe(0);
+    expect((await th("resume", pearl)).code).toBe(0);
+    expect(await operators()).toMatchObject([{ pearlId: pearl, runId }]);
+    expect((await smithers("logs", runId)).out).toContain("owner: Mind the spec.");
+    expect((await th("run", pearl)).code).toBe(1); // it has one already
+  });
+
+  test("access shows what is asked; approve and deny decide once", async () => {
+    const [ask] = await asked();
+    expect(ask).toMatchObject({ subject: { kind: "network", host: "docs.example.com" }, status: "pending" });
+    expect(await th("access", "approve", pearl, "docs.example.com")).toMatchObject({
+      code: 0,
+      err: expect.stringContaining("approved") as string,
     });
+    expect((await th("access", "deny", ask?.id ?? "")).code).toBe(1); // decided already
+    const [merge] = await asked();
+    expect(merge).toMatchObject({ subject: { kind: "merge" } });
+    expect((await th("diff", pearl)).out).toContain("+  let rest = Math.round(ms / 1000)");
+    expect((await th("access", "deny", merge?.id ?? "", "--note", "not today")).code).toBe(0);
+    await eventually(async () => expect(await operators()).toEqual([]));
+    expect(await th("access", "pending")).toMatchObject({ code: 0, out: "", err: "nothing waits for you\n" });
+  });
 
-    test("run --watch leaves with 3 when it waits; operators shows it; pause holds it, steer is heard, resume lets it go on", async () => {
-      expect((await th("run", pearl, "--watch")).code).toBe(3);
-      const [{ runId } = { runId: "" }] = await operators();
-      expect((await th("pause", pearl)).code).toBe(0);
-      expect(await operators()).toMatchObject([{ pearlId: pearl, status: "paused" }]);
-      expect((await th("steer", pearl, "Mind", "the", "spec.")).code).toBe(0);
-      expect((await th("resume", pearl)).code).toBe(0);
-      expect(await operators()).toMatchObject([{ pearlId: pearl, runId }]);
-      expect((await smithers("logs", runId)).out).toContain("owner: Mind the spec.");
-      expect((await th("run", pearl)).code).toBe(1); // it has one already
+  test("run starts and leaves; cancel ends it, and who follows hears of it", async () => {
+    const started = await th("run", pearl);
+    expect(started).toMatchObject({ code: 0, out: expect.stringMatching(/^run-\S+\n$/) as string });
+    const runId = started.out.trim();
+    expect(await operators()).toMatchObject([{ pearlId: pearl, runId }]);
+    const following = smithers("logs", runId, "--follow");
+    expect((await th("cancel", runId)).code).toBe(0);
+    expect((await following).out).toContain("cancelled");
+    expect((await th("cancel", "run-9unknown")).code).toBe(1);
+  });
+
+  async function asked(): Promise<Output<"listAsks">["asks"]> {
+    return eventually(async () => {
+      const { asks } = await json<Output<"listAsks">>(th("access", "pending", "--json"));
+      expect(asks).toHaveLength(1);
+      return asks;
     });
-
-    test("access shows what is asked; approve and deny decide once", async () => {
-      const [ask] = await asked();
-      expect(ask).toMatchObject({ subject: { kind: "network", host: "docs.example.com" }, status: "pending" });
-      expect(await th("access", "approve", pearl, "docs.example.com")).toMatchObject({
-        code: 0,
-        err: expect.stringContaining("approved") as string,
-      });
-      expect((await th("access", "deny", ask?.id ?? "")).code).toBe(1); // decided already
-      const [merge] = await asked();
-      expect(merge).toMatchObject({ subject: { kind: "merge" } });
-      expect((await th("diff", pearl)).out).toContain("+  let rest = Math.round(ms / 1000)");
-      expect((await th("access", "deny", merge?.id ?? "", "--note", "not today")).code).toBe(0);
-      await vi.waitFor(async () => expect(await operators()).toEqual([]), { timeout: 20_000, interval: 200 });
-      expect(await th("access", "pending")).toMatchObject({ code: 0, out: "", err: "nothing waits for you\n" });
-    });
-
-    test("run starts and leaves; cancel ends it, and who follows hears of it", async () => {
-      const started = await th("run", pearl);
-      expect(started).toMatchObject({ code: 0, out: expect.stringMatching(/^run-\S+\n$/) as string });
-      const runId = started.out.trim();
-      expect(await operators()).toMatchObject([{ pearlId: pearl, runId }]);
-      const following = smithers("logs", runId, "--follow");
-      expect((await th("cancel", runId)).code).toBe(0);
-      expect((await following).out).toContain("cancelled");
-      expect((await th("cancel", "run-9unknown")).code).toBe(1);
-    });
-
-    async function asked(): Promise<Output<"listAsks">["asks"]> {
-      return vi.waitFor(
-        async () => {
-          const { asks } = await json<Output<"listAsks">>(th("access", "pending", "--json"));
-          expect(asks).toHaveLength(1);
-          return asks;
-        },
-        { timeout: LONG_MS, interval: 300 },
-      );
-    }
-    const operators = async () => (await json<Output<"listRuns">>(th("operators", "--json"))).runs;
-  },
-  LONG_MS,
-);
+  }
+  const operators = async () => (await json<Output<"listRuns">>(th("operators", "--json"))).runs;
+});
 
 describe("th tunnel", () => {
   test("stop ends what the URL serves at once; start brings the same URL back", async () => {
@@ -202,19 +194,16 @@ describe("th tunnel", () => {
     expect(JSON.parse((await th("tunnel", "list", "--json")).out)).toEqual({ tunnels: [] });
     expect((await th("tunnel", "start", "--json")).code).toBe(0);
     expect(await serving()).toBe(origin);
-    await vi.waitFor(async () => expect(await reach(origin)).toBe(200), 10_000);
+    await eventually(async () => expect(await reach(origin)).toBe(200));
     expect((await th("tunnel", "stop", "not-mine")).code).toBe(1);
   });
 
   const serving = (): Promise<string> =>
-    vi.waitFor(
-      async () => {
-        const { tunnels } = await json<{ tunnels: { kind: string; url: string }[] }>(th("tunnel", "list", "--json"));
-        expect(tunnels).toMatchObject([{ kind: "serving" }]);
-        return tunnels[0]?.url ?? "";
-      },
-      { timeout: 10_000, interval: 100 },
-    );
+    eventually(async () => {
+      const { tunnels } = await json<{ tunnels: { kind: string; url: string }[] }>(th("tunnel", "list", "--json"));
+      expect(tunnels).toMatchObject([{ kind: "serving" }]);
+      return tunnels[0]?.url ?? "";
+    });
   /** As a browser asks: the name in the Host header, the connection to loopback. */
   const reach = (origin: string): Promise<number> => {
     const { host, port } = new URL(origin);
@@ -296,9 +285,8 @@ describe("smithers", () => {
   });
 
   const status = (runId: string, wanted: string): Promise<void> =>
-    vi.waitFor(
-      async () => expect(await json(smithers("inspect", runId, "--json"))).toMatchObject({ run: { status: wanted } }),
-      { timeout: 10_000, interval: 100 },
+    eventually(async () =>
+      expect(await json(smithers("inspect", runId, "--json"))).toMatchObject({ run: { status: wanted } }),
     );
 });
 

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RunId } from "@smooth/protocol/ids";
 import type { RunEvent } from "@smooth/protocol/run-events";
+import { eventually } from "../patience.ts";
 import { serveSite, type Site } from "./listeners.ts";
 import { bash, type ModelStub, serveModel } from "./model-stub.ts";
 import { descendantsOf, isQemu, isRunning } from "./processes.ts";
@@ -43,7 +44,7 @@ const effect = (name: string): string => `echo ${name} >> effects.txt && curl -s
 async function crash(): Promise<void> {
   const qemus = descendantsOf(host.pid).filter(isQemu);
   await host.kill();
-  await vi.waitFor(() => expect(qemus.filter(({ pid }) => isRunning(pid))).toEqual([]), 5_000);
+  await eventually(() => expect(qemus.filter(({ pid }) => isRunning(pid))).toEqual([]));
   orphans.push(qemus.length);
   await host.start();
   asksSeen.push((await host.client.call("listAsks", { runId })).asks.length);

@@ -159,7 +159,7 @@ beforeAll(async () => {
   await host.start();
   runId = await host.launch({ repo: repo.path, title: "Make the answer 42", verify: "grep -qx 42 answer.txt" });
   const deciding = host.decideAsks(runId, decide);
-  events = await host.eventsUntil(runId, (event) => event.type === "run.status" && OVER.has(event.status), 150_000);
+  events = await host.eventsUntil(runId, (event) => event.type === "run.status" && OVER.has(event.status));
   await deciding;
 });
 

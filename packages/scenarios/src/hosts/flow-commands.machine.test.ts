@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { Output } from "@smooth/protocol/gateway";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { processGroups } from "@smooth/engine/supervisor/process-groups";
+import { eventually } from "../patience.ts";
 import { isRunning } from "./processes.ts";
 import { RealHost } from "./real-host.ts";
 import { makeRepository, type Repository } from "./repository.ts";
@@ -96,10 +97,7 @@ async function json<T>(asked: Promise<Ended>): Promise<T> {
   return JSON.parse(out) as T;
 }
 const status = (runId: string, wanted: string): Promise<void> =>
-  vi.waitFor(async () => expect((await host.client.call("getRun", { runId: runId as never })).status).toBe(wanted), {
-    timeout: 10_000,
-    interval: 50,
-  });
+  eventually(async () => expect((await host.client.call("getRun", { runId: runId as never })).status).toBe(wanted));
 const word = (): string => readFileSync(join(repo.path, "word.txt"), "utf8");
 const example = (name: string): string => join(ROOT, "examples", `${name}.tsx`);
 
@@ -307,14 +305,11 @@ test("cron: a schedule is made, shown, rests, fires again and is forgotten; a ba
 
 test("the host fires a schedule at its time", async () => {
   const id = (await smithers("cron", "add", "* * * * * *", example("hello"))).out.trim();
-  const fired = await vi.waitFor(
-    async () => {
-      const { schedules } = await host.client.call("listSchedules", {});
-      expect(schedules[0]?.lastRunId).toMatch(/^run-cron/);
-      return schedules[0]?.lastRunId ?? "";
-    },
-    { timeout: 10_000, interval: 100 },
-  );
+  const fired = await eventually(async () => {
+    const { schedules } = await host.client.call("listSchedules", {});
+    expect(schedules[0]?.lastRunId).toMatch(/^run-cron/);
+    return schedules[0]?.lastRunId ?? "";
+  });
   await smithers("cron", "rm", id);
 
   await status(fired, "finished");
@@ -329,13 +324,10 @@ test("memory and scores are read back", async () => {
   expect((await smithers("memory", "get", "workflow:memory", "login-test")).out).toContain("flaky");
   expect((await smithers("memory", "recall", "flaky login", "-n", "workflow:memory")).out).toContain("login-test");
   expect((await smithers("memory", "list", "nonsense")).code).toBe(4);
-  await vi.waitFor(
-    async () => {
-      const { scores } = await json<Output<"runScores">>(smithers("scores", "run-scores001", "--json"));
-      expect(scores.map(({ scorer }) => scorer).toSorted()).toEqual(["schema", "short"]);
-    },
-    { timeout: 10_000, interval: 300 },
-  );
+  await eventually(async () => {
+    const { scores } = await json<Output<"runScores">>(smithers("scores", "run-scores001", "--json"));
+    expect(scores.map(({ scorer }) => scorer).toSorted()).toEqual(["schema", "short"]);
+  });
 });
 
 test("gc says what would go, then lets it go; what another run needs stays", async () => {
@@ -364,5 +356,5 @@ test("what a dead host left running is killed by the next one", async () => {
 
   await host.start();
 
-  await vi.waitFor(() => expect(isRunning(orphan.pid ?? 0)).toBe(false), 5_000);
+  await eventually(() => expect(isRunning(orphan.pid ?? 0)).toBe(false));
 });

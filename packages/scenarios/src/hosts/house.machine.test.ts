@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { afterAll, expect, onTestFinished, test, vi } from "vitest";
+import { afterAll, expect, onTestFinished, test } from "vitest";
+import { eventually } from "../patience.ts";
 import { ROOT } from "../workspaces.ts";
 import { descendantsOf, isLoopback, isRunning, listeningAddresses, type Running } from "./processes.ts";
 
@@ -57,7 +58,7 @@ test("W1: nothing of the house listens beyond loopback; Ctrl-C ends all of it", 
 
   process.kill(npm, "SIGINT");
   await ended;
-  await vi.waitFor(() => expect(alive(all)).toEqual([]), 10_000);
+  await eventually(() => expect(alive(all)).toEqual([]));
 });
 
 test.each(["npm", "start.ts"])("W2: when %s is killed without a word, all of the house ends", async (victim) => {
@@ -66,5 +67,5 @@ test.each(["npm", "start.ts"])("W2: when %s is killed without a word, all of the
 
   process.kill(victim === "npm" ? npm : start, "SIGKILL");
 
-  await vi.waitFor(() => expect(alive(all)).toEqual([]), { timeout: 20_000, interval: 100 });
+  await eventually(() => expect(alive(all)).toEqual([]));
 });

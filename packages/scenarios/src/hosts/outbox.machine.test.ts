@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { openSqlite } from "@smooth/platform/node/sqlite";
 import { PearlId } from "@smooth/protocol/ids";
 import type { Pearl } from "@smooth/protocol/pearls";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { eventually } from "../patience.ts";
 import { PlayedDashboard } from "../dashboard/played-dashboard.ts";
 import { RealHost } from "./real-host.ts";
 
@@ -10,7 +11,6 @@ import { RealHost } from "./real-host.ts";
 
 const RUN = "run-bulky0001";
 const MIB = 1_048_576;
-const REACH_MS = 60_000;
 const FILE = { path: "big.txt", status: "modified", binary: false, additions: 1, deletions: 0 };
 const pearlId = { unreadable: "th-0unread1", last: "th-0last001" };
 
@@ -75,10 +75,7 @@ const pearlFact = (id: string): Pearl => ({
 });
 
 test("what the dashboard cannot take holds up nothing that comes after it", async () => {
-  await vi.waitFor(async () => expect(await dashboard.db.pearl.count({ where: { id: pearlId.last } })).toBe(1), {
-    timeout: REACH_MS,
-    interval: 200,
-  });
+  await eventually(async () => expect(await dashboard.db.pearl.count({ where: { id: pearlId.last } })).toBe(1));
 
   expect(await dashboard.db.run.findFirst({ where: { id: RUN } })).toMatchObject({ lastSeq: 23 });
   expect(await dashboard.db.pearl.count({ where: { id: pearlId.unreadable } })).toBe(0);
@@ -108,7 +105,7 @@ test("S3: a host that is revoked closes its tunnel", async () => {
 
   await dashboard.db.host.updateMany({ data: { revokedAtMs: Date.now() } });
 
-  await vi.waitFor(async () => expect(await tunnel()).toBe("off"), { timeout: 15_000, interval: 100 });
+  await eventually(async () => expect(await tunnel()).toBe("off"));
 });
 
 test("the host keeps both records whole, and nothing in its outbox", async () => {

@@ -13,7 +13,7 @@ import { ROOT } from "../workspaces.ts";
  *  H1. `kill` is SIGKILL: the host gets no chance to tidy up. `start` on the same home is the same host again. */
 
 const TH = join(ROOT, "apps/agent-host/src/bin/th.mjs");
-const START_MS = 60_000;
+const START_MS = 120_000;
 
 export interface Work {
   readonly repo: string;
@@ -83,7 +83,7 @@ export class RealHost implements AsyncDisposable {
   }
 
   /** All events up to and including the first that `wanted` accepts. */
-  async eventsUntil(runId: RunId, wanted: (event: RunEvent) => boolean, timeoutMs = 90_000): Promise<RunEvent[]> {
+  async eventsUntil(runId: RunId, wanted: (event: RunEvent) => boolean, timeoutMs = 300_000): Promise<RunEvent[]> {
     const events: RunEvent[] = [];
     const stop = new AbortController();
     const timer = setTimeout(

@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { join } from "node:path";
 import type { RunId } from "@smooth/protocol/ids";
 import type { RunEvent } from "@smooth/protocol/run-events";
+import { eventually } from "../patience.ts";
 import { serveSite, type Site } from "./listeners.ts";
 import { bash, type ModelStub, serveModel } from "./model-stub.ts";
 import { descendantsOf, isQemu, isRunning } from "./processes.ts";
@@ -57,7 +58,7 @@ test("a paused operator asks no model and begins no tool, whatever the model tol
   expect(site.visits).toEqual(["/begun"]);
   expect(model.asked).toHaveLength(askedBefore);
   expect((await eventsSoFar()).filter(({ type }) => type === "tool.started")).toHaveLength(1);
-}, 60_000);
+});
 
 test("it is still paused when its host was killed meanwhile, twice", async () => {
   await host.client.call("steerRun", { runId, text: WHILE_IT_LISTENS });
@@ -73,7 +74,7 @@ test("it is still paused when its host was killed meanwhile, twice", async () =>
   expect(await host.client.call("getRun", { runId })).toMatchObject({ status: "paused" });
   expect(site.visits).toEqual(["/begun"]);
   expect(model.asked).toHaveLength(2);
-}, 60_000);
+});
 
 test("a person's words survive both kills and are in the next request to the model, once and in order", async () => {
   const endless = site.holdNext("/endless");
@@ -89,18 +90,16 @@ test("a person's words survive both kills and are in the next request to the mod
     [],
     [WHILE_IT_LISTENS, WHILE_NOBODY_DOES],
   ]);
-}, 60_000);
+});
 
-test("a cancelled run is over within 5 s, with its VM and everything in it", async () => {
+test("a cancelled run is over, with its VM and everything in it", async () => {
   const sandbox = descendantsOf(host.pid).filter((running) => isQemu(running) || running.name === "bwrap");
   expect(sandbox.filter(isQemu)).toHaveLength(1);
 
-  const fromMs = performance.now();
   await host.client.call("cancelRun", { runId });
-  const events = await host.eventsUntil(runId, (event) => event.type === "run.status" && OVER.has(event.status), 5_000);
-  await vi.waitFor(() => expect(sandbox.filter(({ pid }) => isRunning(pid))).toEqual([]), 5_000);
+  const events = await host.eventsUntil(runId, (event) => event.type === "run.status" && OVER.has(event.status));
+  await eventually(() => expect(sandbox.filter(({ pid }) => isRunning(pid))).toEqual([]));
 
-  expect(performance.now() - fromMs).toBeLessThan(5_000);
   expect(events.at(-1)).toMatchObject({ type: "run.status", status: "cancelled" });
   expect(await host.client.call("getRun", { runId })).toMatchObject({ status: "cancelled", pendingAsks: 0 });
   expect(await host.client.call("listPearls", {})).toMatchObject({ pearls: [{ status: "open" }] });
@@ -116,23 +115,21 @@ test("what was cancelled stays over after a restart", async () => {
   expect(model.asked).toHaveLength(3);
 });
 
-test("a run cancelled while it asks a person is over within 5 s; its ask is void, its VM gone", async () => {
+test("a run cancelled while it asks a person is over; its ask is void, its VM gone", async () => {
   const { pearls } = await host.client.call("listPearls", {});
   const again = await host.client.call("launchRun", { pearlId: pearls[0]?.id });
   await host.eventsUntil(again.runId, ({ type }) => type === "ask.opened");
   const qemus = descendantsOf(host.pid).filter(isQemu);
 
-  const fromMs = performance.now();
   await host.client.call("cancelRun", again);
-  await host.eventsUntil(again.runId, (event) => event.type === "run.status" && event.status === "cancelled", 5_000);
-  await vi.waitFor(() => expect(qemus.filter(({ pid }) => isRunning(pid))).toEqual([]), 5_000);
+  await host.eventsUntil(again.runId, (event) => event.type === "run.status" && event.status === "cancelled");
+  await eventually(() => expect(qemus.filter(({ pid }) => isRunning(pid))).toEqual([]));
 
-  expect(performance.now() - fromMs).toBeLessThan(5_000);
   expect(qemus).toHaveLength(1);
   expect(await host.client.call("listAsks", { status: "all", runId: again.runId })).toMatchObject({
     asks: [{ status: "void" }],
   });
-}, 60_000);
+});
 
 async function eventsSoFar(): Promise<RunEvent[]> {
   const { lastSeq } = await host.client.call("getRun", { runId });

@@ -141,7 +141,7 @@ function withoutWall(script: string): unknown {
 test("W3: a workspace without network on a machine that has no wall starts nothing, and says what is missing", () => {
   const said = withoutWall(`
     const workspace = openNodeWorkspace(folder, { env: {}, marker: "no-wall", network: "none" });
-    console.log(JSON.stringify(await workspace.run({ argv: [process.execPath, "-e", ""], timeoutMs: 5000, maxOutputBytes: 100 })));`);
+    console.log(JSON.stringify(await workspace.run({ argv: [process.execPath, "-e", ""], timeoutMs: 60000, maxOutputBytes: 100 })));`);
 
   expect(said).toMatchObject({ kind: "not-started", message: expect.stringContaining("bubblewrap") });
 });

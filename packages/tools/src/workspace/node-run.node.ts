@@ -64,7 +64,7 @@ function ended(child: ChildProcess): Promise<End> {
 /** What was written before the exit may still be in the pipes; a leftover child may keep them open for ever. */
 function drained(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, DRAIN_MS);
+    const timer = setTimeout(() => setImmediate(resolve), DRAIN_MS); // a turn later: what came in time is read first
     child.once("close", () => {
       clearTimeout(timer);
       resolve();

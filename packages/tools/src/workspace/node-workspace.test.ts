@@ -32,7 +32,7 @@ function open(root: string): Workspace {
 
 const sh = (line: string, more: Partial<Command> = {}): Command => ({
   argv: ["bash", "-c", line],
-  timeoutMs: 10_000,
+  timeoutMs: 60_000,
   maxOutputBytes: 10_000,
   ...more,
 });
@@ -115,7 +115,7 @@ describe("run", () => {
   test("N1: does not wait for a child that keeps the pipes open", async () => {
     await using workspace = open(folder());
 
-    const exit = await workspace.run(sh("sleep 60 & echo started", { timeoutMs: 5_000 }));
+    const exit = await workspace.run(sh("sleep 60 & echo started", { timeoutMs: 30_000 }));
 
     expect(exit).toEqual({ kind: "exited", code: 0, output: "started\n" });
   });
@@ -124,7 +124,7 @@ describe("run", () => {
     const root = folder();
     await using workspace = open(root);
 
-    const exit = await workspace.run(sh("setsid sleep 61.5 & sleep 62.5 & echo here; wait", { timeoutMs: 300 }));
+    const exit = await workspace.run(sh("setsid sleep 61.5 & sleep 62.5 & echo here; wait", { timeoutMs: 2_000 }));
 
     expect(exit).toEqual({ kind: "killed", by: "timeout", output: "here\n" });
     expect(alive("6[12].5")).toBe(0);

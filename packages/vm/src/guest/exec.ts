@@ -80,7 +80,7 @@ function forward(pipe: Readable, channel: Channel, stream: MuxStream): { drained
       leftMs = QUIET_AFTER_EXIT_MS - (performance.now() - lastByteMs)
     ) {
       await sending;
-      await new Promise((resolve) => setTimeout(resolve, leftMs));
+      await new Promise((resolve) => setTimeout(() => setImmediate(resolve), leftMs)); // a turn later: what came in time is read first
     }
     pipe.destroy();
   };

@@ -195,7 +195,7 @@ class QemuDriver implements VmDriver {
     const id = ids.next("vm");
     const runDir = await makeRunFolder(this.#options.runDir, id);
     const cleanUp = (): Promise<void> => rm(runDir, { recursive: true, force: true });
-    const bootMs = spec.limits?.bootMs ?? (machine.accel === "tcg" ? 30_000 : 10_000);
+    const bootMs = spec.limits?.bootMs ?? (machine.accel === "tcg" ? 120_000 : 60_000);
     const deadline = bootDeadline(bootMs, clock);
     const hostname = spec.name ?? "operator";
     const startedMs = clock.now();

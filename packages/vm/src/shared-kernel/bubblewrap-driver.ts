@@ -25,7 +25,8 @@ import { etcFiles, guestUser, type HostLayout, MAX_PROCESSES, wallsArgv } from "
  *  is delegated, a limit on the memory of all processes together. The probe says so in `lacks`. */
 
 const DEFAULT_MEMORY_MB = 768;
-const BOOT_MS = 10_000;
+/** For one that hangs: it takes 50 ms, and on a busy computer seconds. */
+const BOOT_MS = 60_000;
 
 export function bubblewrapDriver(options: SharedKernelOptions): VmDriver {
   return new BubblewrapDriver(options);

@@ -33,7 +33,7 @@ const SWITCHES = {
 } as const;
 
 /** It answers in 5 ms. The bound is for a bwrap that hangs, never for a busy computer: a driver said to be missing fails a run. */
-const TRIAL_MS = 5000;
+const TRIAL_MS = 30_000;
 
 export async function lookAtNamespaces(): Promise<NamespaceFacts> {
   const find = async (name: string): Promise<[string, string | null]> => [name, await findProgram(name)];

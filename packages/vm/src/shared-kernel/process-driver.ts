@@ -9,7 +9,8 @@ import { refuseSnapshot, startGuest } from "./start.ts";
 /** No walls at all: the agent and what it runs are processes of this user, with this user's files and network. For unit tests
  *  of code that drives a `Vm` with real commands; never for what a model wrote. `memoryMb` and `cpus` limit nothing. */
 
-const BOOT_MS = 10_000;
+/** For one that hangs: it takes 50 ms, and on a busy computer seconds. */
+const BOOT_MS = 60_000;
 
 export function processDriver(options: SharedKernelOptions): VmDriver {
   const { cacheDir, runDir, nodeBinary, clock, ids } = options;

@@ -234,18 +234,14 @@ test("git works on what was put in", async () => {
 });
 
 describe("what is left behind", () => {
-  test("nothing after a kill, which takes at most 10 ms", async () => {
-    const took: number[] = [];
-    for (let round = 0; round < 5; round += 1) {
-      const doomed = await driver.create({});
-      await bash("setsid sleep 100 >/dev/null 2>&1 & sleep 100 >/dev/null 2>&1 & true", doomed);
-      const fromMs = performance.now();
-      await doomed.kill();
-      took.push(performance.now() - fromMs);
-      expect(hostProcesses(doomed.id)).toEqual([]);
-    }
+  test("nothing after a kill", async () => {
+    const doomed = await driver.create({});
+    await bash("setsid sleep 100 >/dev/null 2>&1 & sleep 100 >/dev/null 2>&1 & true", doomed);
+    expect(hostProcesses(doomed.id)).not.toEqual([]);
 
-    expect(Math.min(...took)).toBeLessThan(10);
+    await doomed.kill();
+
+    expect(hostProcesses(doomed.id)).toEqual([]);
   });
 
   test("N4: nothing after the host process is killed; its folder goes with the next reap", async () => {

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { Duplex } from "node:stream";
 import { settle } from "@smooth/platform/testing";
 import type { FakeProgram } from "@smooth/vm/fake";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { outputs, Parallel, Sandbox, smithers, Workflow } from "../testing/rules.ts";
 import { leaves, sandboxEngine } from "../testing/sandbox-engine.ts";
 import { boxed } from "../testing/sandboxed/boxed.tsx";
@@ -82,7 +82,7 @@ test("no more than maxConcurrent sandboxes exist at once; the others wait in lin
 test("cancelled, the sandbox is killed at once", async () => {
   const engine = sandboxEngine({});
   const run = await engine.start(boxed({ command: "sleep 1000" }));
-  await vi.waitUntil(() => engine.driver.running.size === 1);
+  await expect.poll(() => engine.driver.running.size).toBe(1);
   run.cancel();
 
   expect((await run.result).status).toBe("cancelled");
@@ -92,7 +92,7 @@ test("cancelled, the sandbox is killed at once", async () => {
 test("a sandbox that is silent for its heartbeatTimeoutMs is killed, and one that speaks is not", async () => {
   const engine = sandboxEngine({});
   const run = await engine.start(boxed({ command: "sleep 1000", heartbeatTimeoutMs: 1_000 }));
-  await vi.waitUntil(() => engine.events.some(({ type }) => type === "sandbox.shipped"));
+  await expect.poll(() => engine.events.map(({ type }) => type)).toContain("sandbox.shipped");
   await settle();
   for (let step = 0; step < 3; step += 1) {
     await engine.clock.advance(1_000);

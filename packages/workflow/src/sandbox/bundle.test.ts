@@ -116,7 +116,7 @@ test("W4: a link that comes while a bundle is written is not followed", async ()
   const [root, outside] = [scratch(), scratch()];
   const many = Array.from({ length: 60 }, (_, n) => made(`a${n}`, "a"));
   const ended = Promise.allSettled([applyFiles(root, [...many, made("d/f", "evil")])]);
-  await vi.waitUntil(() => existsSync(join(root, "a0")), { interval: 1 });
+  await vi.waitUntil(() => existsSync(join(root, "a0")), { timeout: 60_000, interval: 1 });
   symlinkSync(outside, join(root, "d"));
 
   expect(await ended).toMatchObject([{ status: "rejected", reason: { code: "MERGE_CONFLICT" } }]);

@@ -26,7 +26,7 @@ const MAX_PATCH = 48 * 1024;
 const MAX_FILE_BYTES = 256 * 1024;
 
 /** P3. For each file, and how many may come to nothing before the others are only named. */
-const COMPARE_MS = 200;
+const MAX_EDITS = 2_000;
 const MAX_IN_VAIN = 5;
 
 export function patchOf(files: readonly PatchedFile[]): string {
@@ -53,7 +53,7 @@ function partOf(file: PatchedFile, room: number): Part {
   if (old === null || now === null) return { why: "not text" };
   if (Math.abs(old.length - now.length) > room) return { why: NO_ROOM };
   const names = [before === null ? "/dev/null" : `a/${path}`, after === null ? "/dev/null" : `b/${path}`] as const;
-  const how = { context: 3, timeout: COMPARE_MS };
+  const how = { context: 3, maxEditLength: MAX_EDITS };
   const patch = createTwoFilesPatch(...names, old, now, undefined, undefined, how);
   if (patch === undefined) return { why: "too different to be shown here", compared: true };
   const note = noteOf(file);

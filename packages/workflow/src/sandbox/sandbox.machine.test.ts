@@ -10,7 +10,7 @@ import process from "node:process";
 import { systemClock } from "@smooth/platform/node/system";
 import { bubblewrapDriver } from "@smooth/vm/bubblewrap";
 import { sharedKernelOptions } from "@smooth/vm/testing/shared-kernel";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { h } from "../jsx-runtime.ts";
 import { outputs, Sandbox, smithers, Workflow } from "../testing/rules.ts";
 import { testEngine } from "../testing/run-in-memory.ts";
@@ -112,17 +112,15 @@ function commandLines(): string[] {
   });
 }
 
-test("cancelled, nothing of a sandbox is left within five seconds", async () => {
+test("cancelled, nothing of a sandbox is left", async () => {
   const mark = `3${process.pid}.25`;
   const alive = (): boolean => commandLines().some((line) => line === `sleep\0${mark}\0`);
   const { handle } = await inNamespaces(`sleep ${mark}`);
-  await vi.waitUntil(alive, { timeout: 10_000, interval: 50 });
-  const fromMs = performance.now();
+  await expect.poll(alive).toBe(true);
   handle.cancel();
 
   expect((await handle.result).status).toBe("cancelled");
-  await vi.waitUntil(() => !alive(), { timeout: 5_000, interval: 20 });
-  expect(performance.now() - fromMs).toBeLessThan(5_000);
+  await expect.poll(alive).toBe(false);
 });
 
 test("a share of a CPU is kept, and read-only volumes are there", async () => {

@@ -1,0 +1,24 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { BIN } from "./testing/run-bin.ts";
+
+interface Coverage {
+  readonly result: readonly { readonly url: string }[];
+}
+
+test("--version loads the door of the program and nothing behind it", () => {
+  const folder = mkdtempSync(join(tmpdir(), "start-up-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const env = { ...process.env, NODE_V8_COVERAGE: folder };
+
+  const { stdout } = spawnSync(process.execPath, [BIN.th, "--version"], { encoding: "utf8", env });
+
+  const loaded = readdirSync(folder).flatMap(
+    (name) => (JSON.parse(readFileSync(join(folder, name), "utf8")) as Coverage).result,
+  );
+  expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  expect(loaded.flatMap(({ url }) => (url.startsWith("file:") ? basename(url) : []))).toEqual(["th.mjs", "door.mjs"]);
+});
