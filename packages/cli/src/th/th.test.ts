@@ -7,11 +7,9 @@ import { RUN_ID } from "@smooth/gateway/testing";
 import { GATEWAY } from "@smooth/protocol/gateway";
 import { PearlId } from "@smooth/protocol/ids";
 import { approvalAsk, networkAsk, runSummary } from "../testing/fake-host.ts";
-import { bench, BIN, emptyHome, ended, start, type Ended } from "../testing/run-bin.ts";
+import { bench, BIN, emptyHome, ended, start } from "../testing/run-bin.ts";
 
 const lines = (text: string): string[] => text.split("\n").filter((line) => line !== "");
-const create = async (th: (args: string[]) => Promise<Ended>, title: string): Promise<PearlId> =>
-  PearlId.parse((await th(["pearls", "create", title])).out.trim());
 
 describe("without a host", () => {
   test("R2: a failure is two lines, what failed and what to do, and nothing on stdout", async () => {
