@@ -1,11 +1,11 @@
 import { defineConfig } from "vitest/config";
 
-/** Three projects: `unit` runs in parallel; `processes` starts and kills processes of its own, in folders and ports of its own, also
- *  in parallel; `machine` boots VMs, and runs alone. */
-const processes = ["packages/{engine,workflow,api,agents}/src/**/*.machine.test.{ts,tsx}"];
-const machine = ["packages/*/src/**/*.machine.test.{ts,tsx}", "apps/*/src/**/*.machine.test.ts"];
+/** Three projects: `unit` runs in parallel; `processes` starts and kills processes and VMs of its own, in folders and ports of its
+ *  own, also in parallel; `machine` starts whole hosts and houses, and runs alone. */
+const machine = ["packages/scenarios/src/**/*.machine.test.ts"];
+const processes = ["packages/*/src/**/*.machine.test.{ts,tsx}", "apps/*/src/**/*.machine.test.ts"];
 /** No test's outcome hangs on speed: these bounds are for what hangs, and a busy computer never comes near them. */
-const patient = { testTimeout: 180_000, hookTimeout: 600_000, expect: { poll: { timeout: 60_000, interval: 20 } } };
+const patient = { testTimeout: 300_000, hookTimeout: 600_000, expect: { poll: { timeout: 60_000, interval: 20 } } };
 /** Tests start the programs as they are shipped, so these are built first. */
 const globalSetup = "scripts/bundle.mjs";
 export default defineConfig({
@@ -18,7 +18,7 @@ export default defineConfig({
           name: "unit",
           globalSetup,
           include: ["packages/*/src/**/*.test.{ts,tsx}", "apps/*/src/**/*.test.{ts,tsx}", "prisma/src/**/*.test.ts"],
-          exclude: ["**/node_modules/**", ...machine],
+          exclude: ["**/node_modules/**", ...processes],
           ...patient,
         },
       },
@@ -27,7 +27,7 @@ export default defineConfig({
           name: "processes",
           globalSetup,
           include: processes,
-          exclude: ["**/node_modules/**"],
+          exclude: ["**/node_modules/**", ...machine],
           ...patient,
           sequence: { groupOrder: 1 },
         },
@@ -37,7 +37,7 @@ export default defineConfig({
           name: "machine",
           globalSetup,
           include: machine,
-          exclude: ["**/node_modules/**", ...processes],
+          exclude: ["**/node_modules/**"],
           ...patient,
           fileParallelism: false,
           sequence: { groupOrder: 2 },

@@ -2,7 +2,7 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { networkAsk } from "../testing/fake-host.ts";
+import { approvalAsk, networkAsk } from "../testing/fake-host.ts";
 import { bench, BIN, emptyHome, ended, start } from "../testing/run-bin.ts";
 
 const lines = (text: string): string[] => text.split("\n").filter((line) => line !== "");
@@ -48,6 +48,29 @@ describe("access", () => {
       err: `nothing is asked for npmjs.org by ${pearl}\nsee what waits with \`th inbox\`\n`,
     });
     expect(late).toMatchObject({ code: 1, err: expect.stringContaining("bob decided ask-000001 first") as string });
+  });
+
+  test("an approval is shown with all that a yes does, cannot move the cursor, and is answered with a choice", async () => {
+    const { th, host } = await bench();
+    const options = [
+      { key: "blue", label: "Blue", summary: "calm" },
+      { key: "green", label: "Green" },
+    ];
+    const ask = approvalAsk("ask-000001", "colour");
+    const subject = {
+      ...ask.subject,
+      summary: "Two ways.\u001B[2J",
+      patch: "+one line\n",
+      choice: { mode: "select", options },
+    };
+    host.asks.push({ ...ask, subject } as never);
+    const shown = await th(["access", "show", "ask-000001"]);
+    const answered = await th(["access", "approve", "ask-000001", "--choose", "green"]);
+
+    expect(shown.out).toContain("why: no rule\n\nTwo ways.\n\n+one line\n\n");
+    expect(shown.out).toContain("blue   Blue   calm\ngreen  Green\n");
+    expect(answered.code).toBe(0);
+    expect(host.did).toEqual(["approve ask-000001 v3 once green"]);
   });
 
   test("the inbox has all that waits", async () => {
