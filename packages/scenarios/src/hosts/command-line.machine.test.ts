@@ -279,7 +279,7 @@ describe("smithers", () => {
       smithers("dance"),
     ]);
 
-    expect(codes.map(({ code }) => code)).toEqual([4, 4, 1, 1, 1, 4, 4]); // 1: no such file, nothing waits, no such run
+    expect(codes.map(({ code }) => code)).toEqual([4, 4, 4, 1, 1, 4, 4]); // 1: no such file, nothing waits, no such run
     expect(codes.map(({ out, err }) => [out, err.split("\n").length])).toEqual(codes.map(() => ["", 3])); // what, what next
     expect(await json(smithers("ps", "--json"))).toEqual(before);
   });
