@@ -4,8 +4,8 @@ import { readHostFile, removeHostFile, writeHostFile } from "@smooth/cli/host-fi
 import { createAuthenticate } from "@smooth/gateway/auth";
 import { type Gateway, serveGateway } from "@smooth/gateway/server";
 import { openSessions, sessionLink, type Sessions } from "@smooth/gateway/sessions";
+import { bundler } from "@smooth/platform/node/bundler";
 import { systemClock, systemIds, systemRandom } from "@smooth/platform/node/system";
-import { stop as stopBundler } from "esbuild";
 import { SmoothError, toSmoothError } from "@smooth/protocol/errors";
 import type { Handlers, HostStatus } from "@smooth/protocol/gateway";
 import about from "../package.json" with { type: "json" };
@@ -33,7 +33,7 @@ export async function startDaemon({ home: homeDir, port }: DaemonOptions): Promi
   const state = await openState(await openHome(homeDir), env, parts);
   const host = new Host(env, state);
   await host.open(port, parts);
-  await stopBundler(); // D2
+  await bundler().stop(); // D2
   const { gateway } = host;
   writeHostFile(homeDir, { url: gateway.url, token: state.home.ownerToken, pid: process.pid });
   parts.defer(() => removeHostFile(homeDir));

@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import process from "node:process";
-import type { transformSync } from "esbuild";
+import { bundler } from "@smooth/platform/node/bundler";
 import { sha256 } from "@smooth/engine/sha256";
 import { smoothHome } from "@smooth/platform/node/home";
 
@@ -62,8 +62,7 @@ function keep(path: string, made: string): void {
 }
 
 function compile({ text, file, loader }: Source): string {
-  const esbuild = require("esbuild") as { readonly transformSync: typeof transformSync };
-  return esbuild.transformSync(text, {
+  return bundler().transformSync(text, {
     loader,
     sourcefile: file,
     format: "esm",

@@ -4,7 +4,8 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { build, type Plugin } from "esbuild";
+import { bundler } from "@smooth/platform/node/bundler";
+import type { Plugin } from "esbuild";
 
 /** Makes the live session's files: one page, one script, one style sheet.
  *  B1. Nothing is built when nothing changed: the inputs' hash lies beside the output, written last.
@@ -41,9 +42,9 @@ async function hashInputs(): Promise<string> {
 }
 
 async function bundle(): Promise<Uint8Array> {
-  const { outputFiles } = await build({
+  const { outputFiles } = await bundler().build({
     entryPoints: [join(HERE, "main.tsx")],
-    absWorkingDir: HERE, // the folder this process began in may be gone
+    absWorkingDir: HERE,
     bundle: true,
     write: false,
     minify: true,

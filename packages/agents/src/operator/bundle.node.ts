@@ -1,12 +1,13 @@
 import { readFile, stat } from "node:fs/promises";
-import { build, type Plugin } from "esbuild";
+import { bundler } from "@smooth/platform/node/bundler";
+import type { Plugin } from "esbuild";
 
 const ENTRY = `import { operatorMain } from "./main.node.ts"; await operatorMain();`;
 
 /** One file that runs by `node operator.mjs` in a VM: no imports left but `node:*`, and only the parts of zod that are used. */
 export async function buildOperator(outfile: string): Promise<{ readonly sizeBytes: number }> {
-  await build({
-    absWorkingDir: import.meta.dirname, // the folder this process began in may be gone
+  await bundler().build({
+    absWorkingDir: import.meta.dirname,
     stdin: { contents: ENTRY, resolveDir: import.meta.dirname, loader: "ts" },
     outfile,
     bundle: true,

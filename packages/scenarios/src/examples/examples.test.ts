@@ -15,7 +15,8 @@ beforeAll(() => {
   const plays = Object.entries(PLAYS).map(([name, { play }]): Play => ({ name, ...play }));
   writeFileSync(join(folder, "plays.json"), JSON.stringify(plays));
   const args = [join(import.meta.dirname, "play.ts"), join(folder, "plays.json")];
-  const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: "utf8", cwd: folder });
+  const env = { ...process.env, SMOOTH_HOME: folder }; // nothing is compiled yet
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, { encoding: "utf8", cwd: folder, env });
   if (status !== 0) throw new Error(stderr);
   played = JSON.parse(stdout) as typeof played;
 });

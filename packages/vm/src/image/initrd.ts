@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { build } from "esbuild";
+import { bundler } from "@smooth/platform/node/bundler";
 import { packCpio, type CpioEntry } from "./cpio.ts";
 import { BUSYBOX_APPLETS, GUEST_INIT, INITRAMFS_INIT, KERNEL_MODULES } from "./guest-init.ts";
 
@@ -30,9 +30,9 @@ export async function packInitrd(modulesFolder: string, busybox: string, guestBu
 
 /** The guest agent as one file: the guest has no node_modules. */
 export async function bundleGuest(entry: string): Promise<Uint8Array> {
-  const { outputFiles } = await build({
+  const { outputFiles } = await bundler().build({
     entryPoints: [entry],
-    absWorkingDir: dirname(entry), // the folder this process began in may be gone
+    absWorkingDir: dirname(entry),
     bundle: true,
     minify: true,
     platform: "node",

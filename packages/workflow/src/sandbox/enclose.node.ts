@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { OnResolveResult, Plugin, PluginBuild } from "esbuild";
+import { bundler } from "@smooth/platform/node/bundler";
 import { SmoothError } from "@smooth/protocol/errors";
 import { sha256 } from "@smooth/engine/sha256";
 import { isWorkflow, type WorkflowDefinition } from "@smooth/engine/workflow";
@@ -26,9 +27,8 @@ export async function enclose(workflow: WorkflowDefinition, run: Loaded): Promis
 import { runInside } from ${JSON.stringify(fileURLToPath(new URL("./inside.node.ts", import.meta.url)))};
 await runInside(module[${JSON.stringify(name)}]);`;
   try {
-    const { build } = await import("esbuild");
-    const { outputFiles } = await build({
-      absWorkingDir: HERE, // the folder this process began in may be gone
+    const { outputFiles } = await bundler().build({
+      absWorkingDir: HERE,
       stdin: { contents: entry, resolveDir: HERE, loader: "ts" },
       bundle: true,
       write: false,
