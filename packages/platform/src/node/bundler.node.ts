@@ -4,15 +4,16 @@
 import { createRequire } from "node:module";
 import { parse } from "node:path";
 import process from "node:process";
+import type * as Esbuild from "esbuild";
 
 const require = createRequire(import.meta.url);
-let loaded: typeof import("esbuild") | undefined;
+let loaded: typeof Esbuild | undefined;
 
-export function bundler(): typeof import("esbuild") {
+export function bundler(): typeof Esbuild {
   const { cwd } = process;
   process.cwd = () => parse(import.meta.filename).root; // B1; read while esbuild is evaluated, and by nobody else
   try {
-    return (loaded ??= require("esbuild") as typeof import("esbuild"));
+    return (loaded ??= require("esbuild") as typeof Esbuild);
   } finally {
     process.cwd = cwd;
   }
