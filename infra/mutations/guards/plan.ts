@@ -10,7 +10,7 @@ export const PLAN_GUARDS: readonly GuardedFile[] = [
         id: "a stranger in a chain",
         text: "if (given.every(isAgent)) return given;",
         instead: "return given.filter(isAgent);",
-        test: [`${RULES}/bad-input.test.tsx`, "a chain with a member that is no agent"],
+        test: [`${RULES}/bad-input.test.tsx`, "%s fails the run before anything starts"],
       },
     ],
   },
