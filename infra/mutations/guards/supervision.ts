@@ -174,6 +174,12 @@ export const SUPERVISION_GUARDS: readonly GuardedFile[] = [
         test: [`${ENGINE}/schedules/schedules.test.ts`, "skip drops the slot"],
       },
       {
+        id: "schedules C4",
+        text: "seenMs - nowMs > SKEW_MS",
+        instead: "false",
+        test: [`${ENGINE}/schedules/schedules.test.ts`, "the schedule fires at its next slot"],
+      },
+      {
         id: "schedules C3",
         text: ".toSorted((a, b) => a.slotMs - b.slotMs)[0]",
         instead: "[0]",
@@ -212,6 +218,15 @@ export const SUPERVISION_GUARDS: readonly GuardedFile[] = [
         test: [`${ENGINE}/schedules/schedules.test.ts`, "%s looks at the run that it continued as"],
       },
       {
+        id: "schedules C4 previous",
+        text: "[launched.find(({ slotMs }) => slotMs > nowMs), launched.find(({ slotMs }) => slotMs <= nowMs)]",
+        instead: "[launched[0]]",
+        test: [
+          `${ENGINE}/schedules/schedules.test.ts`,
+          "what goes on of either side of the jump counts as the previous run",
+        ],
+      },
+      {
         id: "schedules F1",
         text: `if (!(error instanceof SmoothError) || error.code !== "CONFLICT") throw error; // F1`,
         instead: "throw error;",
@@ -232,6 +247,15 @@ export const SUPERVISION_GUARDS: readonly GuardedFile[] = [
         test: [
           `${ENGINE}/schedules/schedules.test.ts`,
           "H1: of two that open the same slots one writes them; what was let go is not written",
+        ],
+      },
+      {
+        id: "schedules H3",
+        text: "slot_ms > ? AND state <> 'launched'",
+        instead: "slot_ms > ?",
+        test: [
+          `${ENGINE}/schedules/schedules.test.ts`,
+          "H3: time is taken back once: what was launched later stays and is not written again, the rest can be",
         ],
       },
       {

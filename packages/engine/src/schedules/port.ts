@@ -2,7 +2,8 @@
  *  H1. A slot is one row: whoever writes it first has written it, so two supervisors fire it once. One that was let go, or
  *      whose schedule is gone, is never written.
  *  H2. What is kept does not grow for ever: of the settled slots the newest stay, and the last one that was launched, whose
- *      run may still go on. What is pending always stays. */
+ *      run may still go on. What is pending always stays.
+ *  H3. A launched slot keeps its row when time is taken back, and is not written again. */
 import type { JsonValue } from "../outputs/json.ts";
 import type { Timing } from "./slots.ts";
 
@@ -40,6 +41,8 @@ export interface ScheduleStore {
   remove(scheduleId: string): Promise<boolean>;
   /** H1, H2. Writes the rows of slots after `seenMs` as it stands, and moves it forward, in one step. */
   open(scheduleId: string, slots: readonly Slot[], seenMs: number): Promise<void>;
+  /** H3. `seenMs` goes back, if it still stands at `fromMs`; of the later slots only the launched ones stay. */
+  takeBack(scheduleId: string, seen: { readonly fromMs: number; readonly toMs: number }): Promise<void>;
   /** Newest first. */
   slots(scheduleId: string): Promise<readonly Slot[]>;
   /** Only what is pending is settled, once. */

@@ -42,6 +42,7 @@ export async function openPostgresSchedules({ exec, query, transaction }: Postgr
         return gone.length === 1;
       }),
     open: (scheduleId, slots, seenMs) => transaction((inside) => open(inside, scheduleId, { slots, seenMs })),
+    takeBack: (scheduleId, seen) => transaction((inside) => takeBack(inside, scheduleId, seen)),
     slots: async (scheduleId) =>
       (await query("SELECT * FROM _smithers_slots WHERE schedule_id = $1 ORDER BY slot_ms DESC", [scheduleId])).map(
         slotOf,
@@ -63,11 +64,25 @@ async function open(query: PgQuery, scheduleId: string, { slots, seenMs }: Opene
   const [schedule] = await query(text, [scheduleId]);
   const after = Number(schedule?.["seen_ms"] ?? Infinity);
   for (const { slotMs, state, runId } of slots.filter((slot) => slot.slotMs > after))
-    await query("INSERT INTO _smithers_slots VALUES ($1, $2, $3, $4)", [scheduleId, slotMs, state, runId]); // H1
+    await query(ADD_SLOT, [scheduleId, slotMs, state, runId]);
   const seen = "UPDATE _smithers_schedules SET seen_ms = greatest(seen_ms, $1::bigint) WHERE schedule_id = $2";
   await query(seen, [seenMs, scheduleId]);
   await query(PRUNE, [scheduleId, KEPT_SLOTS]);
 }
+
+/** H3 */
+async function takeBack(query: PgQuery, scheduleId: string, { fromMs, toMs }: TakenBack): Promise<void> {
+  const back =
+    "UPDATE _smithers_schedules SET seen_ms = $1 WHERE schedule_id = $2 AND seen_ms = $3 RETURNING schedule_id";
+  if ((await query(back, [toMs, scheduleId, fromMs])).length === 0) return;
+  const text = "DELETE FROM _smithers_slots WHERE schedule_id = $1 AND slot_ms > $2 AND state <> 'launched'";
+  await query(text, [scheduleId, toMs]);
+}
+
+type TakenBack = Parameters<ScheduleStore["takeBack"]>[1];
+
+/** H1, H3 */
+const ADD_SLOT = "INSERT INTO _smithers_slots VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 
 /** H2 */
 const PRUNE = `DELETE FROM _smithers_slots WHERE schedule_id = $1 AND state <> 'pending'

@@ -67,6 +67,23 @@ export function schedulesContract(openStore: () => ScheduleStore | Promise<Sched
     expect([await times(), await store.list()]).toEqual([[], []]);
   });
 
+  test("H3: time is taken back once: what was launched later stays and is not written again, the rest can be", async () => {
+    await store.add(schedule("s"));
+    await store.open("s", [slot(20), slot(30), slot(40), slot(50)], 60);
+    await store.settle(slot(40), "launched");
+    await store.settle(slot(50), "dropped");
+
+    await store.takeBack("s", { fromMs: 60, toMs: 25 });
+    await store.takeBack("s", { fromMs: 60, toMs: 10 });
+    expect([await times(), (await store.list())[0]?.seenMs]).toEqual([[40, 20], 25]);
+    await store.open("s", [slot(30), slot(40)], 45);
+    expect((await store.slots("s")).map(({ slotMs, state }) => [slotMs, state])).toEqual([
+      [40, "launched"],
+      [30, "pending"],
+      [20, "pending"],
+    ]);
+  });
+
   test("a slot is settled once", async () => {
     await store.add(schedule("s"));
     await store.open("s", [slot(20)], 20);

@@ -5,6 +5,7 @@ import { SmoothError } from "@smooth/protocol/errors";
 import { openMemoryStore } from "../store/memory.ts";
 import { NOTHING, type Owner, type Successor } from "../store/port.ts";
 import { createSchedule, deleteSchedule, fireSchedules, pauseSchedule, preview } from "./schedules.ts";
+import type { Schedule, Slot } from "./port.ts";
 import { schedulesContract } from "./schedules.contract.ts";
 import { slotsAfter } from "./slots.ts";
 import { openSqliteSchedules } from "./sqlite.ts";
@@ -225,6 +226,59 @@ test("F1: a run that was started, though nobody wrote that down, is not started 
   await round();
 
   expect([(await schedules.slots(scheduleId)).map(({ state }) => state), launched.length]).toEqual([["launched"], 1]);
+});
+
+describe("C4: when the clock jumps ten minutes ahead and comes back", () => {
+  async function jumped(given: Partial<Pick<Schedule, "catchUp" | "overlap">> = {}) {
+    const made = bench();
+    const { scheduleId } = await createSchedule(made.deps, { ...every, ...given });
+    await made.clock.advance(10 * MINUTE);
+    await made.round();
+    await made.clock.advance(-10 * MINUTE);
+    await made.round();
+    const nextMinute = async (): Promise<void> => {
+      await made.clock.advance(MINUTE);
+      await made.round();
+    };
+    return { ...made, scheduleId, nextMinute };
+  }
+  const times = (slots: readonly Slot[]): string[] =>
+    slots.toReversed().map(({ slotMs }) => new Date(slotMs).toISOString().slice(14, 16));
+
+  test("the schedule fires at its next slot", async () => {
+    const { launched, end, nextMinute, schedules, scheduleId } = await jumped();
+    await end(launched[0]!);
+
+    await nextMinute();
+
+    expect(times(await schedules.slots(scheduleId))).toEqual(["01", "10"]);
+    expect(launched).toHaveLength(2);
+  });
+
+  test("each slot is launched once, the one that came ahead of its time too", async () => {
+    const { launched, end, nextMinute, schedules, scheduleId } = await jumped({ catchUp: "all", overlap: "queue" });
+    expect(times(await schedules.slots(scheduleId))).toEqual(["01"]);
+
+    for (let minute = 0; minute < 3; minute += 1) {
+      await end(launched.at(-1)!);
+      await nextMinute();
+    }
+
+    expect(times(await schedules.slots(scheduleId))).toEqual(["01", "02", "03"]);
+    expect(launched).toEqual((await schedules.slots(scheduleId)).map(({ runId }) => runId).toReversed());
+  });
+
+  test("what goes on of either side of the jump counts as the previous run", async () => {
+    const { launched, end, nextMinute, states, scheduleId } = await jumped({ overlap: "skip" });
+    await nextMinute();
+    expect(await states(scheduleId)).toEqual(["dropped", "launched"]);
+
+    await end(launched[0]!);
+    await nextMinute();
+    await nextMinute();
+
+    expect(await states(scheduleId)).toEqual(["dropped", "launched", "dropped", "launched"]);
+  });
 });
 
 test("C3: the slots of one schedule start in the order of their times", async () => {

@@ -5,7 +5,7 @@ import { SmoothError } from "@smooth/protocol/errors";
 import { OVER } from "../run/events.ts";
 import { lineage } from "../run/lineage.ts";
 import type { RunStore } from "../store/port.ts";
-import { dueSlots, nextStep } from "./decide.ts";
+import { dueSlots, isAhead, nextStep } from "./decide.ts";
 import type { Schedule, ScheduleStore, Slot } from "./port.ts";
 import { slotsAfter } from "./slots.ts";
 
@@ -75,6 +75,7 @@ async function fireOne(deps: FireDeps, schedule: Schedule): Promise<void> {
   const { schedules, store, clock } = deps;
   const { scheduleId } = schedule;
   const nowMs = clock.now();
+  if (isAhead(schedule, nowMs)) await schedules.takeBack(scheduleId, { fromMs: schedule.seenMs, toMs: nowMs });
   const due = dueSlots(schedule, nowMs).map((slotMs): Slot => ({
     scheduleId,
     slotMs,
@@ -87,7 +88,7 @@ async function fireOne(deps: FireDeps, schedule: Schedule): Promise<void> {
     const step = nextStep(
       schedule,
       slots.filter(({ state }) => state === "pending"),
-      await goingOn(store, slots),
+      await goingOn(store, slots, nowMs),
     );
     if (!step) return;
     if (step.kind === "drop") await schedules.settle(step.slot, "dropped");
@@ -103,12 +104,15 @@ async function launch({ schedules, launch: start }: FireDeps, schedule: Schedule
   await schedules.settle(slot, "launched");
 }
 
-/** In whatever it continued as. */
-async function goingOn(store: RunStore, slots: readonly Slot[]): Promise<string | null> {
-  const launched = slots.find(({ state }) => state === "launched");
-  const first = launched && (await store.run(launched.runId));
-  const last = first && (await lineage(store, first.runId)).at(-1);
-  return last && !OVER.has(last.status) ? last.runId : null;
+/** In whatever it continued as. What was launched ahead of its time (C4) does not hide what was launched since. */
+async function goingOn(store: RunStore, slots: readonly Slot[], nowMs: number): Promise<string | null> {
+  const launched = slots.filter(({ state }) => state === "launched");
+  for (const slot of [launched.find(({ slotMs }) => slotMs > nowMs), launched.find(({ slotMs }) => slotMs <= nowMs)]) {
+    const first = slot && (await store.run(slot.runId));
+    const last = first && (await lineage(store, first.runId)).at(-1);
+    if (last && !OVER.has(last.status)) return last.runId;
+  }
+  return null;
 }
 
 /** F1 */

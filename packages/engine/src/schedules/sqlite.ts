@@ -42,6 +42,7 @@ export function openSqliteSchedules(sql: Sql): ScheduleStore {
         return sql.run("DELETE FROM _smithers_schedules WHERE schedule_id = ?", [scheduleId]).changes === 1;
       }),
     open: async (scheduleId, slots, seenMs) => sql.transaction(() => open(sql, scheduleId, { slots, seenMs })),
+    takeBack: async (scheduleId, seen) => sql.transaction(() => takeBack(sql, scheduleId, seen)),
     slots: async (scheduleId) =>
       sql.all("SELECT * FROM _smithers_slots WHERE schedule_id = ? ORDER BY slot_ms DESC", [scheduleId]).map(slotOf),
     async settle({ scheduleId, slotMs }, state) {
@@ -62,10 +63,20 @@ function open(sql: Sql, scheduleId: string, { slots, seenMs }: Opened): void {
   const schedule = sql.get("SELECT seen_ms FROM _smithers_schedules WHERE schedule_id = ?", [scheduleId]);
   const after = Number(schedule?.["seen_ms"] ?? Infinity);
   for (const { slotMs, state, runId } of slots.filter((slot) => slot.slotMs > after))
-    sql.run("INSERT INTO _smithers_slots VALUES (?, ?, ?, ?)", [scheduleId, slotMs, state, runId]); // H1
+    sql.run("INSERT OR IGNORE INTO _smithers_slots VALUES (?, ?, ?, ?)", [scheduleId, slotMs, state, runId]); // H1, H3
   sql.run("UPDATE _smithers_schedules SET seen_ms = max(seen_ms, ?) WHERE schedule_id = ?", [seenMs, scheduleId]);
   sql.run(PRUNE, [scheduleId, KEPT_SLOTS]);
 }
+
+/** H3 */
+function takeBack(sql: Sql, scheduleId: string, { fromMs, toMs }: TakenBack): void {
+  const back = "UPDATE _smithers_schedules SET seen_ms = ? WHERE schedule_id = ? AND seen_ms = ?";
+  if (sql.run(back, [toMs, scheduleId, fromMs]).changes === 0) return;
+  const text = "DELETE FROM _smithers_slots WHERE schedule_id = ? AND slot_ms > ? AND state <> 'launched'";
+  sql.run(text, [scheduleId, toMs]);
+}
+
+type TakenBack = Parameters<ScheduleStore["takeBack"]>[1];
 
 interface Opened {
   readonly slots: readonly Slot[];
