@@ -105,6 +105,18 @@ export const COMPOSITION_GUARDS: readonly GuardedFile[] = [
         ],
       },
       {
+        id: "continue N4 tokens",
+        text: "addUsage(each, sum), spentBefore.usage)",
+        instead: "addUsage(each, sum))",
+        test: [`${RULES}/aspects.test.tsx`, "%s: the pass that goes over the budget fails, in whatever run it is"],
+      },
+      {
+        id: "continue N4 latency",
+        text: "elapsedMs: spentBefore.elapsedMs + Math.max(0, ownMs)",
+        instead: "elapsedMs: Math.max(0, ownMs)",
+        test: [`${RULES}/aspects.test.tsx`, "latency counts from the first row of the first run"],
+      },
+      {
         id: "continue N2 beat",
         text: "events.push(...beatOf(leaf, state));",
         instead: "continue;",

@@ -35,6 +35,7 @@ export function peopleSee(event: StoredEvent, redact: (text: string) => string):
     case "run.pause-requested":
     case "run.unpaused":
     case "run.started":
+    case "run.continues":
     case "node.skipped":
     case "agent.session":
     case "hijack.requested":

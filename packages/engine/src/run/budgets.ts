@@ -87,7 +87,9 @@ export class Budgets {
   }
 
   #spent(): Spent {
-    return { usage: this.#in.state.usage, elapsedMs: this.#in.clock.now() - this.#in.startedAtMs };
+    const { state, clock, startedAtMs } = this.#in;
+    const { usage: before, elapsedMs } = state.spentBefore;
+    return { usage: state.usage, before, elapsedMs: elapsedMs + clock.now() - startedAtMs };
   }
 
   /** Once per budget. */

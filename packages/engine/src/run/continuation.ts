@@ -2,7 +2,8 @@
  *  N1. The successor is a new run: tasks with the same ids run again, and what it needs comes through `state`.
  *  N2. A loop that continues as new brings its counter, those of the loops around it, the latest row of each node in its body, the
  *      beat of its timers, and the signals that still have somebody to come for.
- *  N3. `state` is JSON of at most 10 MB. */
+ *  N3. `state` is JSON of at most 10 MB.
+ *  N4. What was spent goes along, so that budgets hold over all the runs (schedule/budget.ts A1). */
 import { SmoothError } from "@smooth/protocol/errors";
 import type { NodeRef } from "../graph/identity.ts";
 import { leavesBelow, type PlanContinue, type PlanLoop } from "../graph/plan.ts";
@@ -11,7 +12,9 @@ import type { OutputRows } from "../outputs/rows.ts";
 import { encodeRow } from "../outputs/table.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { NewRun, Successor } from "../store/port.ts";
+import { addUsage } from "../task/usage.ts";
 import { derivedRunId } from "./derived-id.ts";
+import type { RunEventBody } from "./events.ts";
 import { CONTINUATION, parseInput } from "./input.ts";
 import type { RunState } from "./state.ts";
 import { signalsLeft } from "./waits/signal.ts";
@@ -19,6 +22,7 @@ import { signalsLeft } from "./waits/signal.ts";
 const MAX_STATE_BYTES = 10 * 1024 * 1024;
 
 type Carried = Pick<Successor, "events" | "outputs">;
+const NOTHING: Carried = { events: [], outputs: [] };
 
 /** A run as it started: what its successor has in common with it. */
 export type RunOrigin = Omit<NewRun, "atMs" | "parent">;
@@ -26,7 +30,8 @@ export type RunOrigin = Omit<NewRun, "atMs" | "parent">;
 export interface Predecessor {
   readonly origin: RunOrigin;
   readonly rows: OutputRows;
-  readonly state: Pick<RunState, "signals" | "timers">;
+  readonly state: Pick<RunState, "signals" | "timers" | "usage" | "spentBefore">;
+  readonly startedAtMs: number;
   readonly workflow: Pick<WorkflowDefinition, "inputSchema">;
   readonly atMs: number;
 }
@@ -34,7 +39,7 @@ export interface Predecessor {
 /** Throws INVALID_CONTINUATION_STATE, CONTINUATION_STATE_TOO_LARGE. */
 export function successorOf(
   from: PlanContinue | PlanLoop,
-  { origin, rows, state, workflow, atMs }: Predecessor,
+  { origin, rows, state, workflow, startedAtMs, atMs }: Predecessor,
 ): Successor {
   const loops = from.kind === "loop";
   const input = loops
@@ -43,8 +48,16 @@ export function successorOf(
   parseInput(workflow.inputSchema, input);
   const runId = derivedRunId(origin.runId, "continued");
   const run: NewRun = { ...origin, runId, input, parent: { runId: origin.runId, as: "continuation", key: null }, atMs };
-  return { run, ...(loops ? carriedBy(from, { rows, state }) : { events: [], outputs: [] }) };
+  const { events, outputs } = loops ? carriedBy(from, { rows, state }) : NOTHING;
+  return { run, events: [spentBy(state, atMs - startedAtMs), ...events], outputs };
 }
+
+/** N4 */
+const spentBy = ({ usage, spentBefore }: Predecessor["state"], ownMs: number): RunEventBody => ({
+  type: "run.continues",
+  elapsedMs: spentBefore.elapsedMs + Math.max(0, ownMs),
+  usage: [...usage.values()].reduce((sum, each) => addUsage(each, sum), spentBefore.usage),
+});
 
 /** N3 */
 function json({ runId }: RunOrigin, state: unknown): JsonValue {

@@ -91,6 +91,8 @@ const resetNode = () => z.object({ ...node(), attempt: z.int().nonnegative() });
 /** Beside its type, what an event holds. Schemas are made when the first event of a type is read: all of them cost 7 ms. */
 const FIELDS = {
   "run.started": () => ({ workflow: z.string() }),
+  /** The first event of a run that goes on where another ended: what that one, and those before it, spent. */
+  "run.continues": () => ({ elapsedMs: z.number().nonnegative(), usage: TokenUsage().omit({ model: true }) }),
   /** Another owner continues: attempts that ran under the old one are lost. */
   "run.claimed": () => ({ epoch: z.int() }),
   /** A supervisor could not bring the run further: it was `refused`, or the process that took it up at this epoch `died`. */

@@ -3,7 +3,7 @@ import { assertNever } from "@smooth/protocol/errors";
 import type { Plan, PlanLeaf } from "../graph/plan.ts";
 import { localId, stateKey } from "../graph/identity.ts";
 import { rememberCall, type ToolHistory } from "../task/tool-log.ts";
-import { addUsage, type UsageTotals } from "../task/usage.ts";
+import { addUsage, NO_USAGE, type UsageTotals } from "../task/usage.ts";
 import { applyAftermath, type Aftermaths } from "./aftermath-state.ts";
 import type { ErrorInfo, RunEventBody, WaitOn } from "./events.ts";
 import { applyHijack, takeHijack, type Hijacks } from "./waits/hijack.ts";
@@ -50,7 +50,9 @@ export interface RunState {
   readonly loops: Map<string, number>;
   /** Tokens per state key, over all attempts. */
   readonly usage: Map<string, UsageTotals>;
-  /** Of those, what was told of runs that are the body of a node, by run. */
+  /** By the runs that this one continues. */
+  spentBefore: { readonly elapsedMs: number; readonly usage: UsageTotals };
+  /** Of `usage`, what was told of runs that are the body of a node, by run. */
   readonly usageOfRuns: Map<string, UsageTotals>;
   /** How often a node was sent back to before its first attempt: what it began then is not its own any more. */
   readonly resets: Map<string, number>;
@@ -82,6 +84,7 @@ export const emptyState = (): RunState => ({
   running: new Set(),
   loops: new Map(),
   usage: new Map(),
+  spentBefore: { elapsedMs: 0, usage: NO_USAGE },
   usageOfRuns: new Map(),
   resets: new Map(),
   scopes: new Map(),
@@ -194,6 +197,8 @@ function applyToRun(state: RunState, event: AboutRun): void {
     case "run.reloaded":
     case "run.change-accepted":
       return state.unusable.clear(); // the chains may be others
+    case "run.continues":
+      return void (state.spentBefore = { elapsedMs: event.elapsedMs, usage: event.usage });
     case "run.started":
     case "run.reload-refused":
     case "run.resume-failed":

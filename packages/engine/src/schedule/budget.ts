@@ -1,8 +1,9 @@
 /** What tasks below an <Aspects> may spend, and what happens when it is spent. Pure.
  *  A1. What was spent is folded from the run's own log, so that a resume does not forget it.
+ *      Nor does a run that continues another: what was spent before it counts too.
  *  A2. Tokens, cost and time are the run's; `perTask` is one node's, over all its attempts (for latency: one attempt's). */
 import type { ErrorInfo } from "../run/events.ts";
-import type { UsageTotals } from "../task/usage.ts";
+import { NO_USAGE, type UsageTotals } from "../task/usage.ts";
 
 export type OnExceeded = "fail" | "warn" | "skip-remaining";
 
@@ -14,7 +15,7 @@ interface Budget {
 
 export interface Aspects {
   readonly tokens: Budget | null;
-  /** Milliseconds since the run started. */
+  /** Milliseconds since the run started, or the first of those it continues. */
   readonly latency: Budget | null;
   /** US dollars. */
   readonly cost: Budget | null;
@@ -26,6 +27,8 @@ export type BudgetKind = "tokens" | "latency" | "cost";
 
 export interface Spent {
   readonly usage: ReadonlyMap<string, UsageTotals>;
+  /** By no node of this run. */
+  readonly before: UsageTotals;
   readonly elapsedMs: number;
 }
 
@@ -51,7 +54,8 @@ const WEIGHT: Readonly<Record<OnExceeded, number>> = { fail: 0, "skip-remaining"
 
 function exceeded(kind: BudgetKind, { max, perTask, onExceeded }: Budget, spent: Spent): readonly Exceeded[] {
   const perNode = kind === "latency" ? [] : [...spent.usage.values()].map((usage) => amountOf(kind, usage));
-  const total = kind === "latency" ? spent.elapsedMs : perNode.reduce((sum, amount) => sum + amount, 0);
+  const total =
+    kind === "latency" ? spent.elapsedMs : perNode.reduce((sum, amount) => sum + amount, amountOf(kind, spent.before));
   const most = Math.max(0, ...perNode);
   return [
     ...(total > max ? [{ kind, limit: max, current: total, perTask: false, onExceeded }] : []),
@@ -65,7 +69,7 @@ const amountOf = (kind: "tokens" | "cost", usage: UsageTotals): number =>
 /** What one node spent alone. */
 export const ofNode = (key: string, { usage, elapsedMs }: Spent): Spent => {
   const own = usage.get(key);
-  return { usage: new Map(own ? [[key, own]] : []), elapsedMs };
+  return { usage: new Map(own ? [[key, own]] : []), before: NO_USAGE, elapsedMs };
 };
 
 const UNIT: Readonly<Record<BudgetKind, string>> = { tokens: "tokens", latency: "ms", cost: "USD" };

@@ -71,7 +71,7 @@ const clip = (text: string | null): string | null => text?.slice(0, 200) ?? null
 
 export type UsageTotals = Readonly<Omit<TokenUsage, "model">>;
 
-const NOTHING: UsageTotals = {
+export const NO_USAGE: UsageTotals = {
   inputTokens: 0,
   outputTokens: 0,
   cacheReadTokens: 0,
@@ -80,7 +80,7 @@ const NOTHING: UsageTotals = {
   costUsd: null,
 };
 
-export const addUsage = (b: UsageTotals, a: UsageTotals = NOTHING): UsageTotals => ({
+export const addUsage = (b: UsageTotals, a: UsageTotals = NO_USAGE): UsageTotals => ({
   inputTokens: a.inputTokens + b.inputTokens,
   outputTokens: a.outputTokens + b.outputTokens,
   cacheReadTokens: a.cacheReadTokens + b.cacheReadTokens,

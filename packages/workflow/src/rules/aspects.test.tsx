@@ -1,10 +1,12 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §6 about budgets. */
 import type { ReactElement } from "react";
+import { lastResult } from "@smooth/engine/run";
 import { describe, expect, test } from "vitest";
 import {
   Approval,
   Aspects,
+  ContinueAsNew,
   Loop,
   outputs,
   Sequence,
@@ -212,6 +214,73 @@ describe("a latency SLO", () => {
     await engine.clock.advance(2_000);
 
     expect(await handle.result).toMatchObject({ status: "failed", error: { nodeId: "second" } });
+  });
+});
+
+describe("N4: a run that continues as new forgets nothing of what was spent", () => {
+  const endless = (budgets: object, task: ReactElement, every = 1) =>
+    wf(
+      <Aspects {...budgets}>
+        <Loop id="l" until={false} maxIterations={20} continueAsNewEvery={every}>
+          {task}
+        </Loop>
+      </Aspects>,
+    );
+  const over = { status: "failed", error: { code: "ASPECT_BUDGET_EXCEEDED" } };
+  const passes = (lines: readonly string[]) => lines.filter((line) => line.startsWith("node.started")).length;
+
+  test.each([
+    ["tokens", { tokenBudget: { max: 350 } }],
+    ["cost", { costBudget: { maxUsd: 3.5 } }],
+  ])("%s: the pass that goes over the budget fails, in whatever run it is", async (_, budgets) => {
+    const engine = testEngine();
+    const handle = await engine.start(endless(budgets, <Spend id="a" tokens={100} costUsd={1} />));
+
+    expect(await lastResult(handle)).toMatchObject(over);
+    expect(passes(engine.trace())).toBe(4);
+  });
+
+  test("latency counts from the first row of the first run", async () => {
+    const engine = testEngine();
+    const handle = await engine.start(
+      endless(
+        { latencySlo: { maxMs: 3_500 } },
+        <Task id="a" output={outputs.n}>
+          {() => engine.clock.sleep(1_000).then(() => ({ n: 1 }))}
+        </Task>,
+      ),
+    );
+    for (let second = 0; second < 5; second += 1) await engine.clock.advance(1_000);
+
+    expect(await lastResult(handle)).toMatchObject(over);
+    expect(passes(engine.trace())).toBe(4);
+  });
+
+  test("what one task may spend is of that task alone, as within one run", async () => {
+    const engine = testEngine();
+    const handle = await engine.start(
+      endless({ tokenBudget: { max: 10_000, perTask: 150 } }, <Spend id="a" tokens={100} />),
+    );
+
+    expect((await lastResult(handle)).status).toBe("finished");
+    expect(passes(engine.trace())).toBe(20);
+  });
+
+  test("a run that an element continues forgets nothing either", async () => {
+    const engine = testEngine();
+    const handle = await engine.start(
+      wf(
+        <Aspects tokenBudget={{ max: 350 }}>
+          <Sequence>
+            <Spend id="a" tokens={100} />
+            <ContinueAsNew />
+          </Sequence>
+        </Aspects>,
+      ),
+    );
+
+    expect(await lastResult(handle)).toMatchObject(over);
+    expect(passes(engine.trace())).toBe(4);
   });
 });
 
