@@ -8,12 +8,24 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "travel Z7",
-        text: `nodes.get(key)?.kind === "cancelled" && !taken.has(key) && !isGivenUp(key);`,
-        instead: "!key;",
+        text: "return ended && !taken.has(key) && !isGivenUp(within, scopes);",
+        instead: "return false;",
         test: [
           `${RULES}/time-travel.test.tsx`,
           "Z7: takes along what the failure cut off, and not what a try gave up (without dependents: %s)",
         ],
+      },
+      {
+        id: "travel Z7 failed",
+        text: `|| (kind === "failed" && !continueOnFail)`,
+        instead: "",
+        test: [`${RULES}/cuts.test.tsx`, "a run %s ends the same when it is forked at any event"],
+      },
+      {
+        id: "travel Z7 frame",
+        text: "...deadEnds(then, { ...reset, scopes: [] })",
+        instead: "",
+        test: [`${RULES}/cuts.test.tsx`, "a run %s ends the same when it is rewound to any event"],
       },
       {
         id: "reset Z1 later pass",

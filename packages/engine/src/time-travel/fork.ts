@@ -1,7 +1,7 @@
 /** A new run from a frame of another one: what was recorded up to there, minus what is named, perhaps with another input.
  *  K1. The source is only read.
- *  K2. Waits that were open at the frame are asked anew: a fork shares no approval, signal or timer with its source. What the end of
- *      the source cut off begins anew as well.
+ *  K2. Waits that were open at the frame are asked anew: a fork shares no approval, signal or timer with its source. Dead ends
+ *      (reset.ts Z7) begin anew as well: a fork of a failed run tries again what failed it.
  *  K3. The fork belongs to the workflow it is made with: its own hash is recorded, so a changed file is no mismatch. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { localId, parseStateKey, stateKey } from "../graph/identity.ts";
@@ -13,7 +13,7 @@ import type { RunRow } from "../store/port.ts";
 import { filesAtSeq, noFiles, withFiles } from "./files.ts";
 import { planOf, recordedAt, runOf, type Recorded } from "./history.ts";
 import { pastOf } from "./past.ts";
-import { cutOff, resetEvent, resetOfNode, type Reset } from "./reset.ts";
+import { deadEnds, resetEvent, resetOfNode, type Reset } from "./reset.ts";
 import type { TravelDeps } from "./send-back.ts";
 import { refuseSideEffects, sideEffectsOf } from "./side-effects.ts";
 
@@ -46,7 +46,7 @@ export async function forkRun(deps: TravelDeps, request: Fork): Promise<Forked> 
   const run = { ...source, input: input ?? source.input };
   parseInput(workflow.inputSchema, run.input);
   const named = namedResets(deps, { run, recorded, resetNodes });
-  const resets = [...named, ...openWaits(recorded.events), ...(named.length > 0 ? [] : endedOnes(deps, run, recorded))];
+  const resets = [...named, ...openWaits(recorded.events), ...(named.length > 0 ? [] : deadOnes(deps, run, recorded))];
   const gone = new Set(resets.flatMap(({ nodes }) => nodes.map(stateKey)));
   const outputs = recorded.cells.filter((output) => !gone.has(stateKey(output)));
   refuseSideEffects(againIn(await store.events(runId, 0), new Set(outputs.map(stateKey))), force);
@@ -130,13 +130,17 @@ function openWaits(events: readonly StoredEvent[]): readonly Reset[] {
 }
 
 /** K2. Those that are named take them along (reset.ts Z7). */
-function endedOnes({ workflow }: TravelDeps, run: RunRow, recorded: Recorded): readonly Reset[] {
+function deadOnes({ workflow }: TravelDeps, run: RunRow, recorded: Recorded): readonly Reset[] {
   const { events } = recorded;
-  if (!events.some(({ type }) => type === "node.cancelled")) return [];
+  if (!events.some(isBadEnd)) return [];
   const none: Reset = { nodes: [], loops: [], scopes: [] };
-  const nodes = cutOff({ events, plan: planOf(workflow, run, recorded) }, none);
+  const nodes = deadEnds({ events, plan: planOf(workflow, run, recorded) }, none);
   return nodes.length === 0 ? [] : [{ ...none, nodes }];
 }
+
+/** Only then is there anything to look for. */
+const isBadEnd = (event: StoredEvent): boolean =>
+  event.type === "node.cancelled" || (event.type === "node.failed" && event.retryAtMs === null);
 
 /** What the fork will do again although the source has done it. */
 function againIn(events: readonly StoredEvent[], kept: ReadonlySet<string>) {

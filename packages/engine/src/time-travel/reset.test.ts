@@ -4,7 +4,7 @@ import { resolveRef, stateKey, type LoopChain, type NodeRef } from "../graph/ide
 import type { Plan, PlanLeaf, PlanNode } from "../graph/plan.ts";
 import type { RunEventBody, StoredEvent } from "../run/events.ts";
 import { foldEvents } from "../run/state.ts";
-import { resetEvent, resetOfNode, resetToSeq, type Reset } from "./reset.ts";
+import { resetEvent, resetOfNode, resetToFrame, type Reset } from "./reset.ts";
 
 /** `"a"` is a task, `"b<a"` waits for a; `["seq", …]`, `["par", …]`, `["loop:l", …]`, `["try:t", body, catch]` are what they say. */
 type Shape = string | readonly [string, ...Shape[]];
@@ -277,12 +277,13 @@ describe("Z1: exactly what comes after goes", () => {
 describe("Z4: a reset to a frame gives the state of that frame", () => {
   test.each(Array.from({ length: 200 }, (_, seed) => seed))("seed %i", (seed) => {
     const random = seededRandom(seed);
-    const { instances, loops } = randomRun(random);
+    const { shapes, instances, loops } = randomRun(random);
     const events = log(instances.flatMap((ref, at) => [...(loops[at] ?? []), ...did(ref.nodeId, ref.iteration)]));
     const seq = 1 + Math.floor(random() * events.length);
     const then = foldEvents(events.slice(0, seq));
 
-    const now = foldEvents(log([...events, resetEvent(resetToSeq(events, seq), { verb: "rewind", by: "ann" })]));
+    const reset = resetToFrame({ events }, { events: events.slice(0, seq), plan: planOf(...shapes) });
+    const now = foldEvents(log([...events, resetEvent(reset, { verb: "rewind", by: "ann" })]));
 
     expect(now.loops).toEqual(then.loops);
     const finished = (nodes: typeof now.nodes) =>

@@ -5,12 +5,14 @@
  *  Z6. A scope around the target has not failed when the target is in its body, and is where it was first when it is in its catch.
  *  Z4. A reset to a frame takes every node that has an event after it, and no other.
  *  Z5. Attempts go on counting: a body that runs again has a higher number than any before it.
- *  Z7. What was cut off by the end of the run goes too, wherever it stands: it has no result to keep, and nothing could come after it. */
+ *  Z7. A dead end goes too, wherever it stands: a node that was cut off, or failed, and that nothing goes past. The run would come to
+ *      it and stop. So a frame may lie anywhere, also between a failure and what was done about it. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { localId, parseStateKey, stateKey, type LoopChain, type NodeRef } from "../graph/identity.ts";
-import type { Plan, ScopePartName } from "../graph/plan.ts";
+import type { Plan, PlanLeaf, ScopePartName } from "../graph/plan.ts";
 import type { RunEventBody, StoredEvent } from "../run/events.ts";
 import { foldEvents } from "../run/state.ts";
+import { isGivenUp } from "../schedule/contain.ts";
 import { edgesOf } from "./edges.ts";
 import { loopsIn, pastOf, scopesIn, type Past } from "./past.ts";
 
@@ -41,44 +43,47 @@ export function resetOfNode(history: History, { target, deps }: { target: NodeRe
     );
   if (!deps) {
     const reset = alone(own, history);
-    return { ...reset, nodes: [...reset.nodes, ...cutOff(history, reset)] };
+    return { ...reset, nodes: [...reset.nodes, ...deadEnds(history, reset)] };
   }
   const comesAfter = follower(history, own);
   const nodes = [...past.values()].filter((other) => other === own || comesAfter(other, other.beganSeq)).map(forReset);
   const loops = loopsBack(history, own, comesAfter);
   const reset = { nodes, loops, scopes: scopesBack(history, own, comesAfter) };
-  return { ...reset, nodes: [...nodes, ...cutOff(history, reset)] };
+  return { ...reset, nodes: [...nodes, ...deadEnds(history, reset)] };
 }
 
-/** Z7. Besides what `reset` takes anyway. What a scope gave up with its body stays as it is, unless the scope has not failed any more. */
-export function cutOff({ events, plan }: History, reset: Reset): Reset["nodes"] {
+/** Z7. Besides what `reset` takes anyway. What a scope gave up stays as it is, unless the scope has not failed any more. */
+export function deadEnds({ events, plan }: History, reset: Reset): Reset["nodes"] {
   const { nodes, scopes } = foldEvents(events);
   const taken = new Set(reset.nodes.map(stateKey));
   for (const { scopeId, failed } of reset.scopes) if (failed === null) scopes.delete(scopeId);
-  const isGivenUp = (key: string): boolean => {
-    for (let at = plan.leaves.get(key)?.within ?? null; at; at = at.outer)
-      if (at.part === "body" && scopes.has(at.scopeId)) return true;
-    return false;
+  const isDeadEnd = (key: string, { continueOnFail, within }: PlanLeaf): boolean => {
+    const kind = nodes.get(key)?.kind;
+    const ended = kind === "cancelled" || (kind === "failed" && !continueOnFail);
+    return ended && !taken.has(key) && !isGivenUp(within, scopes);
   };
-  const isCutOff = (key: string): boolean => nodes.get(key)?.kind === "cancelled" && !taken.has(key) && !isGivenUp(key);
-  const past = pastOf(events);
-  return [...past].flatMap(([key, node]) => (plan.leaves.has(key) && isCutOff(key) ? [forReset(node)] : []));
+  return [...pastOf(events)].flatMap(([key, node]) => {
+    const leaf = plan.leaves.get(key);
+    return leaf && isDeadEnd(key, leaf) ? [forReset(node)] : [];
+  });
 }
 
-/** Everything that happened after `seq`. */
-export function resetToSeq(events: readonly StoredEvent[], seq: number): Reset {
+/** Everything that happened after `then`, the frame's own history. */
+export function resetToFrame({ events }: Pick<History, "events">, then: History): Reset {
+  const seq = then.events.length;
   const nodes = [...pastOf(events).values()].filter((node) => node.lastSeq > seq); // Z4
-  const before = loopsIn(events.filter((event) => event.seq <= seq));
+  const before = loopsIn(then.events);
   const loops = [...loopsIn(events)].flatMap(([loopId, { iteration }]) => {
-    const then = before.get(loopId)?.iteration ?? null;
-    return then === iteration ? [] : [{ loopId, iteration: then }];
+    const back = before.get(loopId)?.iteration ?? null;
+    return back === iteration ? [] : [{ loopId, iteration: back }];
   });
-  const failedBefore = scopesIn(events.filter((event) => event.seq <= seq));
+  const failedBefore = scopesIn(then.events);
   const scopes = [...scopesIn(events)].flatMap(([scopeId, { now }]) => {
-    const then = failedBefore.get(scopeId)?.now ?? null;
-    return then?.next === now.next ? [] : [{ scopeId, failed: then }];
+    const failed = failedBefore.get(scopeId)?.now ?? null;
+    return failed?.next === now.next ? [] : [{ scopeId, failed }];
   });
-  return { nodes: nodes.map(forReset), loops, scopes };
+  const reset = { nodes: nodes.map(forReset), loops, scopes };
+  return { ...reset, nodes: [...reset.nodes, ...deadEnds(then, { ...reset, scopes: [] })] };
 }
 
 export const resetEvent = ({ nodes, ...back }: Reset, { verb, by }: Pick<ResetEvent, "verb" | "by">): ResetEvent => ({

@@ -7,7 +7,7 @@ import { SmoothError } from "@smooth/protocol/errors";
 import type { TravelRow } from "../store/travel-port.ts";
 import { filesAtSeq, putBack } from "./files.ts";
 import { checkFrame, runOf } from "./history.ts";
-import { resetToSeq } from "./reset.ts";
+import { resetToFrame } from "./reset.ts";
 import { sendBack, type SentBack, type TravelDeps, type TravelRequest } from "./send-back.ts";
 
 export interface Rewind extends TravelRequest {
@@ -83,9 +83,9 @@ async function attempt(deps: TravelDeps, request: Rewind, travelId: string): Pro
       verb: "rewind",
       travelId,
       onUndo: (undo) => store.updateTravel(travelId, { undo }),
-      decide: ({ events }) => ({
-        reset: resetToSeq(events, request.toSeq),
-        files: filesAtSeq(events, request.toSeq),
+      decide: async (history, at) => ({
+        reset: resetToFrame(history, await at(request.toSeq)),
+        files: filesAtSeq(history.events, request.toSeq),
       }),
     });
     await store.updateTravel(travelId, { result: "success", undo: [] });

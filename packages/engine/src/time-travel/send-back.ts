@@ -14,7 +14,7 @@ import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { Owner, RunRow, RunStore } from "../store/port.ts";
 import type { FilesAt } from "../store/travel-port.ts";
 import { withFiles, type Move, type WorkspaceVcs } from "./files.ts";
-import { planOf, recordedNow, runOf, type Recorded } from "./history.ts";
+import { planOf, recordedAt, recordedNow, runOf, type Recorded } from "./history.ts";
 import { resetEvent, type History, type Reset } from "./reset.ts";
 import { refuseSideEffects, sideEffectsOf, type SideEffect } from "./side-effects.ts";
 
@@ -49,7 +49,11 @@ export interface SentBack {
 
 export interface Way {
   readonly verb: "retry-task" | "timetravel" | "rewind";
-  readonly decide: (history: History) => { readonly reset: Reset; readonly files: readonly FilesAt[] };
+  /** `at`: the history as it was at a frame. */
+  readonly decide: (
+    history: History,
+    at: (seq: number) => Promise<History>,
+  ) => Promise<{ readonly reset: Reset; readonly files: readonly FilesAt[] }>;
   readonly travelId?: string;
   readonly onUndo?: NonNullable<Move["onUndo"]>;
 }
@@ -60,8 +64,12 @@ export async function sendBack(deps: TravelDeps, request: TravelRequest, way: Wa
   checkFree(deps, run, request.force ?? false);
   await checkAwaited(deps.store, run);
   const recorded = await recordedNow(deps.store, deps.workflow, run.runId);
-  const history = { events: recorded.events, plan: planOf(deps.workflow, run, recorded) };
-  const { reset, files } = way.decide(history);
+  const historyOf = (record: Recorded): History => ({
+    events: record.events,
+    plan: planOf(deps.workflow, run, record),
+  });
+  const at = async (seq: number): Promise<History> => historyOf(await recordedAt(deps, run, seq));
+  const { reset, files } = await way.decide(historyOf(recorded), at);
   const sideEffects = sideEffectsOf(recorded.events, reset.nodes);
   refuseSideEffects(sideEffects, request.force ?? false);
   const write = (): Promise<void> => writeReset(deps, { run, request, way, reset, recorded, files });

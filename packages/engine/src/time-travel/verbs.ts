@@ -5,7 +5,7 @@ import type { StoredEvent } from "../run/events.ts";
 import type { FilesAt } from "../store/travel-port.ts";
 import { filesAround, filesAtSeq, noFiles, withFiles } from "./files.ts";
 import { runOf } from "./history.ts";
-import { resetOfNode, resetToSeq } from "./reset.ts";
+import { resetOfNode, resetToFrame } from "./reset.ts";
 import { sendBack, type SentBack, type TravelDeps, type TravelRequest } from "./send-back.ts";
 
 export interface RetryTask extends TravelRequest, NodeRef {
@@ -20,7 +20,10 @@ export const retryTask = (
 ): Promise<SentBack> =>
   sendBack(deps, request, {
     verb: "retry-task",
-    decide: (history) => ({ reset: resetOfNode(history, { target: { nodeId, iteration }, deps: !noDeps }), files: [] }),
+    decide: async (history) => ({
+      reset: resetOfNode(history, { target: { nodeId, iteration }, deps: !noDeps }),
+      files: [],
+    }),
   });
 
 export interface Timetravel extends RetryTask {
@@ -37,11 +40,11 @@ export const timetravel = (
 ): Promise<SentBack> =>
   sendBack(deps, request, {
     verb: "timetravel",
-    decide: (history) => {
+    decide: async (history, at) => {
       const began = attemptStart(history.events, { nodeId, iteration }, attempt);
       const reset = noDeps
         ? resetOfNode(history, { target: { nodeId, iteration }, deps: false })
-        : resetToSeq(history.events, began.seq - 1);
+        : resetToFrame(history, await at(began.seq - 1));
       return { reset, files: noVcs || !deps.vcs ? [] : filesBefore(history.events, began) };
     },
   });
