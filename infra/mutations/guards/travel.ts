@@ -249,6 +249,24 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
         ],
       },
       {
+        id: "rewind R4 lease",
+        text: "deps.clock.now() - atMs > LEASE_MS",
+        instead: "false",
+        test: [
+          `${RULES}/rewind.test.tsx`,
+          "R4: a rewind that another host left under way holds the run for ten minutes, and no longer",
+        ],
+      },
+      {
+        id: "rewind R4 host",
+        text: "owner.host === deps.owner.host ?",
+        instead: "true ?",
+        test: [
+          `${RULES}/rewind.test.tsx`,
+          "R4: a rewind that another host left under way holds the run for ten minutes, and no longer",
+        ],
+      },
+      {
         id: "rewind R4 happened",
         text: `if (events.some((event) => event.type === "nodes.reset" && event.travelId === left.travelId))`,
         instead: "if (false)",

@@ -2,7 +2,8 @@
  *  R1. Every call leaves an audit row, refused ones too; the row of one that goes on stands before anything moves.
  *  R2. One rewind of a run at a time, in any process: the row in progress is the lock.
  *  R3. Ten an hour per run and caller.
- *  R4. All or nothing, also across a crash: the row knows the way back, and whoever comes next takes it when the process died. */
+ *  R4. All or nothing, also across a crash: the row knows the way back, and whoever comes next takes it when the process died:
+ *      on this host at once, on another when the row is older than a rewind takes. Sent back by then, the run takes no late write (B2). */
 import { SmoothError } from "@smooth/protocol/errors";
 import type { TravelRow } from "../store/travel-port.ts";
 import { filesAtSeq, putBack } from "./files.ts";
@@ -17,6 +18,8 @@ export interface Rewind extends TravelRequest {
   readonly confirm: true;
 }
 
+/** R4. A rewind takes seconds. */
+const LEASE_MS = 10 * 60 * 1_000;
 const QUOTA = 10;
 const QUOTA_WINDOW_MS = 60 * 60 * 1_000;
 
@@ -97,10 +100,15 @@ async function attempt(deps: TravelDeps, request: Rewind, travelId: string): Pro
   }
 }
 
+/** R4 */
+const isGone = ({ owner, atMs }: TravelRow, deps: TravelDeps): boolean =>
+  owner.host === deps.owner.host ? !deps.isAlive(owner) : deps.clock.now() - atMs > LEASE_MS;
+
 /** R4. Ends what a process that died left in progress: it happened when its reset is in the log, else its files are put back. */
-export async function recoverRewinds({ store, vcs, isAlive, owner }: TravelDeps, runId: string): Promise<void> {
+export async function recoverRewinds(deps: TravelDeps, runId: string): Promise<void> {
+  const { store, vcs } = deps;
   const left = (await store.travels(runId)).find((travel) => travel.result === "in-progress");
-  if (!left || left.owner.host !== owner.host || isAlive(left.owner)) return;
+  if (!left || !isGone(left, deps)) return;
   const events = await store.events(runId, 0);
   if (events.some((event) => event.type === "nodes.reset" && event.travelId === left.travelId))
     return store.updateTravel(left.travelId, { result: "success", undo: [] });

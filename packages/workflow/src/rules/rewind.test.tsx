@@ -138,6 +138,24 @@ test("a process that died in the middle blocks nobody: its files are put back by
   ]);
 });
 
+test("R4: a rewind that another host left under way holds the run for ten minutes, and no longer", async () => {
+  const { deps, request, audit, engine, runId } = await rewindable();
+  const owner = { ...OWNER, host: "elsewhere" };
+  const left = { runId, verb: "rewind", by: "bob", toSeq: 2, owner, detail: null, undo: [] } as const;
+  await engine.store.beginTravel({ ...left, travelId: "travel-x", result: "in-progress", atMs: engine.clock.now() });
+  await engine.clock.advance(10 * 60_000);
+  await expect(rewind(deps, request)).rejects.toMatchObject({ code: "BUSY" });
+
+  await engine.clock.advance(1);
+  await rewind(deps, request);
+
+  expect(await audit()).toEqual([
+    ["ann", "success"],
+    ["ann", "refused"],
+    ["bob", "failed"],
+  ]);
+});
+
 test("R4: a process that died after its reset was recorded has rewound: the audit says so, and the files stay", async () => {
   const { deps, request, there, audit, engine } = await rewindable();
   const { store } = engine;
