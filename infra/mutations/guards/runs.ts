@@ -122,6 +122,15 @@ export const RUNS_GUARDS: readonly GuardedFile[] = [
         ],
       },
       {
+        id: "recorder R2 look",
+        text: "this.#look();",
+        instead: "",
+        test: [
+          `${RULES}/approvals.test.tsx`,
+          "R2: a decision of which nobody told this process is heard, and delivered in its place, when the next step is recorded",
+        ],
+      },
+      {
         id: "loop L1",
         text: `if (!(await this.#flush(result))) return { status: "lost", runId: this.#in.runId }; // L2`,
         instead: `if (!result && !this.#stopping.why) for (const { leaf, attempt } of starts.splice(0)) this.#bodies.launch(leaf, attempt, this.#frame.name);
@@ -258,7 +267,7 @@ export const RUNS_GUARDS: readonly GuardedFile[] = [
         instead: "",
         test: [
           `${RULES}/approvals.test.tsx`,
-          "a decision while the run is alive is applied at once, and its event is delivered in order",
+          "R2: a decision of which nobody told this process is heard, and delivered in its place, when the next step is recorded",
         ],
       },
       {

@@ -78,6 +78,12 @@ export const VCS_GUARDS: readonly GuardedFile[] = [
         test: [POINTERS, "P4: a pointer holds as long as one of the runs that asked for it is remembered"],
       },
       {
+        id: "pointers P5",
+        text: "await utimes(to, wholeSecond, wholeSecond);",
+        instead: "",
+        test: [POINTERS, "P5: a file of the same size, written in the second of the index, is in the pointer"],
+      },
+      {
         id: "pointers P4 dropped",
         text: 'if (list !== "") await',
         instead: 'if (list === "") await',

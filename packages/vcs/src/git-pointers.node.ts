@@ -2,9 +2,11 @@
  *  P1. The person's index, HEAD, branches and stash are not moved; only files move, and only in `restore`.
  *  P2. The same files on the same HEAD have the same pointer: author and date are fixed.
  *  P3. Neither configuration nor attributes of the repository are honoured: no filter program runs, bytes come back exactly.
- *  P4. git's gc leaves a pointer alone for each run that asked for it, until that run is forgotten. */
+ *  P4. git's gc leaves a pointer alone for each run that asked for it, until that run is forgotten.
+ *  P5. The copy of the index is as old as the index: git looks into files that were written in the same second or later, and
+ *      trusts what it knows of the others. */
 import { hash } from "node:crypto";
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -47,7 +49,7 @@ async function inShadow<T>(root: string, use: (env: GitEnv) => Promise<T>): Prom
     await writeFile(join(dir, "HEAD"), "ref: refs/heads/none\n");
     await writeFile(join(dir, "info/attributes"), "* -text -eol -filter -ident -working-tree-encoding\n");
     await writeFile(join(dir, "info/exclude"), await ignoreRules(root));
-    await copyFile(await gitPath(root, "index"), join(dir, "index")).catch(ignoreMissing); // no commit, no index
+    await copyIndex(await gitPath(root, "index"), join(dir, "index"));
     return await use({
       GIT_DIR: dir,
       GIT_WORK_TREE: await text(root, ["rev-parse", "--show-toplevel"]),
@@ -57,6 +59,18 @@ async function inShadow<T>(root: string, use: (env: GitEnv) => Promise<T>): Prom
     });
   } finally {
     await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** P5. Without a commit there is no index. */
+async function copyIndex(from: string, to: string): Promise<void> {
+  try {
+    const { mtimeMs } = await stat(from);
+    await copyFile(from, to);
+    const wholeSecond = Math.floor(mtimeMs / 1000);
+    await utimes(to, wholeSecond, wholeSecond);
+  } catch (error) {
+    ignoreMissing(error);
   }
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
@@ -102,6 +102,22 @@ describe.each(KINDS)("$kind", ({ repo, skip }) => {
 
     expect(read(root, "a.txt")).toBe("mine\n");
   });
+});
+
+test("P5: a file of the same size, written in the second of the index, is in the pointer", async () => {
+  const root = gitRepo();
+  const inThatSecond = (path: string): void => utimesSync(join(root, path), 1_700_000_000, 1_700_000_000);
+  inThatSecond("a.txt");
+  run("git", "-C", root, "add", "--refresh", "a.txt");
+  inThatSecond(".git/index");
+  const from = (await pointers.snapshot(root, "run-1")) ?? "";
+  write(root, { "a.txt": "two\n" });
+  inThatSecond("a.txt");
+  const to = (await pointers.snapshot(root, "run-1")) ?? "";
+
+  expect((await pointers.diff(root, from, to)).map(({ path, status }) => [path, status])).toEqual([
+    ["a.txt", "modified"],
+  ]);
 });
 
 test("P1: in git neither the index, nor HEAD, nor the stash notices", async () => {

@@ -180,7 +180,7 @@ export class RunLoop {
   #foreign(event: StoredEvent): void {
     applyEvent(this.#in.state, event);
     this.#waits.heard(event);
-    this.#lookAtStore = true;
+    this.#look();
     if (event.type === "hijack.requested") this.#bodies.handOver(stateKey(event));
   }
 

@@ -220,6 +220,40 @@ test("a decision while the run is alive is applied at once, and its event is del
   expect(engine.events.map((event) => event.type)).toContain("approval.decided");
 });
 
+test("R2: a decision of which nobody told this process is heard, and delivered in its place, when the next step is recorded", async () => {
+  const engine = testEngine();
+  engine.store.watch = () => () => {}; // as in a store that another process writes to
+  const [short, long] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const handle = await engine.start(
+    smithers(() => (
+      <Workflow name="untold">
+        <Parallel>
+          <Task id="short" output={outputs.n}>
+            {() => short.promise.then(one)}
+          </Task>
+          <Task id="long" output={outputs.n}>
+            {() => long.promise.then(one)}
+          </Task>
+          <Sequence>
+            <Approval id="ask" output={outputs.decision} request={{ title: "Go?" }} />
+            <Task id="then" output={outputs.n}>
+              {() => (long.resolve(), one())}
+            </Task>
+          </Sequence>
+        </Parallel>
+      </Workflow>
+    )),
+  );
+  await settle();
+  await decideAsk(engine, handle.runId, "approve");
+  short.resolve();
+
+  expect((await handle.result).status).toBe("finished");
+  expect(engine.events.map((event) => event.seq)).toEqual(engine.events.map((_, at) => at + 1));
+  const order = engine.events.map((event) => ("nodeId" in event ? `${event.type} ${event.nodeId}` : event.type));
+  expect(order.indexOf("approval.decided ask")).toBe(order.indexOf("node.finished short") - 1);
+});
+
 test("an async approval does not hold back what comes after it", async () => {
   const run = await runToEnd(
     smithers(() => (
