@@ -60,8 +60,11 @@ export async function openStage(): Promise<Stage> {
       clock: systemClock,
       random: systemRandom,
       log: memoryLog(),
-      onState: (state: DialState) => state.kind === "serving" && serving.resolve(),
       ...more,
+      onState: (state: DialState) => {
+        more.onState?.(state);
+        if (state.kind === "serving") serving.resolve();
+      },
     });
     await Promise.race([serving.promise, dialer.ended]);
     return dialer;
