@@ -105,6 +105,15 @@ export const COMPOSITION_GUARDS: readonly GuardedFile[] = [
         ],
       },
       {
+        id: "continue N1 signals",
+        text: "signalsLeft(state.signals, [])",
+        instead: "[]",
+        test: [
+          `${RULES}/continue-as-new.test.tsx`,
+          "L7: a signal that another process sends right before the commit of %s is heard by the successor",
+        ],
+      },
+      {
         id: "continue N4 tokens",
         text: "addUsage(each, sum), spentBefore.usage)",
         instead: "addUsage(each, sum))",

@@ -123,8 +123,9 @@ export const RUNS_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "recorder R2 look",
-        text: "this.#look();",
-        instead: "",
+        text: `this.#look();
+    if (event.type === "hijack.requested")`,
+        instead: `if (event.type === "hijack.requested")`,
         test: [
           `${RULES}/approvals.test.tsx`,
           "R2: a decision of which nobody told this process is heard, and delivered in its place, when the next step is recorded",
@@ -132,12 +133,24 @@ export const RUNS_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "loop L1",
-        text: `if (!(await this.#flush(result))) return { status: "lost", runId: this.#in.runId }; // L2`,
+        text: `const recorded = await this.#flush(result);
+    if (recorded === "stale") return { status: "lost", runId: this.#in.runId }; // L2`,
         instead: `if (!result && !this.#stopping.why) for (const { leaf, attempt } of starts.splice(0)) this.#bodies.launch(leaf, attempt, this.#frame.name);
-    if (!(await this.#flush(result))) return { status: "lost", runId: this.#in.runId };`,
+    const recorded = await this.#flush(result);
+    if (recorded === "stale") return { status: "lost", runId: this.#in.runId };`,
         test: [
           `${RULES}/store-health.test.tsx`,
           "W1, W2: a write refused for %s is tried again whole, and the run goes on as if nothing had been",
+        ],
+      },
+      {
+        id: "loop L7",
+        text: `if (recorded === "behind") this.#look(); // L7
+    else if (result)`,
+        instead: "if (result)",
+        test: [
+          `${RULES}/continue-as-new.test.tsx`,
+          "L7: a signal that another process sends right before the commit of %s is heard by the successor",
         ],
       },
       {
@@ -243,8 +256,8 @@ export const RUNS_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "loop L6 asks no more",
-        text: "containment.withdraw(() => true);",
-        instead: "",
+        text: "withdrawn: containment.allWithdrawn()",
+        instead: "withdrawn: []",
         test: [`${RULES}/continue-as-new.test.tsx`, "what runs beside it ends first, what waits is asked no more"],
       },
       {
@@ -254,6 +267,20 @@ export const RUNS_GUARDS: readonly GuardedFile[] = [
         test: [
           `${RULES}/store-health.test.tsx`,
           "W3, W4: with too little room what runs is recorded and nothing new starts, until there is twice the watermark",
+        ],
+      },
+    ],
+  },
+  {
+    file: `${ENGINE}/run/journal.ts`,
+    guards: [
+      {
+        id: "journal forgets a continuation",
+        text: "this.#continuation = undefined;",
+        instead: "",
+        test: [
+          `${RULES}/continue-as-new.test.tsx`,
+          "L7: a pause and a cancellation in that moment are heeded, and what waited in the run goes on waiting",
         ],
       },
     ],
@@ -280,9 +307,18 @@ export const RUNS_GUARDS: readonly GuardedFile[] = [
         ],
       },
       {
+        id: "recorder R4",
+        text: `if (result.kind === "behind") putBack?.(); // R4`,
+        instead: "",
+        test: [
+          `${RULES}/continue-as-new.test.tsx`,
+          "L7: a pause and a cancellation in that moment are heeded, and what waited in the run goes on waiting",
+        ],
+      },
+      {
         id: "recorder R1",
-        text: `if (result.kind === "stale") return "stale";`,
-        instead: `if (result.kind === "stale") return "recorded";`,
+        text: `if (result.kind !== "committed") return result.kind;`,
+        instead: `if (result.kind !== "committed") return "recorded";`,
         test: [`${RULES}/ownership.test.tsx`, "R1, L2: after a commit that came too late nothing starts any more"],
       },
     ],

@@ -85,12 +85,18 @@ export const STORE_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "store S6 unseen",
-        text: "firstSeq > status.seenSeq + 1 ? atMs : status.wakeAtMs; // S6",
+        text: `news === "wakes" ? atMs : status.wakeAtMs; // S6`,
         instead: "status.wakeAtMs;",
         test: [
           `${ENGINE}/store/sqlite.test.ts`,
           "S6: a decision makes a suspended run due, and one that its owner has not seen does too",
         ],
+      },
+      {
+        id: "store S9",
+        text: `if (news === "behind") return { kind: "behind" }; // S9`,
+        instead: "",
+        test: [`${ENGINE}/store/sqlite.test.ts`, "S9: a run is not %s by an owner that has not heard of %s"],
       },
       {
         id: "store S7 end",
@@ -189,6 +195,15 @@ export const STORE_GUARDS: readonly GuardedFile[] = [
         instead: "...(false ? [{",
         test: [`${ENGINE}/store/sqlite.test.ts`, "M2: what was accepted with a claim is recorded with it"],
       },
+      {
+        id: "store S6 cancel",
+        text: "lastSeq <= seenSeq && (ends || !isCancelWanted())",
+        instead: "lastSeq <= seenSeq",
+        test: [
+          `${ENGINE}/store/sqlite.test.ts`,
+          "S6: a cancellation that a suspending owner has not heard of makes its run due",
+        ],
+      },
     ],
   },
   {
@@ -224,9 +239,15 @@ export const STORE_GUARDS: readonly GuardedFile[] = [
         test: [`${ENGINE}/store/memory.test.ts`, "S2: after a claim the old owner's writes are refused whole"],
       },
       {
+        id: "memory store S9",
+        text: `if (newsFor(run, batch) === "behind") return { kind: "behind" }; // S9`,
+        instead: "",
+        test: [`${ENGINE}/store/memory.test.ts`, "S9: a run is not %s by an owner that has not heard of %s"],
+      },
+      {
         id: "memory store S6",
-        text: "const unseen = firstSeq > seenSeq + 1; // S6",
-        instead: "const unseen = false;",
+        text: `news === "wakes" ? batch.atMs : wakeAtMs }); // S6`,
+        instead: "wakeAtMs });",
         test: [
           `${ENGINE}/store/memory.test.ts`,
           "S6: a decision makes a suspended run due, and one that its owner has not seen does too",
@@ -248,12 +269,27 @@ export const STORE_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "postgres S6",
-        text: "WHEN r.last_seq > p.seen_seq THEN p.at_ms ",
+        text: "WHEN r.last_seq > p.seen_seq THEN p.at_ms",
         instead: "",
         test: [
           `${ENGINE}/store/postgres.machine.test.ts`,
           "S6: a decision makes a suspended run due, and one that its owner has not seen does too",
         ],
+      },
+      {
+        id: "postgres S6 cancel",
+        text: "WHEN r.cancel_requested_by IS NOT NULL AND p.status NOT IN (${quotedList(OVER)}) THEN p.at_ms ",
+        instead: "",
+        test: [
+          `${ENGINE}/store/postgres.machine.test.ts`,
+          "S6: a cancellation that a suspending owner has not heard of makes its run due",
+        ],
+      },
+      {
+        id: "postgres S9",
+        text: " AND ${HEARD}",
+        instead: "",
+        test: [`${ENGINE}/store/postgres.machine.test.ts`, "S9: a run is not %s by an owner that has not heard of %s"],
       },
       {
         id: "postgres S7",

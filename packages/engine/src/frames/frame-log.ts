@@ -43,6 +43,17 @@ export class FrameLog {
     this.#rendered.push({ offset, plan });
   }
 
+  /** Undoes what is taken after this, when it was not written. */
+  mark(): () => void {
+    const [tree, weight, firstRow, rendered] = [this.#tree, this.#weightSinceFull, this.#firstRow, this.#rendered];
+    return () => {
+      this.#tree = tree;
+      this.#weightSinceFull = weight;
+      this.#firstRow = firstRow;
+      this.#rendered = rendered;
+    };
+  }
+
   /** For a commit that holds at least one event. */
   take(): readonly NewFrame[] {
     const rows = this.#rendered.flatMap(({ offset, plan }) => this.#row(treeOf(plan), offset));

@@ -7,7 +7,7 @@ import type { PlanLeaf, PlanScope, ScopePart } from "../graph/plan.ts";
 import { contain, isGivenUp } from "../schedule/contain.ts";
 import type { Bodies } from "./bodies.ts";
 import type { CurrentFrame } from "./current-frame.ts";
-import type { ErrorInfo } from "./events.ts";
+import type { ErrorInfo, RunEventBody } from "./events.ts";
 import type { Journal } from "./journal.ts";
 import type { LoopInput } from "./loop-input.ts";
 import { idleLeaves } from "./state.ts";
@@ -62,16 +62,26 @@ export class Containment {
     return isGivenUp(within, this.#in.state.scopes);
   }
 
+  /** What waits, or was about to start, will not in a run that goes on as another: said with its last commit, and not before it. */
+  allWithdrawn(): readonly RunEventBody[] {
+    return this.#idle().map(({ leaf, attempt }) => ({ type: "node.cancelled", ...refOf(leaf), attempt }));
+  }
+
   /** What waits, or was about to start, does so no more. */
   withdraw(given: (leaf: PlanLeaf) => boolean): void {
-    const { frame, journal, bodies } = this.#parts;
-    const launched = new Set(bodies.live.map((body) => body.leaf.key));
-    for (const { leaf, attempt } of idleLeaves(frame.plan, this.#in.state, launched)) {
+    const { journal } = this.#parts;
+    for (const { leaf, attempt } of this.#idle()) {
       if (!given(leaf)) continue;
       const on = this.#in.state.waiting.get(leaf.key);
       if (on) journal.draft.voided.push(askedRef(leaf, on)); // nobody is asked any more
       this.cancel({ leaf, attempt });
     }
+  }
+
+  #idle(): ReturnType<typeof idleLeaves> {
+    const { frame, bodies } = this.#parts;
+    const launched = new Set(bodies.live.map((body) => body.leaf.key));
+    return idleLeaves(frame.plan, this.#in.state, launched);
   }
 
   /** With the run that its wait waits for. */
@@ -83,6 +93,10 @@ export class Containment {
   /** The run is over: what did not drain, and every child that is waited for. */
   cancelAll(): void {
     for (const body of this.#parts.bodies.live) this.cancel(body);
+    this.cancelChildren();
+  }
+
+  cancelChildren(): void {
     for (const key of this.#in.state.waiting.keys()) this.#cancelChild(key);
   }
 

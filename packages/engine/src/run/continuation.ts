@@ -1,5 +1,6 @@
 /** Makes the run that goes on where another one ends: its row, and what it brings along. Pure.
- *  N1. The successor is a new run: tasks with the same ids run again, and what it needs comes through `state`.
+ *  N1. The successor is a new run: tasks with the same ids run again, and what it needs comes through `state`; but signals that nobody
+ *      has used go along.
  *  N2. A loop that continues as new brings its counter, those of the loops around it, the latest row of each node in its body, the
  *      beat of its timers, and the signals that still have somebody to come for.
  *  N3. `state` is JSON of at most 10 MB.
@@ -22,7 +23,6 @@ import { signalsLeft } from "./waits/signal.ts";
 const MAX_STATE_BYTES = 10 * 1024 * 1024;
 
 type Carried = Pick<Successor, "events" | "outputs">;
-const NOTHING: Carried = { events: [], outputs: [] };
 
 /** A run as it started: what its successor has in common with it. */
 export type RunOrigin = Omit<NewRun, "atMs" | "parent">;
@@ -48,7 +48,9 @@ export function successorOf(
   parseInput(workflow.inputSchema, input);
   const runId = derivedRunId(origin.runId, "continued");
   const run: NewRun = { ...origin, runId, input, parent: { runId: origin.runId, as: "continuation", key: null }, atMs };
-  const { events, outputs } = loops ? carriedBy(from, { rows, state }) : NOTHING;
+  const { events, outputs } = loops
+    ? carriedBy(from, { rows, state })
+    : { events: signalsLeft(state.signals, []), outputs: [] };
   return { run, events: [spentBy(state, atMs - startedAtMs), ...events], outputs };
 }
 

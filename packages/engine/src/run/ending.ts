@@ -56,12 +56,17 @@ export class Ending {
     const { containment, journal } = this.#parts;
     try {
       const successor = successorOf(from, { ...this.#in, atMs: this.#in.clock.now() });
-      containment.withdraw(() => true);
-      journal.succeededBy(successor);
+      journal.succeededBy({ successor, withdrawn: containment.allWithdrawn() });
       return { status: "continued", runId: this.#in.runId, nextRunId: successor.run.runId };
     } catch (error) {
       return this.#fail(errorInfo(error));
     }
+  }
+
+  /** It is written. */
+  over(result: RunResult): RunResult {
+    if (result.status === "continued") this.#parts.containment.cancelChildren();
+    return result;
   }
 
   #fail(error: ErrorInfo): RunResult {

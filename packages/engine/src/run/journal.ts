@@ -12,10 +12,17 @@ import { Recorder, type Draft, type OnForeign, type RecorderInput } from "./reco
 import { lastChange, type RunResult, type Stop } from "./result.ts";
 import { applyEvent } from "./state.ts";
 
+interface Continuation {
+  readonly successor: Successor;
+  /** What still waited in this run. */
+  readonly withdrawn: readonly RunEventBody[];
+}
+
 export class Journal {
   readonly #in: LoopInput;
   readonly #frame: CurrentFrame;
   readonly #recorder: Recorder;
+  #continuation: Continuation | undefined;
 
   /** `onForeign` hears each event that somebody else wrote. */
   constructor(input: LoopInput & RecorderInput, frame: CurrentFrame, onForeign: OnForeign) {
@@ -59,9 +66,9 @@ export class Journal {
     this.#recorder.rendered(plan);
   }
 
-  /** Created with the flush that ends this run. */
-  succeededBy(successor: Successor): void {
-    this.#recorder.successor = successor;
+  /** For the next flush, which ends this run: or not, and then it is all forgotten. */
+  succeededBy(continuation: Continuation): void {
+    this.#continuation = continuation;
   }
 
   /** Hears what others wrote up to `lastSeq`. */
@@ -70,10 +77,12 @@ export class Journal {
   }
 
   /** `end`: what this owner's work comes to with it. Rejects when the store fails. */
-  async flush(end: RunResult | undefined, stop: Stop | undefined): Promise<"recorded" | "stale"> {
+  async flush(end: RunResult | undefined, stop: Stop | undefined): Promise<"recorded" | "stale" | "behind"> {
     if (stop?.status === "lost") return "stale"; // L2
-    const last = end && lastChange(end, stop?.status === "failed" ? stop.error : null);
-    if (last?.event) this.#recorder.draft.events.push(last.event);
-    return this.#recorder.flush(last?.change ?? null);
+    if (!end) return this.#recorder.flush(null);
+    const { change, event } = lastChange(end, stop?.status === "failed" ? stop.error : null);
+    const { successor, withdrawn = [] } = this.#continuation ?? {};
+    this.#continuation = undefined;
+    return this.#recorder.flush({ change, events: [...withdrawn, ...(event ? [event] : [])], successor });
   }
 }

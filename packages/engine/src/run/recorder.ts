@@ -1,7 +1,8 @@
 /** Collects what one tick wants to record and writes it in one transaction.
  *  R1. Once a commit was refused as stale nothing is written any more.
  *  R2. Events are delivered after their commit, in order, without a gap: what others wrote in between is fetched.
- *  R3. What others wrote is folded into the state once, in order: when it is noticed, or at the latest after the next commit. */
+ *  R3. What others wrote is folded into the state once, in order: when it is noticed, or at the latest after the next commit.
+ *  R4. A commit that was refused as behind (store S9) is as if it had never been tried: its draft goes with the next one. */
 import type { Clock } from "@smooth/platform/ports";
 import type { FrameLog } from "../frames/frame-log.ts";
 import type { Plan } from "../graph/plan.ts";
@@ -31,7 +32,14 @@ export interface RecorderInput {
 }
 
 export type OnForeign = (event: StoredEvent) => void;
-type End = Omit<StatusChange, "seenSeq">;
+
+/** How this owner leaves the run. */
+export interface End {
+  readonly change: Omit<StatusChange, "seenSeq">;
+  /** After those of the draft. */
+  readonly events: readonly RunEventBody[];
+  readonly successor?: Successor | undefined;
+}
 
 export class Recorder {
   readonly #in: RecorderInput;
@@ -40,8 +48,6 @@ export class Recorder {
   #deliveredSeq: number;
   #seenSeq: number;
   draft = emptyDraft();
-  /** Created with the flush that ends this run. */
-  successor: Successor | undefined;
 
   /** `onForeign` hears each event that somebody else wrote (R3). */
   constructor(input: RecorderInput, onForeign: OnForeign) {
@@ -63,20 +69,34 @@ export class Recorder {
   }
 
   /** One transaction, or none when there is nothing to say. Rejects when the store fails. */
-  async flush(end: End | null): Promise<"recorded" | "stale"> {
+  async flush(end: End | null): Promise<"recorded" | "stale" | "behind"> {
     const { store, runId, epoch, clock } = this.#in;
+    const putBack = end && this.#mark();
     const draft = this.draft;
     this.draft = emptyDraft();
     if (end === null && draft.events.length + draft.heartbeats.length === 0) return "recorded";
     const atMs = clock.now();
+    if (end) draft.events.push(...end.events);
     for (const event of draft.events) if (event.type === "human.asked") draft.approvals.push(askedRow(event));
     const frames = draft.events.length > 0 ? this.#in.frameLog.take() : [];
-    const status = end && { ...end, seenSeq: this.#seenSeq };
-    const batch = { runId, epoch, atMs, ...draft, frames, successor: this.successor, status };
+    const status = end && { ...end.change, seenSeq: this.#seenSeq };
+    const batch = { runId, epoch, atMs, ...draft, frames, successor: end?.successor, status };
     const result = await patiently(() => store.commit(batch), this.#in.patience);
-    if (result.kind === "stale") return "stale";
+    if (result.kind === "behind") putBack?.(); // R4
+    if (result.kind !== "committed") return result.kind;
     await this.#deliver(result.firstSeq, draft.events, atMs);
     return "recorded";
+  }
+
+  /** R4 */
+  #mark(): () => void {
+    const { events, approvals, ...rest } = this.draft;
+    const before = { ...rest, events: [...events], approvals: [...approvals] };
+    const takeBack = this.#in.frameLog.mark();
+    return () => {
+      this.draft = before;
+      takeBack();
+    };
   }
 
   /** R2 */

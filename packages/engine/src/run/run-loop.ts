@@ -5,7 +5,9 @@
  *  L3. A frame is rendered when something it read has changed (current-frame.ts).
  *  L4. A failure stops the innermost scope that contains it, else the run (containment.ts).
  *  L5. A run for which only waits are left suspends (ending.ts).
- *  L6. A run that continues as new creates its successor with its own last commit (progress.ts, ending.ts). */
+ *  L6. A run that continues as new creates its successor with its own last commit (progress.ts, ending.ts).
+ *  L7. What others say until that commit, or until the one that pauses the run, is heard: else the commit is refused (store S9), and
+ *      the loop looks and decides anew. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { lazily } from "@smooth/protocol/lazily";
 import { stateKey } from "../graph/identity.ts";
@@ -139,8 +141,10 @@ export class RunLoop {
     if (this.#progress.hasMore) this.#bell.ring();
     if (this.#progress.continuing) await this.#readStore(); // what was sent in the meantime goes along
     const result = this.#isIdle(starts) || this.#stopping.drained ? this.#ending.conclude() : undefined;
-    if (!(await this.#flush(result))) return { status: "lost", runId: this.#in.runId }; // L2
-    if (result) return result;
+    const recorded = await this.#flush(result);
+    if (recorded === "stale") return { status: "lost", runId: this.#in.runId }; // L2
+    if (recorded === "behind") this.#look(); // L7
+    else if (result) return this.#ending.over(result);
     if (this.#stopping.why) this.#progress.undo(starts);
     else for (const { leaf, attempt } of starts) this.#bodies.launch(leaf, attempt, this.#frame.name); // L1
     if (this.#frame.plan) this.#aftermath.start(this.#frame.plan);
@@ -151,12 +155,12 @@ export class RunLoop {
     return this.#bodies.size + starts.length === 0 && !this.#aftermath.pending && !this.#progress.hasMore;
   }
 
-  /** False when the run is not ours any more. */
-  async #flush(end: RunResult | undefined): Promise<boolean> {
+  /** `stale`: the run is not ours any more. */
+  async #flush(end: RunResult | undefined): Promise<"recorded" | "stale" | "behind"> {
     const recorded = await this.#journal.flush(end, this.#stopping.why);
     if (recorded === "stale") this.stop({ status: "lost" }); // L2
-    else this.#bodies.recorded();
-    return recorded === "recorded";
+    if (recorded === "recorded") this.#bodies.recorded();
+    return recorded;
   }
 
   // ---- waking ----

@@ -21,7 +21,7 @@ import type {
   RunStore,
   Successor,
 } from "./port.ts";
-import { claimEvents, pauseEvents } from "./port.ts";
+import { claimEvents, pauseEvents, unheard } from "./port.ts";
 import { appendTo, newRun, sizeOfRun, type MemoryRun, type Mutable } from "./memory-run.ts";
 import { memoryTravel } from "./memory-travel.ts";
 import type { TravelStore } from "./travel-port.ts";
@@ -89,6 +89,7 @@ class MemoryStore implements Omit<RunStore, keyof TravelStore> {
   async commit(batch: Batch): Promise<CommitResult> {
     const run = this.#owned(batch.runId, batch.epoch);
     if (!run) return { kind: "stale" };
+    if (newsFor(run, batch) === "behind") return { kind: "behind" }; // S9
     for (const entry of batch.cached) this.#cache.set(entry.key, { ...entry, runId: batch.runId, atMs: batch.atMs });
     if (batch.successor) this.#createSuccessor(batch.successor);
     return write(run, batch);
@@ -254,8 +255,12 @@ function settle(run: MemoryRun, row: Mutable<ApprovalRow>, decided: NonNullable<
   return { kind: "decided" };
 }
 
+const newsFor = ({ row }: MemoryRun, { status }: Batch): ReturnType<typeof unheard> =>
+  status ? unheard(status, row.lastSeq, () => row.cancelRequestedBy !== null) : "nothing";
+
 function write(run: MemoryRun, batch: Batch): CommitResult {
   const firstSeq = run.row.lastSeq + 1;
+  const news = newsFor(run, batch);
   appendTo(run, batch.events, batch.atMs);
   run.row.heartbeatAtMs = batch.atMs;
   for (const cells of batch.outputs) if (!run.outputs.has(stateKey(cells))) run.outputs.set(stateKey(cells), cells);
@@ -270,9 +275,8 @@ function write(run: MemoryRun, batch: Batch): CommitResult {
   for (const beat of batch.heartbeats) run.heartbeats.set(stateKey(beat), beat);
   for (const { offset, ...frame } of batch.frames) run.frames.push({ ...frame, seq: firstSeq - 1 + offset });
   if (batch.status) {
-    const { status, error, wakeAtMs, seenSeq } = batch.status;
-    const unseen = firstSeq > seenSeq + 1; // S6
-    Object.assign(run.row, { status, error, owner: null, wakeAtMs: unseen ? batch.atMs : wakeAtMs });
+    const { status, error, wakeAtMs } = batch.status;
+    Object.assign(run.row, { status, error, owner: null, wakeAtMs: news === "wakes" ? batch.atMs : wakeAtMs }); // S6
     if (OVER.has(status)) voidApprovals(run, () => true);
   }
   return { kind: "committed", firstSeq };

@@ -5,9 +5,11 @@
  *  S4. An approval is decided at most once, by whoever comes first.
  *  S5. When a commit's promise resolves as committed, it survives what the implementation promises to survive (power loss, for SQLite with FULL).
  *  S6. No wake-up is lost: whoever changes a suspended run from outside makes it due at once, and an owner that suspends it without
- *      having seen all its events (`seenSeq`) leaves it due at once.
+ *      having seen all its events (`seenSeq`), or that it is to be cancelled, leaves it due at once.
  *  S7. When a run is over, nobody is asked anything about it any more.
- *  S8. A successor is created in the transaction that ends its predecessor. */
+ *  S8. A successor is created in the transaction that ends its predecessor.
+ *  S9. An owner that continues a run as new, or pauses it, has seen all that others wrote: else nothing is written and it hears
+ *      `behind`, for in the old run, or in one that nothing wakes, it would be lost. */
 import type { SqlValue } from "@smooth/platform/ports";
 import type { FrameRow, NewFrame } from "../frames/frame-log.ts";
 import type { CacheStore, NewCacheEntry } from "../cache/port.ts";
@@ -16,7 +18,7 @@ import type { NodeRef } from "../graph/identity.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import type { Acceptance, RunMetadata } from "../run/metadata.ts";
-import type { ErrorInfo, RunEventBody, RunStatus, StoredEvent } from "../run/events.ts";
+import { OVER, type ErrorInfo, type RunEventBody, type RunStatus, type StoredEvent } from "../run/events.ts";
 import type { ForkedFrom, TravelStore } from "./travel-port.ts";
 
 /** Which process owns a run. */
@@ -159,11 +161,29 @@ export interface StatusChange {
   readonly error: ErrorInfo | null;
   /** When a suspended run is due again. */
   readonly wakeAtMs: number | null;
-  /** S6. The last event the owner has seen. */
+  /** S6, S9. The last event the owner has seen. */
   readonly seenSeq: number;
 }
 
-export type CommitResult = { readonly kind: "committed"; readonly firstSeq: number } | { readonly kind: "stale" };
+/** S9 */
+export const MUST_HEAR: ReadonlySet<RunStatus> = new Set(["continued", "paused"]);
+
+/** What an owner that leaves its run has not heard of. `isCancelWanted` is asked only where it matters. */
+export function unheard(
+  { status, seenSeq }: StatusChange,
+  lastSeq: number,
+  isCancelWanted: () => boolean,
+): "nothing" | "wakes" | "behind" {
+  const ends = OVER.has(status) && !MUST_HEAR.has(status);
+  if (lastSeq <= seenSeq && (ends || !isCancelWanted())) return "nothing";
+  return MUST_HEAR.has(status) ? "behind" : "wakes";
+}
+
+export type CommitResult =
+  | { readonly kind: "committed"; readonly firstSeq: number }
+  | { readonly kind: "stale" }
+  /** S9 */
+  | { readonly kind: "behind" };
 
 export type DecideResult =
   | { readonly kind: "decided" }

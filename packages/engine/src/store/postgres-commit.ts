@@ -1,10 +1,11 @@
 /** The statement that writes a group of batches: one statement, so one transaction and one round trip, whatever it holds.
- *  G3. Every part joins `owned`, the runs whose epoch still is the batch's: a stale batch writes nothing, and spoils no other (S2). */
+ *  G3. Every part joins `owned`, the runs whose epoch still is the batch's, and whose owner has heard what it must: a batch that is
+ *      stale or behind writes nothing, and spoils no other (S2, S9). */
 import type { PgParam } from "@smooth/platform/ports";
 import { stateKey } from "../graph/identity.ts";
 import type { OutputTable } from "../outputs/table.ts";
 import { OVER } from "../run/events.ts";
-import type { Batch, OutputCells } from "./port.ts";
+import { MUST_HEAR, type Batch, type OutputCells } from "./port.ts";
 import { PG_TYPE, toPg } from "./postgres-schema.ts";
 import { quoted } from "./sqlite-schema.ts";
 
@@ -22,11 +23,18 @@ interface Part {
 }
 type PgValue = Exclude<PgParam, readonly unknown[]>;
 
-/** S6 is in `wake_at_ms`: an owner that has not seen all events leaves the run due. */
+const quotedList = (statuses: ReadonlySet<string>): string => [...statuses].map((status) => `'${status}'`).join(", ");
+
+/** S6 is in `wake_at_ms`: an owner that has not heard all leaves the run due. */
 const OWNED = `UPDATE _smithers_runs r SET last_seq = r.last_seq + p.events, heartbeat_at_ms = p.at_ms, updated_at_ms = p.at_ms,
   status = coalesce(p.status, r.status), error = CASE WHEN p.status IS NULL THEN r.error ELSE p.error END,
   owner = CASE WHEN p.status IS NULL THEN r.owner END,
-  wake_at_ms = CASE WHEN p.status IS NULL THEN r.wake_at_ms WHEN r.last_seq > p.seen_seq THEN p.at_ms ELSE p.wake_at_ms END`;
+  wake_at_ms = CASE WHEN p.status IS NULL THEN r.wake_at_ms WHEN r.last_seq > p.seen_seq THEN p.at_ms
+    WHEN r.cancel_requested_by IS NOT NULL AND p.status NOT IN (${quotedList(OVER)}) THEN p.at_ms ELSE p.wake_at_ms END`;
+
+/** S9. Of a batch that leaves its run so that nothing said to it may be unheard. */
+const HEARD = `(p.status IS NULL OR p.status NOT IN (${quotedList(MUST_HEAR)})
+  OR (r.last_seq <= p.seen_seq AND r.cancel_requested_by IS NULL))`;
 
 /** No run twice in one group. Answers with `run_id` and `before_seq` of the runs that were written. */
 export function commitStatement(batches: readonly Batch[]): Statement {
@@ -38,7 +46,7 @@ export function commitStatement(batches: readonly Batch[]): Statement {
     return `unnest(${lists.join(", ")}) AS p(${Object.keys(columns).map(quoted).join(", ")})`;
   };
   const owned = `${OWNED} FROM ${from(runs(batches))}
-    WHERE r.run_id = p.run_id AND r.epoch = p.epoch AND r.owner IS NOT NULL RETURNING r.run_id, r.last_seq - p.events AS before_seq`;
+    WHERE r.run_id = p.run_id AND r.epoch = p.epoch AND r.owner IS NOT NULL AND ${HEARD} RETURNING r.run_id, r.last_seq - p.events AS before_seq`;
   const parts = Object.values(PARTS)
     .flatMap((part) => part(batches))
     .filter(({ rows }) => rows.length > 0);

@@ -9,6 +9,7 @@ import { OVER, RunStatus, type StoredEvent } from "../run/events.ts";
 import { NO_METADATA } from "../run/metadata.ts";
 import {
   claimEvents,
+  MUST_HEAR,
   pauseEvents,
   type ApprovalFilter,
   type ApprovalRow,
@@ -156,13 +157,20 @@ class PostgresStore implements Omit<RunStore, keyof TravelStore> {
         const firstSeqs = await this.#write(group.map(({ batch }) => batch));
         for (const { batch, resolve } of group) {
           const firstSeq = firstSeqs.get(batch.runId);
-          resolve(firstSeq === undefined ? { kind: "stale" } : { kind: "committed", firstSeq });
+          resolve(firstSeq === undefined ? await this.#refusal(batch) : { kind: "committed", firstSeq });
         }
       } catch (error) {
         for (const { reject } of group) reject(error);
       }
     }
     this.#flushing = false;
+  }
+
+  /** S9. Its owner still, so it is behind. */
+  async #refusal({ runId, epoch, status }: Batch): Promise<CommitResult> {
+    if (!status || !MUST_HEAR.has(status.status)) return { kind: "stale" };
+    const text = "SELECT 1 FROM _smithers_runs WHERE run_id = $1 AND epoch = $2 AND owner IS NOT NULL";
+    return { kind: (await this.#pg.query(text, [runId, epoch])).length === 1 ? "behind" : "stale" };
   }
 
   /** A run stands in a group once; its second batch waits for the next one. */

@@ -6,7 +6,7 @@ import type { NodeRef } from "../graph/identity.ts";
 import { OVER } from "../run/events.ts";
 import { NO_METADATA } from "../run/metadata.ts";
 import type { Batch, CommitResult, NewApproval, NewRun, RunStore, Successor } from "./port.ts";
-import { claimEvents } from "./port.ts";
+import { claimEvents, unheard } from "./port.ts";
 import { appendEvents, appendOutside, insertFrame, insertOutput, LAST_SEQ, writeMetadata } from "./sqlite-rows.ts";
 
 function insertApproval(sql: Sql, { runId, atMs }: { runId: string; atMs: number }, approval: NewApproval): void {
@@ -71,12 +71,17 @@ function createSuccessor(sql: Sql, { run, events, outputs }: Successor): void {
 /** Q2, and how far the run has come. */
 const OWNED = `SELECT ${LAST_SEQ} AS seq FROM _smithers_runs WHERE run_id = ?1 AND epoch = ?2 AND owner IS NOT NULL`;
 
+const isCancelWanted = (sql: Sql, runId: string): boolean =>
+  sql.get("SELECT 1 FROM _smithers_runs WHERE run_id = ? AND cancel_requested_by IS NOT NULL", [runId]) !== undefined;
+
 export function write(sql: Sql, batch: Batch): CommitResult {
   const { runId, epoch, atMs, events, status } = batch;
   const owned = sql.get(OWNED, [runId, epoch]);
   if (!owned) return { kind: "stale" }; // Q2
   const afterSeq = Number(owned["seq"]);
   const firstSeq = afterSeq + 1;
+  const news = status ? unheard(status, afterSeq, () => isCancelWanted(sql, runId)) : "nothing";
+  if (news === "behind") return { kind: "behind" }; // S9
   appendEvents(sql, { runId, atMs, afterSeq }, events);
   for (const output of batch.outputs) insertOutput(sql, runId, output);
   if (batch.successor) createSuccessor(sql, batch.successor);
@@ -92,7 +97,7 @@ export function write(sql: Sql, batch: Batch): CommitResult {
   for (const frame of batch.frames) insertFrame(sql, [runId, firstSeq - 1 + frame.offset], frame);
   writeCache(sql, batch);
   if (status) {
-    const wakeAtMs = firstSeq > status.seenSeq + 1 ? atMs : status.wakeAtMs; // S6
+    const wakeAtMs = news === "wakes" ? atMs : status.wakeAtMs; // S6
     const error = status.error ? JSON.stringify(status.error) : null;
     sql.run("UPDATE _smithers_runs SET status = ?, error = ?, owner = NULL, wake_at_ms = ? WHERE run_id = ?", [
       status.status,

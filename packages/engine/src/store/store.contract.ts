@@ -422,6 +422,48 @@ export function runStoreContract(open: () => RunStore | Promise<RunStore>): void
     expect((await store.run("run-1"))?.wakeAtMs).toBe(20);
   });
 
+  test("S6: a cancellation that a suspending owner has not heard of makes its run due", async () => {
+    await store.requestCancel({ runId: "run-1", by: "ann", atMs: 5 });
+
+    await store.commit(batch({ atMs: 30, status: ended("waiting-approval") }));
+
+    expect(await store.run("run-1")).toMatchObject({ status: "waiting-approval", wakeAtMs: 30 });
+  });
+
+  const signal = { type: "signal.received", name: "go", correlationId: null, payload: 1, by: "ann" } as const;
+  test.each([
+    ["continued", "a signal", () => store.post({ runId: "run-1", event: signal, atMs: 5 })],
+    ["continued", "a cancellation", () => store.requestCancel({ runId: "run-1", by: "ann", atMs: 5 })],
+    ["paused", "a signal", () => store.post({ runId: "run-1", event: signal, atMs: 5 })],
+    ["paused", "a cancellation", () => store.requestCancel({ runId: "run-1", by: "ann", atMs: 5 })],
+  ] as const)("S9: a run is not %s by an owner that has not heard of %s", async (status, _, say) => {
+    const run = { runId: "run-2", workflow: "w", input: {}, auth: null, owner: OWNER, atMs: 10 };
+    const successor = status === "continued" ? { run, events: [], outputs: [] } : undefined;
+    const leaving = batch({ events: [started], approvals: [ask], successor, status: ended(status) });
+    await say();
+    const before = [await store.run("run-1"), await store.events("run-1", 0)];
+    await store.create({ ...run, runId: "beside" });
+
+    const beside = batch({ runId: "beside", events: [started] });
+    expect(await Promise.all([store.commit(leaving), store.commit(beside)])).toEqual([
+      { kind: "behind" },
+      { kind: "committed", firstSeq: 2 },
+    ]);
+
+    expect([await store.run("run-1"), await store.events("run-1", 0)]).toEqual(before);
+    expect(await store.approvals({ runId: "run-1" })).toEqual([]);
+    expect(await store.run("run-2")).toBeNull();
+    expect(await store.commit({ ...leaving, epoch: 9 })).toEqual({ kind: "stale" });
+  });
+
+  test("S9: who has heard all leaves as it wants to", async () => {
+    await store.post({ runId: "run-1", event: signal, atMs: 5 });
+    expect(await store.commit(batch({ status: { ...ended("paused"), seenSeq: 2 } }))).toMatchObject({
+      kind: "committed",
+    });
+    expect(await store.run("run-1")).toMatchObject({ status: "paused", owner: null });
+  });
+
   test("cancelling asks the owner; without an owner it is done at once", async () => {
     expect(await store.requestCancel({ runId: "run-1", by: "ann", atMs: 5 })).toBe("requested");
     expect(await store.run("run-1")).toMatchObject({ status: "running", cancelRequestedBy: "ann" });

@@ -1,6 +1,6 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §6 about runs that go on as new ones. */
-import { signalRun } from "@smooth/engine/control";
+import { cancelRun, pauseRun, signalRun } from "@smooth/engine/control";
 import { lineage } from "@smooth/engine/lineage";
 import { lastResult } from "@smooth/engine/run";
 import { expect, test } from "vitest";
@@ -21,7 +21,7 @@ import {
   WaitForEvent,
   Workflow,
 } from "../testing/rules.ts";
-import { testEngine } from "../testing/run-in-memory.ts";
+import { sayBefore, testEngine } from "../testing/run-in-memory.ts";
 
 const pages = (ran: string[], last: number) => {
   const own = createSmithers({
@@ -212,6 +212,71 @@ test("N2: signals that came early go along, each for one pass; one that a second
   await signalRun(engine.store, { runId: suspended.runId, name: "go", payload: { n: 4 }, by: "ann", atMs: 1 });
   await lastResult(await engine.resume(workflow, suspended.runId));
   expect(heard).toEqual(["a 1", "a 2", "a 3", "b 1", "a 4", "b 2"]);
+});
+
+const goesOnAndWaits = smithers((ctx) => (
+  <Workflow name="goes on">
+    {ctx.input.__smithersContinuation ? (
+      <WaitForEvent id="go" event="go" output={outputs.n} />
+    ) : (
+      <Parallel>
+        <Approval id="ask" output={outputs.decision} request={{ title: "?" }} />
+        <ContinueAsNew />
+      </Parallel>
+    )}
+  </Workflow>
+));
+const loopsAndWaits = smithers((ctx) => (
+  <Workflow name="loops">
+    <Loop id="l" until={(ctx.iterations["l"] ?? 0) > 0} maxIterations={2} continueAsNewEvery={1}>
+      <Sequence>
+        <Task id="work" output={outputs.n}>
+          {one}
+        </Task>
+      </Sequence>
+    </Loop>
+    <WaitForEvent id="go" event="go" output={outputs.n} />
+  </Workflow>
+));
+
+test.each([
+  ["ContinueAsNew", goesOnAndWaits],
+  ["continueAsNewEvery", loopsAndWaits],
+])(
+  "L7: a signal that another process sends right before the commit of %s is heard by the successor",
+  async (_, flow) => {
+    const engine = testEngine();
+    const go = { name: "go", payload: { n: 7 }, by: "ann", atMs: 1 };
+    const tries = sayBefore(engine.store, "continued", (runId) => signalRun(engine.store, { runId, ...go }));
+
+    const last = await lastResult(await engine.start(flow));
+
+    expect(last.status).toBe("finished");
+    expect(tries()).toBe(2);
+    expect(engine.trace().filter((line) => line.includes(" go#0"))).toEqual([
+      "wait.opened go#0",
+      "signal.used go#0",
+      "node.finished go#0",
+    ]);
+  },
+);
+
+test("L7: a pause and a cancellation in that moment are heeded, and what waited in the run goes on waiting", async () => {
+  const pausing = testEngine();
+  const whom = { by: "ann", atMs: 1 };
+  sayBefore(pausing.store, "continued", (runId) => pauseRun(pausing.store, { runId, ...whom }));
+  const { result, runId } = await pausing.start(goesOnAndWaits);
+  expect(await result).toEqual({ status: "paused", runId });
+  expect(pausing.trace()).not.toContain("node.cancelled ask#0");
+  expect(await pausing.store.runs({})).toHaveLength(1);
+  expect(await pausing.store.approvals({ only: "open" })).toHaveLength(1);
+  const resumed = await lastResult(await pausing.resume(goesOnAndWaits, runId));
+  expect([resumed.status, resumed.runId === runId]).toEqual(["waiting-event", false]);
+
+  const cancelling = testEngine();
+  sayBefore(cancelling.store, "continued", (id) => cancelRun(cancelling.store, { runId: id, ...whom }));
+  expect((await (await cancelling.start(goesOnAndWaits)).result).status).toBe("cancelled");
+  expect(await cancelling.store.runs({})).toHaveLength(1);
 });
 
 test("N2: a timer of a loop keeps its beat over all the runs that the loop goes through", async () => {

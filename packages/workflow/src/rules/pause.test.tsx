@@ -1,10 +1,10 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §2.9 about paused runs. */
-import { findResumable, pauseRun, signalRun, unpauseRun } from "@smooth/engine/control";
+import { cancelRun, findResumable, pauseRun, signalRun, unpauseRun } from "@smooth/engine/control";
 import { settle } from "@smooth/platform/testing";
 import { expect, test } from "vitest";
 import { one, outputs, Parallel, Sequence, smithers, Task, Timer, Workflow } from "../testing/rules.ts";
-import { OWNER, testEngine } from "../testing/run-in-memory.ts";
+import { OWNER, sayBefore, testEngine } from "../testing/run-in-memory.ts";
 
 function pausing() {
   const engine = testEngine();
@@ -99,4 +99,34 @@ test("taken back before the owner was done, it goes on as if nothing had been; a
 
   expect((await result).status).toBe("finished");
   await expect(engine.pause()).rejects.toMatchObject({ code: "RUN_NOT_RESUMABLE" });
+});
+
+test("L7: taken back right before the commit that pauses it, it goes on", async () => {
+  const engine = pausing();
+  const gate = Promise.withResolvers<void>();
+  sayBefore(engine.store, "paused", engine.unpause);
+  const { result } = await engine.start(gated(gate.promise), { runId: "r" });
+  await settle();
+  await engine.pause();
+  await settle();
+  gate.resolve();
+
+  expect((await result).status).toBe("finished");
+  expect(engine.trace().filter((line) => line.startsWith("node.finished"))).toHaveLength(2);
+});
+
+test("a cancellation right before the commit that suspends a run makes it due, and whoever takes it up cancels it", async () => {
+  const engine = pausing();
+  const workflow = smithers(() => (
+    <Workflow name="later">
+      <Timer id="long" duration="1h" />
+    </Workflow>
+  ));
+  sayBefore(engine.store, "waiting-timer", (runId) => cancelRun(engine.store, { runId, by: "ann", atMs: 1 }));
+  await (
+    await engine.start(workflow, { runId: "r" })
+  ).result;
+
+  expect(await engine.due()).toEqual(["cancel-requested"]);
+  expect((await (await engine.resume(workflow, "r")).result).status).toBe("cancelled");
 });

@@ -1,8 +1,8 @@
 /** A test's engine: in-memory store, obeying clock, counted ids. */
 import { decideApproval } from "@smooth/engine/control";
 import { startRun, resumeRun, type ResumeRun, type RunHandle, type StartRun } from "@smooth/engine/run";
-import type { StoredEvent } from "@smooth/engine/events";
-import type { Owner } from "@smooth/engine/store";
+import type { RunStatus, StoredEvent } from "@smooth/engine/events";
+import type { Owner, RunStore } from "@smooth/engine/store";
 import { openMemoryStore } from "@smooth/engine/store/memory";
 import type { WorkflowDefinition } from "@smooth/engine/workflow";
 import { countingIds, ManualClock, memoryLog, seededRandom } from "@smooth/platform/testing";
@@ -49,3 +49,16 @@ export const decideAsk = (
   verdict: "approve" | "deny",
 ): Promise<void> =>
   decideApproval(store, { runId, nodeId: "ask", iteration: 0, decision: { verdict }, by: "ann", atMs: 1 });
+
+/** Another process is faster: says this once, right before the commit that leaves a run so. Answers how often that commit was tried. */
+export function sayBefore(store: RunStore, status: RunStatus, say: (runId: string) => Promise<unknown>): () => number {
+  const commit = store.commit.bind(store);
+  let tries = 0;
+  store.commit = async (batch) => {
+    if (batch.status?.status !== status) return commit(batch);
+    tries += 1;
+    if (tries === 1) await say(batch.runId);
+    return commit(batch);
+  };
+  return () => tries;
+}
