@@ -128,12 +128,13 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** SIGINT is Postgres' fast shutdown: clients are cut, the data is written. */
+/** SIGINT is Postgres' fast shutdown: clients are cut, the data is written. Who asked for it may count on it being gone. */
 async function stop(pid: number): Promise<void> {
   const deadlineMs = performance.now() + PATIENCE_MS;
   if (isAlive(pid)) process.kill(pid, "SIGINT");
   while (isAlive(pid) && performance.now() < deadlineMs) await sleep(20);
   if (isAlive(pid)) process.kill(pid, "SIGQUIT");
+  while (isAlive(pid)) await sleep(20);
 }
 
 const unusable = (program: string, log: string): SmoothError =>

@@ -151,7 +151,7 @@ describe("requests", () => {
   });
 
   test.each([
-    ["a running stream", "/ticks"],
+    ["a running stream", "/ticks?endless"],
     ["a quiet stream of events", "/events"],
   ])("a viewer that leaves %s cancels it at the origin", async (_, path) => {
     await using line = await served();
@@ -171,8 +171,8 @@ describe("requests", () => {
       getTicket: async () => ({ ticket: await stage.ticket(`scratch-${String(slugs).padStart(8, "0")}`, { limits }) }),
     });
     const open = [
-      await begin(line.port, "/ticks", { host: line.host }),
-      await begin(line.port, "/ticks", { host: line.host }),
+      await begin(line.port, "/ticks?endless", { host: line.host }),
+      await begin(line.port, "/ticks?endless", { host: line.host }),
     ];
 
     const third = await ask(line.port, "/seen", { host: line.host });
@@ -412,11 +412,17 @@ async function rawHost(slug: string): Promise<WebSocket> {
   return socket;
 }
 
-/** Resolves when the edge opens a stream; other batches pass by. */
-async function nextOpen(socket: WebSocket): Promise<void> {
-  const { data } = await nextMessage(socket);
-  const batch = decodeBatch(new Uint8Array(data));
-  if (batch.kind !== "batch" || !batch.frames.some(({ type }) => type === FRAME.open)) await nextOpen(socket);
+/** Resolves when the edge opens a stream; other batches pass by. It listens until then: two batches may come in one turn. */
+function nextOpen(socket: WebSocket): Promise<void> {
+  return new Promise((resolve) => {
+    const hear = (data: Buffer): void => {
+      const batch = decodeBatch(new Uint8Array(data));
+      if (batch.kind !== "batch" || !batch.frames.some(({ type }) => type === FRAME.open)) return;
+      socket.off("message", hear);
+      resolve();
+    };
+    socket.on("message", hear);
+  });
 }
 
 describe("when something breaks", () => {

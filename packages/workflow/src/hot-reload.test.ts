@@ -32,6 +32,11 @@ export default smithers((ctx) => (
 ));`;
 
 const write = (name: string, content: string): void => writeFileSync(join(folder, name), content);
+/** All of it at once: who writes into the file itself empties it first, which may be seen, and is refused. */
+function replace(name: string, content: string): void {
+  write(`${name}.tmp`, content);
+  renameSync(join(folder, `${name}.tmp`), join(folder, name));
+}
 
 interface Said {
   readonly type: string;
@@ -67,14 +72,13 @@ test("edits of a running workflow's files are taken up or refused; a crash after
   const first = runner({ runId: "run-hot", hot: { debounceMs: 20 } });
   await first.heard("node.started");
 
-  write("flow.tsx", "export default {");
+  replace("flow.tsx", "export default {");
   expect(await first.heard("run.reload-refused")).toMatchObject({ error: { code: "HOT_RELOAD_INVALID_MODULE" } });
-  write("flow.tsx", FLOW("v2", "z.object({ words: z.string() })"));
+  replace("flow.tsx", FLOW("v2", "z.object({ words: z.string() })"));
   expect(await first.heard("run.reload-refused", 2)).toMatchObject({ error: { code: "SCHEMA_CHANGE_HOT" } });
   write("flow.tsx", FLOW("v2"));
   expect(await first.heard("run.reloaded")).toMatchObject({ changed: ["flow.tsx changed"] });
-  write("word.tmp", `export const word: string = "two";`);
-  renameSync(join(folder, "word.tmp"), join(folder, "word.ts"));
+  replace("word.ts", `export const word: string = "two";`);
   expect(await first.heard("run.reloaded", 2)).toMatchObject({ changed: ["word.ts changed"] });
 
   first.child.kill("SIGKILL");

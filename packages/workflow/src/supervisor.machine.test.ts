@@ -1,5 +1,6 @@
 /** Supervisors as real processes over one SQLite file. */
 import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,11 +28,13 @@ function bench() {
   return { folder, store, lines };
 }
 
-async function supervise(folder: string): Promise<ChildProcess> {
+/** `gone` is listened for from the start: one that kills itself may be gone before it is heard that it is up. */
+async function supervise(folder: string): Promise<{ readonly child: ChildProcess; readonly gone: Promise<unknown> }> {
   const child = spawn(process.execPath, [CHILD, folder], { stdio: ["ignore", "pipe", "inherit"] });
+  const gone = once(child, "exit");
   ends.unshift(() => void child.kill("SIGKILL"));
-  await new Promise((resolve) => child.stdout?.once("data", resolve));
-  return child;
+  await Promise.race([once(child.stdout, "data"), gone]);
+  return { child, gone };
 }
 
 /** Runs whose owner has died. */
@@ -70,11 +73,10 @@ test("a workflow that kills every supervisor is given up by the one that comes a
   await leave(store, "deadly", "good");
   let deaths = 0;
   for (; (await store.run("run-deadly"))?.error === null && deaths < 8; deaths += 1) {
-    const child = await supervise(folder);
-    const died = new Promise((resolve) => child.once("exit", resolve));
-    await Promise.race([died, until(async () => (await store.run("run-deadly"))?.error !== null)]);
-    if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
-    await died;
+    const { child, gone } = await supervise(folder);
+    await Promise.race([gone, until(async () => (await store.run("run-deadly"))?.error !== null)]);
+    child.kill("SIGKILL");
+    await gone;
   }
 
   expect(await store.run("run-deadly")).toMatchObject({ error: { code: "AUTO_RESUME_GAVE_UP" } });
@@ -88,7 +90,7 @@ test("a supervisor that is killed is replaced by another, and a recorded step is
   await leave(store, "slow");
   const first = await supervise(folder);
   await until(async () => lines("bodies.ndjson").length === 1);
-  first.kill("SIGKILL");
+  first.child.kill("SIGKILL");
 
   await supervise(folder);
 
@@ -104,6 +106,7 @@ test("two supervisors at once take each run up once", async () => {
     await store.create({ runId, workflow: "good", input: {}, auth: null, owner: DEAD, atMs: Date.now() });
 
   await until(async () => (await store.runs({ status: ["finished"] })).length === runs.length);
+  await until(async () => lines("resumed.txt").length >= runs.length); // said after a run was handed over, maybe after its end
 
   expect(lines("bodies.ndjson").toSorted()).toEqual(runs.toSorted());
   const pids = new Set(lines("resumed.txt").map((line) => line.split(" ")[0]));

@@ -8,6 +8,7 @@ import process from "node:process";
 import { openPostgresStore } from "@smooth/engine/store/postgres";
 import { NOTHING, type RunStore } from "@smooth/engine/store";
 import { openPostgres } from "@smooth/platform/node/postgres";
+import { systemClock } from "@smooth/platform/node/system";
 import type { Postgres } from "@smooth/platform/ports";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { startPostgres, type Postgres as Server } from "../../../scripts/postgres.ts";
@@ -58,11 +59,14 @@ const CHILD = join(import.meta.dirname, "testing/worker-child.ts");
 interface Worker {
   readonly child: ChildProcess;
   readonly claimed: string[];
+  /** It has claimed its first runs, and holds them until `go`. */
+  readonly ready: Promise<unknown>;
+  go(): void;
   readonly ended: Promise<number | NodeJS.Signals | null>;
 }
 
 function startWorker(): Worker {
-  const child = spawn(process.execPath, [CHILD, url, bodyLog], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [CHILD, url, bodyLog], { stdio: ["pipe", "pipe", "pipe"] });
   const claimed: string[] = [];
   child.stdout.setEncoding("utf8").on("data", (text: string) => claimed.push(...text.trim().split("\n")));
   let said = "";
@@ -71,7 +75,8 @@ function startWorker(): Worker {
     if (code !== 0 && signal === null) throw new Error(said);
     return signal ?? code ?? null;
   });
-  return { child, claimed, ended };
+  const ready = Promise.race([once(child.stdout, "data"), ended]);
+  return { child, claimed, ready, go: () => void child.stdin.write("go\n"), ended };
 }
 
 interface Body {
@@ -96,12 +101,14 @@ async function recordings(runIds: readonly string[]): Promise<string[]> {
 test("four workers end every run once, and run no step twice", async () => {
   const runIds = await queue(40);
   const workers = [1, 2, 3, 4].map(startWorker);
+  await Promise.all(workers.map(({ ready }) => ready));
+  for (const worker of workers) worker.go();
 
   expect(await Promise.all(workers.map(({ ended }) => ended))).toEqual([0, 0, 0, 0]);
 
   expect(await store.runs({ status: ["finished"] })).toHaveLength(runIds.length);
   expect(workers.flatMap(({ claimed }) => claimed).toSorted()).toEqual(runIds.toSorted());
-  expect(workers.filter(({ claimed }) => claimed.length > 0).length).toBeGreaterThan(1);
+  expect(workers.filter(({ claimed }) => claimed.length > 0)).toHaveLength(4);
   expect(bodies()).toHaveLength(20 * (STEPS.chain + STEPS.fan));
   expect(new Set(bodies().map(({ idempotencyKey }) => idempotencyKey)).size).toBe(bodies().length);
   const logs = await Promise.all(runIds.map((runId) => store.events(runId, 0)));
@@ -110,13 +117,16 @@ test("four workers end every run once, and run no step twice", async () => {
 
 test("the runs of a worker that is killed are ended by the others, and no recorded step runs again", async () => {
   const runIds = await queue(30);
-  const [victim, ...others] = [startWorker(), startWorker(), startWorker()];
-  if (!victim?.child.stdout) throw new Error("no worker");
-  await once(victim.child.stdout, "data");
+  const victim = startWorker();
+  const others = [startWorker(), startWorker()];
+  await Promise.all([victim, ...others].map(({ ready }) => ready));
+  victim.go(); // it cannot be done before it is killed: the others hold runs
+  while (bodies().length === 0) await systemClock.sleep(5);
 
   const before = await recordings(runIds);
   const bodiesBefore = bodies().length;
   victim.child.kill("SIGKILL");
+  for (const other of others) other.go();
 
   expect(await Promise.all([victim, ...others].map(({ ended }) => ended))).toEqual(["SIGKILL", 0, 0]);
   const recorded = await recordings(runIds);

@@ -132,7 +132,7 @@ async function openOrigin(): Promise<TestOrigin> {
         let count = 0;
         const timer = setInterval(() => {
           answer.write(`data: ${count}\n\n`);
-          if ((count += 1) === 100) answer.end();
+          if ((count += 1) === 100 && !searchParams.has("endless")) answer.end();
         }, 20);
         answer.on("close", () => clearInterval(timer));
       },

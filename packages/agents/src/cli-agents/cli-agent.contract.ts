@@ -199,11 +199,7 @@ ${script}
 
 /** Until no process of the group is left. */
 async function vanished(group: number): Promise<void> {
-  for (let look = 0; look < 100; look += 1) {
-    if (!isAlive(group)) return;
-    await sleep(20);
-  }
-  throw new Error(`processes of group ${group} are still there`);
+  while (isAlive(group)) await sleep(20);
 }
 
 function isAlive(group: number): boolean {

@@ -95,6 +95,7 @@ async function operate({
     env: { PATH: process.env["PATH"], HOME: base, HTTP_PROXY: proxy.url, http_proxy: proxy.url },
     stdio: ["pipe", "pipe", "ignore"],
   });
+  child.stdin.on("error", () => undefined); // what is sent to one that was killed
   const send = (input: OperatorInput): void => void child.stdin.write(`${JSON.stringify(input)}\n`);
   child.stdin.write("this is not JSON\n{}\n");
   send({

@@ -222,7 +222,7 @@ describe("over HTTP", () => {
 
     expect((await stream).text).toMatch(/event: error\ndata: .*"UNAUTHENTICATED"/);
     expect(await closed).toBe(CLOSE.signedOut);
-    expect(host.gateway.watching()).toEqual([]);
+    await expect.poll(() => host.gateway.watching()).toEqual([]);
   });
 });
 

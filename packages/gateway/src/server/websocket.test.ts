@@ -147,9 +147,9 @@ test("K1: a reader that stalls is closed with a code, and comes back where it st
     limits: { stallMs: 150 },
   });
   const slow = await talk(host);
+  slow.ws.once("message", () => slow.ws.pause()); // at the first event: nobody looks in time when all of them are quick
   slow.send({ type: "stream", id: "a", method: "streamRunEvents", input: { runId: RUN_ID } });
   await slow.next("event");
-  slow.ws.pause();
   await expect
     .poll(async () => (await clock.advance(150), host.log.map(({ event }) => event)))
     .toContain("gateway.reader-too-slow");

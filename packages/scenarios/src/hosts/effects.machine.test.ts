@@ -96,7 +96,7 @@ beforeAll(async () => {
   trap = await setTrap();
   site = await serveSite();
   const addresses = ["127.0.0.1", "10.0.2.2", ...ownAddresses()];
-  const visit = (url: string): string => `curl -sS -m 20 -w ' -> %{http_code}\\n' ${url}`;
+  const visit = (url: string): string => `curl -sS -m 200 -w ' -> %{http_code}\\n' ${url}`;
   const script: Step[] = [
     {
       calls: [
@@ -127,7 +127,7 @@ beforeAll(async () => {
           tool: "bash",
           args: {
             cmd: `LC_ALL=C grep -rlaE '${keyPattern}|[m]${MARKER.slice(1)}' / --exclude-dir=proc --exclude-dir=sys 2>/dev/null; true`,
-            opts: { timeoutMs: 100_000 },
+            opts: { timeoutMs: 400_000 },
           },
         },
         bash("echo 42 > answer.txt"),
@@ -159,7 +159,8 @@ beforeAll(async () => {
   await host.start();
   runId = await host.launch({ repo: repo.path, title: "Make the answer 42", verify: "grep -qx 42 answer.txt" });
   const deciding = host.decideAsks(runId, decide);
-  events = await host.eventsUntil(runId, (event) => event.type === "run.status" && OVER.has(event.status));
+  const isOver = (event: RunEvent): boolean => event.type === "run.status" && OVER.has(event.status);
+  events = await host.eventsUntil(runId, isOver, 550_000);
   await deciding;
 });
 

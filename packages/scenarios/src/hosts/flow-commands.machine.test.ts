@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { Output } from "@smooth/protocol/gateway";
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { processGroups } from "@smooth/engine/supervisor/process-groups";
 import { eventually } from "../patience.ts";
 import { isRunning } from "./processes.ts";
-import { RealHost } from "./real-host.ts";
+import { OVER, RealHost } from "./real-host.ts";
 import { makeRepository, type Repository } from "./repository.ts";
 import { ROOT } from "../workspaces.ts";
 
@@ -275,7 +275,8 @@ test("up --hot takes up an edit of the file while the run goes on", async () => 
   const running = smithers("up", "hot.tsx", "--hot", "-r", "run-hot000001");
   await status("run-hot000001", "running");
   await host.eventsUntil("run-hot000001" as never, (event) => event.type === "node.started");
-  writeFileSync(file, source.replace("old", "new"));
+  writeFileSync(`${file}.new`, source.replace("old", "new"));
+  renameSync(`${file}.new`, file); // all of it at once: an empty file would be an edit too
   await host.eventsUntil("run-hot000001" as never, (event) => event.type === "note" && /edited/.test(event.text));
   writeFileSync(go, "");
 
@@ -313,6 +314,11 @@ test("the host fires a schedule at its time", async () => {
   await smithers("cron", "rm", id);
 
   await status(fired, "finished");
+  // It fired every second until it was forgotten: what a later test counts is over by then.
+  await eventually(async () => {
+    const { runs } = await host.client.call("listRuns", {});
+    expect(runs.filter(({ runId, status }) => runId.startsWith("run-cron") && !OVER.has(status))).toEqual([]);
+  });
 });
 
 test("memory and scores are read back", async () => {

@@ -71,8 +71,8 @@ const visitor = scriptedAgent({
   tools: { bash },
   answers: async ({ callTool }) => ({
     said: {
-      guide: String(await callTool("bash", { cmd: "curl -sS -m 20 ${site.origin}/guide" })),
-      evil: String(await callTool("bash", { cmd: "curl -sS -m 20 http://evil.example.net/" })),
+      guide: String(await callTool("bash", { cmd: "curl -sS -m 200 ${site.origin}/guide" })),
+      evil: String(await callTool("bash", { cmd: "curl -sS -m 200 http://evil.example.net/" })),
     },
   }),
 });

@@ -83,7 +83,7 @@ export class RealHost implements AsyncDisposable {
   }
 
   /** All events up to and including the first that `wanted` accepts. */
-  async eventsUntil(runId: RunId, wanted: (event: RunEvent) => boolean, timeoutMs = 240_000): Promise<RunEvent[]> {
+  async eventsUntil(runId: RunId, wanted: (event: RunEvent) => boolean, timeoutMs = 280_000): Promise<RunEvent[]> {
     const events: RunEvent[] = [];
     const stop = new AbortController();
     const timer = setTimeout(

@@ -102,7 +102,10 @@ test("a cancelled run is over, with its VM and everything in it", async () => {
 
   expect(events.at(-1)).toMatchObject({ type: "run.status", status: "cancelled" });
   expect(await host.client.call("getRun", { runId })).toMatchObject({ status: "cancelled", pendingAsks: 0 });
-  expect(await host.client.call("listPearls", {})).toMatchObject({ pearls: [{ status: "open" }] });
+  // The run's end is told first; then its pearl is free again.
+  await eventually(async () =>
+    expect(await host.client.call("listPearls", {})).toMatchObject({ pearls: [{ status: "open" }] }),
+  );
   expect(repo.git("log", "--format=%s")).toBe("start");
 });
 
@@ -126,9 +129,11 @@ test("a run cancelled while it asks a person is over; its ask is void, its VM go
   await eventually(() => expect(qemus.filter(({ pid }) => isRunning(pid))).toEqual([]));
 
   expect(qemus).toHaveLength(1);
-  expect(await host.client.call("listAsks", { status: "all", runId: again.runId })).toMatchObject({
-    asks: [{ status: "void" }],
-  });
+  await eventually(async () =>
+    expect(await host.client.call("listAsks", { status: "all", runId: again.runId })).toMatchObject({
+      asks: [{ status: "void" }],
+    }),
+  );
 });
 
 async function eventsSoFar(): Promise<RunEvent[]> {

@@ -10,7 +10,6 @@ let house: RunningHouse;
 let secondLife: ChildProcess | undefined;
 
 test.beforeAll(async () => {
-  test.setTimeout(180_000);
   house = await startHouse();
 });
 test.afterAll(async () => {

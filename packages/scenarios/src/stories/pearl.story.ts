@@ -12,7 +12,6 @@ const TITLE = "Part seconds are rounded";
 
 let house: RunningHouse;
 test.beforeAll(async () => {
-  test.setTimeout(180_000);
   house = await startHouse();
 });
 test.afterAll(async () => {

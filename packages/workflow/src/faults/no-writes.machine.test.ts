@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Writable } from "node:stream";
 import process from "node:process";
 import { startRun, type RunHandle } from "@smooth/engine/run";
 import { openSqliteStore } from "@smooth/engine/store/sqlite";
@@ -124,19 +125,23 @@ test("a write lock that another process holds is waited for: the run goes on aft
   const { deps } = openRun(folder);
   const heldMs = process.env["SMOOTH_FAULTS"] === "all" ? 10_000 : 1_500;
   const child = join(import.meta.dirname, "../testing/lock-child.ts");
+  const held = Promise.withResolvers<Writable>();
   const { workflow, ran, ids } = pages(3, async (at) => {
     if (at !== 1) return;
-    const holder = spawn(process.execPath, [child, join(folder, "runs.db"), String(heldMs)], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    const holder = spawn(process.execPath, [child, join(folder, "runs.db")], { stdio: ["pipe", "pipe", "inherit"] });
     await once(holder.stdout, "data");
+    held.resolve(holder.stdin);
   });
-  const began = systemClock.now();
 
   const handle = await startRun({ ...deps, workflow });
+  const holds = await held.promise;
   await until(() => handle.waitsForStore() === "lock");
+  await systemClock.sleep(heldMs);
+  expect(handle.waitsForStore()).toBe("lock");
+  expect(ran).toEqual([0, 1]);
+
+  holds.end();
 
   expect((await handle.result).status).toBe("finished");
-  expect(systemClock.now() - began).toBeGreaterThan(heldMs - 100);
   expect(ran).toEqual(ids);
 });

@@ -95,7 +95,7 @@ const exhausted = () =>
   );
 
 /** Where a failure is lost, what runs beside it is never stopped. */
-const HANGS_MS = 20_000;
+const HANGS_MS = 100_000;
 const APPROVED = new Set(["two", "ask"]);
 
 /** A run to its end, and from there as often as asked: who is asked agrees, except to what is to be withdrawn. */

@@ -1,5 +1,5 @@
 /** A process that runs one workflow to its end, unless it kills itself first: node crash-child.ts <folder> <workflow> [crashAt]
- *  Point 2k is before the k-th commit, 2k+1 after it. Prints what it recorded and how many points there were. */
+ *  Point 2k is before the k-th commit, 2k+1 after it; `end` is when all is done. Prints what it recorded and how many points there were. */
 import { execFileSync } from "node:child_process";
 import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
@@ -126,3 +126,4 @@ const rows = await Promise.all(
   ),
 );
 process.stdout.write(JSON.stringify({ recorded: rows.flat(), points: point }));
+if (crashAt === "end") process.kill(process.pid, "SIGKILL");

@@ -1,12 +1,12 @@
-/** Holds the write lock of a database: node lock-child.ts <database> <ms>. Says when it has it. */
+/** Holds the write lock of a database: node lock-child.ts <database>. Says when it has it, and holds it until its stdin ends. */
+import { once } from "node:events";
 import process from "node:process";
-import { setTimeout as sleep } from "node:timers/promises";
 import { openSqlite } from "@smooth/platform/node/sqlite";
 
-const [path = "", ms = "0"] = process.argv.slice(2);
+const [path = ""] = process.argv.slice(2);
 const sql = openSqlite(path);
 sql.exec("BEGIN IMMEDIATE");
 process.stdout.write("held\n");
-await sleep(Number(ms));
+await once(process.stdin.resume(), "end");
 sql.exec("ROLLBACK");
 sql.close();

@@ -1,4 +1,6 @@
-/** One worker of several on one database: node worker-child.ts <url> <bodies file>. Says which run it claimed; ends when no run is left. */
+/** One worker of several on one database: node worker-child.ts <url> <bodies file>. Says which run it claimed; ends when no run is left.
+ *  What it claims first it holds until a line comes on stdin: so whoever started several knows that each has something to do. */
+import { once } from "node:events";
 import process from "node:process";
 import { claimResumable } from "@smooth/engine/control";
 import { isOwnerAlive, processOwner } from "@smooth/engine/process-owner";
@@ -16,17 +18,22 @@ const store = await openPostgresStore(pg);
 const owner = processOwner();
 const deps = { store, clock: systemClock, random: systemRandom, log: memoryLog(), owner, isAlive: isOwnerAlive };
 
-for (;;) {
+for (let toldToGo = false; ;) {
   const unended = await store.runs({ status: ["running"] });
   if (unended.length === 0) break;
   const check = { isAlive: isOwnerAlive, host: owner.host, nowMs: systemClock.now() };
   const claimed = await claimResumable(store, { ...check, owner, limit: 3 });
+  for (const { run } of claimed) process.stdout.write(`${run.runId}\n`);
+  if (claimed.length > 0 && !toldToGo) {
+    await once(process.stdin, "data");
+    process.stdin.destroy();
+    toldToGo = true;
+  }
   const handles = await Promise.all(
     claimed.map((own) => {
       const { runId, workflow: name } = own.run;
       const workflow = workflows[name];
       if (!workflow) throw new TypeError(`no workflow ${name}`);
-      process.stdout.write(`${runId}\n`);
       return resumeRun({ ...deps, workflow, runId, claimed: own });
     }),
   );
