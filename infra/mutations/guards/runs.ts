@@ -208,6 +208,15 @@ export const RUNS_GUARDS: readonly GuardedFile[] = [
     file: `${ENGINE}/run/progress.ts`,
     guards: [
       {
+        id: "loop L8",
+        text: "containment.withdrawPass(step.loop); // L8",
+        instead: "",
+        test: [
+          `${RULES}/loops.test.tsx`,
+          "L8: what a pass asked without waiting for it is asked no more when the pass is over",
+        ],
+      },
+      {
         id: "loop L6",
         text: "this.#continuing ??= step.from; // L6",
         instead: "",

@@ -3,7 +3,7 @@
  *      drained, and their results kept. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { refOf } from "../graph/identity.ts";
-import type { PlanLeaf, PlanScope, ScopePart } from "../graph/plan.ts";
+import { leavesBelow, type PlanLeaf, type PlanLoop, type PlanScope, type ScopePart } from "../graph/plan.ts";
 import { contain, isGivenUp } from "../schedule/contain.ts";
 import type { Bodies } from "./bodies.ts";
 import type { CurrentFrame } from "./current-frame.ts";
@@ -76,6 +76,14 @@ export class Containment {
       if (on) journal.draft.voided.push(askedRef(leaf, on)); // nobody is asked any more
       this.cancel({ leaf, attempt });
     }
+  }
+
+  /** What still waits in a pass that is over. */
+  withdrawPass({ body }: PlanLoop): void {
+    const { waiting } = this.#in.state;
+    if (waiting.size === 0) return; // the ordinary pass
+    const left = new Set(leavesBelow(body).map(({ key }) => key));
+    this.withdraw(({ key }) => left.has(key) && waiting.has(key));
   }
 
   #idle(): ReturnType<typeof idleLeaves> {

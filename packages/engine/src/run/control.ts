@@ -61,7 +61,9 @@ export async function decideRow(
     throw new SmoothError("ALREADY_DECIDED", `approval ${nodeId} was decided by ${result.by} already`, {
       details: { ...details, by: result.by, atMs: result.atMs },
     });
-  if (result.kind !== "decided") throw new SmoothError("ASK_VOID", `approval ${nodeId} is not waited for`, { details });
+  if (result.kind === "decided") return;
+  const why = "its run or its pass of a loop is over, or it was given up";
+  throw new SmoothError("ASK_VOID", `approval ${nodeId} is not waited for any more: ${why}`, { details });
 }
 
 function checkDecider({ request, nodeId }: ApprovalRow, by: string, scopes: readonly string[]): void {

@@ -1,5 +1,6 @@
 /** What comes next: settles waits, takes the schedule's steps, and names the bodies to start; frame after frame, until nothing moves.
- *  L6. A run that continues as new starts nothing more, lets what runs end, and creates its successor with its own last commit. */
+ *  L6. A run that continues as new starts nothing more, lets what runs end, and creates its successor with its own last commit.
+ *  L8. What a pass of a loop asked without waiting for it (`async`) is asked no more when the pass is over: its leaf never comes back. */
 import { refOf } from "../graph/identity.ts";
 import type { PlanContinue, PlanLeaf, PlanLoop, TaskLeaf } from "../graph/plan.ts";
 import type { StartStep, Step } from "../schedule/schedule.ts";
@@ -125,6 +126,7 @@ export class Progress {
       case "wait":
         return waits.open(step.leaf);
       case "advance":
+        containment.withdrawPass(step.loop); // L8
         journal.emit({ type: "loop.advanced", loopId: step.loop.loopId, iteration: step.loop.iteration + 1 });
         return frame.turned();
       case "exhausted":

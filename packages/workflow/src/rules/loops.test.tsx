@@ -1,7 +1,20 @@
 /** @jsxImportSource @smooth/workflow */
 /** The rules of ENGINE §1 and §6 about loops. */
+import { decideApproval } from "@smooth/engine/control";
+import { why } from "@smooth/engine/why";
 import { expect, test } from "vitest";
-import { Workflow, Worktree, Task, Sequence, Loop, smithers, outputs, one } from "../testing/rules.ts";
+import {
+  Approval,
+  Workflow,
+  Worktree,
+  Task,
+  Sequence,
+  Loop,
+  smithers,
+  outputs,
+  one,
+  WaitForEvent,
+} from "../testing/rules.ts";
 import { runToEnd } from "../testing/run-in-memory.ts";
 
 test("nested loops: the inner one starts again for each pass of the outer one, under its own names", async () => {
@@ -172,4 +185,37 @@ test("a loop that never needs a body is recorded as it goes, and can be cancelle
   );
 
   expect(result.status).toBe("cancelled");
+});
+
+test("L8: what a pass asked without waiting for it is asked no more when the pass is over", async () => {
+  const workflow = smithers(() => (
+    <Workflow name="asks">
+      <Loop id="l" maxIterations={3}>
+        <Sequence>
+          <Approval id="ask" async output={outputs.decision} request={{ title: "Go?" }} />
+          <WaitForEvent id="hint" async event="hint" output={outputs.n} />
+          <Task id="gated" async needsApproval output={outputs.n}>
+            {one}
+          </Task>
+          <Task id="work" output={outputs.n}>
+            {one}
+          </Task>
+        </Sequence>
+      </Loop>
+    </Workflow>
+  ));
+
+  const { result, store, runId, trace } = await runToEnd(workflow);
+
+  expect(result).toMatchObject({ status: "waiting-approval" });
+  const open = (await store.approvals({ runId, only: "open" })).map(
+    ({ nodeId, iteration }) => `${nodeId}#${iteration}`,
+  );
+  expect(open).toEqual(["ask#2", "gated#2"]);
+  expect(trace().filter((line) => line.startsWith("node.cancelled"))).toEqual(
+    [0, 1].flatMap((pass) => ["ask", "hint", "gated"].map((id) => `node.cancelled ${id}#${pass}`)),
+  );
+  expect((await why(store, runId)).reasons.map(({ node }) => node?.iteration)).toEqual([2, 2, 2]);
+  const late = { runId, nodeId: "ask", iteration: 0, decision: { verdict: "approve" }, by: "ann", atMs: 1 } as const;
+  await expect(decideApproval(store, late)).rejects.toMatchObject({ code: "ASK_VOID" });
 });
