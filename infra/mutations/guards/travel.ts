@@ -250,11 +250,20 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "rewind R4 lease",
-        text: "deps.clock.now() - atMs > LEASE_MS",
+        text: "deps.clock.now() - beatAtMs > LEASE_MS",
         instead: "false",
         test: [
           `${RULES}/rewind.test.tsx`,
-          "R4: a rewind that another host left under way holds the run for ten minutes, and no longer",
+          "R4: a rewind that another host left under way holds the run for a minute, and no longer",
+        ],
+      },
+      {
+        id: "rewind R4 renewed",
+        text: "void renew(deps, travelId, over.signal);",
+        instead: "",
+        test: [
+          `${RULES}/rewind.test.tsx`,
+          "R4: however long the files of a rewind take, another host does not break into it",
         ],
       },
       {
@@ -263,7 +272,7 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
         instead: "true ?",
         test: [
           `${RULES}/rewind.test.tsx`,
-          "R4: a rewind that another host left under way holds the run for ten minutes, and no longer",
+          "R4: a rewind that another host left under way holds the run for a minute, and no longer",
         ],
       },
       {

@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS _smithers_archive (
 CREATE TABLE IF NOT EXISTS _smithers_travels (
   travel_id TEXT PRIMARY KEY, run_id TEXT NOT NULL, verb TEXT NOT NULL, by TEXT NOT NULL, to_seq BIGINT NOT NULL, at_ms BIGINT NOT NULL,
   owner TEXT NOT NULL, result TEXT NOT NULL, detail TEXT, undo TEXT NOT NULL);
+ALTER TABLE _smithers_travels ADD COLUMN IF NOT EXISTS beat_at_ms BIGINT;
 CREATE UNIQUE INDEX IF NOT EXISTS _smithers_travels_one ON _smithers_travels (run_id) WHERE result = 'in-progress';
 CREATE INDEX IF NOT EXISTS _smithers_travels_of ON _smithers_travels (run_id, at_ms);
 CREATE TABLE IF NOT EXISTS _smithers_events (

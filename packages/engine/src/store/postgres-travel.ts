@@ -19,11 +19,11 @@ export const postgresTravel = (pg: Postgres, tell: Tell): TravelStore => ({
     return (await pg.query(text, [runId])).map(archivedOutput);
   },
   beginTravel: (row) => pg.transaction((query) => beginTravel(query, row)),
-  async updateTravel(travelId, { result, detail, undo }) {
+  async updateTravel(travelId, { result, detail, undo, beatAtMs }) {
     await pg.query(
       `UPDATE _smithers_travels SET result = coalesce($2, result), detail = coalesce($3, detail),
-       undo = coalesce($4, undo) WHERE travel_id = $1`,
-      [travelId, result ?? null, detail ?? null, undo ? JSON.stringify(undo) : null],
+       undo = coalesce($4, undo), beat_at_ms = coalesce($5, beat_at_ms) WHERE travel_id = $1`,
+      [travelId, result ?? null, detail ?? null, undo ? JSON.stringify(undo) : null, beatAtMs ?? null],
     );
   },
   forget: (runIds) => pg.transaction((query) => forget(query, runIds)),
@@ -119,10 +119,10 @@ async function insertFork(query: PgQuery, fork: NewFork): Promise<"created" | "e
 
 /** Y3: the unique index says no when another one is in progress. */
 async function beginTravel(query: PgQuery, row: TravelRow): Promise<TravelRow | null> {
-  const { travelId, runId, verb, by, toSeq, atMs, owner, result, detail, undo } = row;
+  const { travelId, runId, verb, by, toSeq, atMs, owner, result, detail, undo, beatAtMs } = row;
   const written = await query(
-    "INSERT INTO _smithers_travels VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING travel_id",
-    [travelId, runId, verb, by, toSeq, atMs, JSON.stringify(owner), result, detail, JSON.stringify(undo)],
+    "INSERT INTO _smithers_travels VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING RETURNING travel_id",
+    [travelId, runId, verb, by, toSeq, atMs, JSON.stringify(owner), result, detail, JSON.stringify(undo), beatAtMs],
   );
   if (written.length === 1) return null;
   return (await travelsOf(query, runId)).find((other) => other.result === "in-progress") ?? null;

@@ -57,6 +57,7 @@ export const travelRow = (row: SqlRow): TravelRow => ({
   toSeq: Number(row["to_seq"]),
   atMs: Number(row["at_ms"]),
   owner: json(row["owner"]) as unknown as Owner,
+  beatAtMs: Number(row["beat_at_ms"] ?? row["at_ms"]),
   result: String(row["result"]) as TravelRow["result"],
   detail: textOf(row["detail"]),
   undo: json(row["undo"]) as unknown as TravelRow["undo"],

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS _smithers_archive (
   cells TEXT NOT NULL, PRIMARY KEY (run_id, until_seq, node_id, iteration)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS _smithers_travels (
   travel_id TEXT PRIMARY KEY, run_id TEXT NOT NULL, verb TEXT NOT NULL, by TEXT NOT NULL, to_seq INTEGER NOT NULL, at_ms INTEGER NOT NULL,
-  owner TEXT NOT NULL, result TEXT NOT NULL, detail TEXT, undo TEXT NOT NULL) WITHOUT ROWID;
+  owner TEXT NOT NULL, result TEXT NOT NULL, detail TEXT, undo TEXT NOT NULL, beat_at_ms INTEGER) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS _smithers_travels_one ON _smithers_travels (run_id) WHERE result = 'in-progress';
 CREATE INDEX IF NOT EXISTS _smithers_travels_of ON _smithers_travels (run_id, at_ms);
 CREATE TABLE IF NOT EXISTS _smithers_parents (
@@ -54,6 +54,7 @@ const LATER_COLUMNS = [
   },
   { table: "_smithers_approvals", column: "voided", type: "INTEGER NOT NULL DEFAULT 0", fill: "" },
   { table: "_smithers_approvals", column: "workflow", type: "TEXT NOT NULL DEFAULT ''", fill: "" },
+  { table: "_smithers_travels", column: "beat_at_ms", type: "INTEGER", fill: "" },
 ];
 
 /** Columns of older versions. */

@@ -20,9 +20,9 @@ export const sqliteTravel = (sql: Sql, notify: (runId: string) => void): TravelS
     return sql.all(text, [runId]).map(archivedOutput);
   },
   beginTravel: async (row) => sql.transaction(() => beginTravel(sql, row)),
-  async updateTravel(travelId, { result, detail, undo }) {
-    const set = "result = coalesce(?, result), detail = coalesce(?, detail), undo = coalesce(?, undo)";
-    const cells = [result ?? null, detail ?? null, undo ? JSON.stringify(undo) : null, travelId];
+  async updateTravel(travelId, { result, detail, undo, beatAtMs }) {
+    const set = ["result", "detail", "undo", "beat_at_ms"].map((name) => `${name} = coalesce(?, ${name})`).join(", ");
+    const cells = [result ?? null, detail ?? null, undo ? JSON.stringify(undo) : null, beatAtMs ?? null, travelId];
     sql.run(`UPDATE _smithers_travels SET ${set} WHERE travel_id = ?`, cells);
   },
   forget: async (runIds) => sql.transaction(() => forget(sql, runIds)),
@@ -103,11 +103,11 @@ function insertFork(sql: Sql, fork: NewFork): "created" | "exists" {
 
 /** Y3: the unique index says no when another one is in progress. */
 function beginTravel(sql: Sql, row: TravelRow): TravelRow | null {
-  const { travelId, runId, verb, by, toSeq, atMs, owner, result, detail, undo } = row;
+  const { travelId, runId, verb, by, toSeq, atMs, owner, result, detail, undo, beatAtMs } = row;
   const key: SqlValue[] = [travelId, runId, verb, by, toSeq, atMs, JSON.stringify(owner)];
   const { changes } = sql.run(
-    "INSERT INTO _smithers_travels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-    key.concat([result, detail, JSON.stringify(undo)]),
+    "INSERT INTO _smithers_travels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    key.concat([result, detail, JSON.stringify(undo), beatAtMs]),
   );
   return changes === 1 ? null : (travelsOf(sql, runId).find((other) => other.result === "in-progress") ?? null);
 }

@@ -52,11 +52,15 @@ test("a file of an older version gains the later columns and loses the gone ones
     INSERT INTO _smithers_inputs VALUES ('old', '{}', 'null');
     CREATE TABLE _smithers_events (run_id TEXT NOT NULL, seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (run_id, seq)) WITHOUT ROWID;
-    INSERT INTO _smithers_events VALUES ('old', 3, 6, '{}');`);
+    INSERT INTO _smithers_events VALUES ('old', 3, 6, '{}');
+    CREATE TABLE _smithers_travels (travel_id TEXT PRIMARY KEY, run_id TEXT NOT NULL, verb TEXT NOT NULL, by TEXT NOT NULL,
+    to_seq INTEGER NOT NULL, at_ms INTEGER NOT NULL, owner TEXT NOT NULL, result TEXT NOT NULL, detail TEXT, undo TEXT NOT NULL) WITHOUT ROWID;
+    INSERT INTO _smithers_travels VALUES ('t', 'old', 'rewind', 'ann', 2, 6, '{}', 'success', NULL, '[]');`);
 
   const store = openSqliteStore(sql);
 
   expect(await store.runs({ dueAtMs: 6 })).toMatchObject([{ runId: "old", wakeAtMs: 6, lastSeq: 3, updatedAtMs: 6 }]);
+  expect(await store.travels("old")).toMatchObject([{ atMs: 6, beatAtMs: 6 }]);
   const owner = { host: "h", boot: "b", pid: 1, pidStartedAt: "1" };
   expect(await store.create({ runId: "new", workflow: "w", input: {}, auth: null, owner, atMs: 7 })).toBe("created");
 });

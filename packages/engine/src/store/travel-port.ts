@@ -72,8 +72,9 @@ export interface TravelRow {
   /** The frame asked for. */
   readonly toSeq: number;
   readonly atMs: number;
-  /** Who holds the lock while it is in progress. */
+  /** Who holds the lock while it is in progress, and when it last said so. */
   readonly owner: Owner;
+  readonly beatAtMs: number;
   readonly result: TravelResult;
   /** Why, in words. */
   readonly detail: string | null;
@@ -99,7 +100,10 @@ export interface TravelStore {
   archived(runId: string): Promise<readonly ArchivedOutput[]>;
   /** Writes the audit row. Y3: `busy` with the row that is in progress when this one would be, too. */
   beginTravel(row: TravelRow): Promise<TravelRow | null>;
-  updateTravel(travelId: string, change: Partial<Pick<TravelRow, "result" | "detail" | "undo">>): Promise<void>;
+  updateTravel(
+    travelId: string,
+    change: Partial<Pick<TravelRow, "result" | "detail" | "undo" | "beatAtMs">>,
+  ): Promise<void>;
   /** Everything of these runs, their output rows too, in one transaction; a run that is not over is left alone. */
   forget(runIds: readonly string[]): Promise<void>;
   /** Newest first. */

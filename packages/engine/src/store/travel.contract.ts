@@ -215,6 +215,7 @@ export function travelContract(open: () => RunStore | Promise<RunStore>): void {
       by: "ann",
       toSeq: 2,
       atMs: Number(travelId.slice(-1)),
+      beatAtMs: 1,
       owner: OWNER,
       result: "in-progress",
       detail: null,
@@ -228,6 +229,8 @@ export function travelContract(open: () => RunStore | Promise<RunStore>): void {
 
     await store.updateTravel("travel-1", { undo: [{ root: "/repo", pointer: "abc" }] });
     expect((await store.travels("run-1")).at(-1)?.undo).toEqual([{ root: "/repo", pointer: "abc" }]);
+    await store.updateTravel("travel-1", { beatAtMs: 77 });
+    expect((await store.travels("run-1")).at(-1)).toMatchObject({ atMs: 1, beatAtMs: 77, result: "in-progress" });
     await store.updateTravel("travel-1", { result: "success", undo: [] });
     expect(await store.beginTravel(travel("travel-5"))).toBeNull();
 

@@ -3,7 +3,7 @@
  *  R2. One rewind of a run at a time, in any process: the row in progress is the lock.
  *  R3. Ten an hour per run and caller.
  *  R4. All or nothing, also across a crash: the row knows the way back, and whoever comes next takes it when the process died:
- *      on this host at once, on another when the row is older than a rewind takes. Sent back by then, the run takes no late write (B2). */
+ *      on this host at once, on another when it has said nothing for a lease; however long it takes, it renews that. Sent back by then, the run takes no late write (B2). */
 import { SmoothError } from "@smooth/protocol/errors";
 import type { TravelRow } from "../store/travel-port.ts";
 import { filesAtSeq, putBack } from "./files.ts";
@@ -18,8 +18,8 @@ export interface Rewind extends TravelRequest {
   readonly confirm: true;
 }
 
-/** R4. A rewind takes seconds. */
-const LEASE_MS = 10 * 60 * 1_000;
+const LEASE_MS = 60_000;
+const BEAT_MS = 10_000;
 const QUOTA = 10;
 const QUOTA_WINDOW_MS = 60 * 60 * 1_000;
 
@@ -35,6 +35,7 @@ export async function rewind(deps: TravelDeps, request: Rewind): Promise<SentBac
     toSeq,
     atMs: clock.now(),
     owner,
+    beatAtMs: clock.now(),
     detail: null,
     undo: [],
   } as const;
@@ -81,6 +82,8 @@ async function refusalOf(
 
 async function attempt(deps: TravelDeps, request: Rewind, travelId: string): Promise<SentBack> {
   const { store } = deps;
+  const over = new AbortController();
+  void renew(deps, travelId, over.signal);
   try {
     const done = await sendBack(deps, request, {
       verb: "rewind",
@@ -97,12 +100,23 @@ async function attempt(deps: TravelDeps, request: Rewind, travelId: string): Pro
     const partial = error instanceof SmoothError && error.code === "REWIND_FAILED";
     await store.updateTravel(travelId, { result: partial ? "partial" : "failed", detail: String(error), undo: [] });
     throw error;
+  } finally {
+    over.abort();
   }
 }
 
+/** R4. Never rejects: the next beat may succeed. */
+async function renew({ store, clock }: TravelDeps, travelId: string, over: AbortSignal): Promise<void> {
+  while (!over.aborted)
+    await clock
+      .sleep(BEAT_MS, over)
+      .then(() => store.updateTravel(travelId, { beatAtMs: clock.now() }))
+      .catch(() => undefined);
+}
+
 /** R4 */
-const isGone = ({ owner, atMs }: TravelRow, deps: TravelDeps): boolean =>
-  owner.host === deps.owner.host ? !deps.isAlive(owner) : deps.clock.now() - atMs > LEASE_MS;
+const isGone = ({ owner, beatAtMs }: TravelRow, deps: TravelDeps): boolean =>
+  owner.host === deps.owner.host ? !deps.isAlive(owner) : deps.clock.now() - beatAtMs > LEASE_MS;
 
 /** R4. Ends what a process that died left in progress: it happened when its reset is in the log, else its files are put back. */
 export async function recoverRewinds(deps: TravelDeps, runId: string): Promise<void> {

@@ -181,7 +181,7 @@ async function goBack({ runs, workflows }: ControlPlane, params: Params<"rewindR
   if (startedBy !== by && caller.role !== "admin") {
     const audit = { travelId: deps.ids.next("travel"), runId, verb: "rewind", by, toSeq: frameNo, atMs } as const;
     const detail = "POLICY_DENIED: neither the run's starter nor an admin";
-    await store.beginTravel({ ...audit, owner: processOwner(), result: "refused", detail, undo: [] });
+    await store.beginTravel({ ...audit, owner: processOwner(), beatAtMs: atMs, result: "refused", detail, undo: [] });
     throw new SmoothError("POLICY_DENIED", `run ${runId} is sent back by who started it, or by an admin`);
   }
   const vcs = deps.vcsRoot === null ? null : pointers;

@@ -51,6 +51,7 @@ test("without a literal confirm, beyond the run, or while another one is under w
     by: "bob",
     toSeq: 2,
     owner: OWNER,
+    beatAtMs: 0,
     result: "in-progress",
     detail: null,
     undo: [],
@@ -138,12 +139,14 @@ test("a process that died in the middle blocks nobody: its files are put back by
   ]);
 });
 
-test("R4: a rewind that another host left under way holds the run for ten minutes, and no longer", async () => {
+test("R4: a rewind that another host left under way holds the run for a minute, and no longer", async () => {
   const { deps, request, audit, engine, runId } = await rewindable();
   const owner = { ...OWNER, host: "elsewhere" };
   const left = { runId, verb: "rewind", by: "bob", toSeq: 2, owner, detail: null, undo: [] } as const;
-  await engine.store.beginTravel({ ...left, travelId: "travel-x", result: "in-progress", atMs: engine.clock.now() });
-  await engine.clock.advance(10 * 60_000);
+  const nowMs = engine.clock.now();
+  const begun = { ...left, travelId: "travel-x", result: "in-progress", atMs: nowMs, beatAtMs: nowMs } as const;
+  await engine.store.beginTravel(begun);
+  await engine.clock.advance(60_000);
   await expect(rewind(deps, request)).rejects.toMatchObject({ code: "BUSY" });
 
   await engine.clock.advance(1);
@@ -154,6 +157,36 @@ test("R4: a rewind that another host left under way holds the run for ten minute
     ["ann", "refused"],
     ["bob", "failed"],
   ]);
+});
+
+test("R4: however long the files of a rewind take, another host does not break into it", async () => {
+  const { deps, request, there, audit, engine } = await rewindable();
+  const [moving, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const slow = {
+    ...pointers,
+    restore: async (...args: Parameters<typeof pointers.restore>) => (
+      moving.resolve(),
+      await gate.promise,
+      pointers.restore(...args)
+    ),
+  };
+  const elsewhere = { ...deps, vcs: slow, owner: { ...OWNER, host: "elsewhere" } };
+  const done = rewind(elsewhere, request);
+  await moving.promise;
+
+  await engine.clock.advance(30 * 60_000);
+  await expect(rewind(deps, { ...request, by: "bob" })).rejects.toMatchObject({ code: "BUSY" });
+
+  gate.resolve();
+  await done;
+  expect([there(), (await audit()).toSorted()]).toEqual([
+    ["a"],
+    [
+      ["ann", "success"],
+      ["bob", "refused"],
+    ],
+  ]);
+  expect(engine.clock.sleeping).toBe(0);
 });
 
 test("R4: a process that died after its reset was recorded has rewound: the audit says so, and the files stay", async () => {
