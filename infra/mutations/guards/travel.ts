@@ -299,6 +299,18 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
     file: `${ENGINE}/time-travel/fork.ts`,
     guards: [
       {
+        id: "fork K4",
+        text: "...dueOfLast(past, atSeq, kept),",
+        instead: "",
+        test: [`${RULES}/aftermath.test.tsx`, "K4: a fork that ends right after a result scores and remembers it"],
+      },
+      {
+        id: "fork K4 kept",
+        text: " || !kept.has(stateKey(next))",
+        instead: "",
+        test: [`${RULES}/aftermath.test.tsx`, "K4: a fork that ends right after a result scores and remembers it"],
+      },
+      {
         id: "fork K2",
         text: "...openWaits(recorded.events), ",
         instead: "",
@@ -307,7 +319,7 @@ export const TRAVEL_GUARDS: readonly GuardedFile[] = [
       {
         id: "fork K3",
         text: "source: workflow.source ?? null,",
-        instead: "source: source.metadata.source,",
+        instead: "source: origin.metadata.source,",
         test: [
           `${RULES}/fork.test.tsx`,
           "K3: a fork belongs to the files it is made with, and is no mismatch when it starts",

@@ -2,7 +2,8 @@
  *  K1. The source is only read.
  *  K2. Waits that were open at the frame are asked anew: a fork shares no approval, signal or timer with its source. Dead ends
  *      (reset.ts Z7) begin anew as well: a fork of a failed run tries again what failed it.
- *  K3. The fork belongs to the workflow it is made with: its own hash is recorded, so a changed file is no mismatch. */
+ *  K3. The fork belongs to the workflow it is made with: its own hash is recorded, so a changed file is no mismatch.
+ *  K4. A result that is kept is scored and remembered, also when the frame ends right after it and before what is due of it. */
 import { SmoothError } from "@smooth/protocol/errors";
 import { localId, parseStateKey, stateKey } from "../graph/identity.ts";
 import type { JsonValue } from "../outputs/json.ts";
@@ -40,29 +41,32 @@ export interface Forked {
 export async function forkRun(deps: TravelDeps, request: Fork): Promise<Forked> {
   const { store, clock, workflow, ids } = deps;
   const { runId, by, atSeq: asked, resetNodes = [], input, label = null, force = false } = request;
-  const source = await runOf(store, runId);
-  const atSeq = asked ?? source.lastSeq;
-  const recorded = await recordedAt(deps, source, atSeq);
-  const run = { ...source, input: input ?? source.input };
+  const origin = await runOf(store, runId);
+  const atSeq = asked ?? origin.lastSeq;
+  const recorded = await recordedAt(deps, origin, atSeq);
+  const run = { ...origin, input: input ?? origin.input };
   parseInput(workflow.inputSchema, run.input);
   const named = namedResets(deps, { run, recorded, resetNodes });
   const resets = [...named, ...openWaits(recorded.events), ...(named.length > 0 ? [] : deadOnes(deps, run, recorded))];
   const gone = new Set(resets.flatMap(({ nodes }) => nodes.map(stateKey)));
   const outputs = recorded.cells.filter((output) => !gone.has(stateKey(output)));
-  refuseSideEffects(againIn(await store.events(runId, 0), new Set(outputs.map(stateKey))), force);
+  const kept = new Set(outputs.map(stateKey));
+  const past = await store.events(runId, 0);
+  refuseSideEffects(againIn(past, kept), force);
   const forkId = request.forkId ?? ids.next("run");
   const created = await store.fork({
     runId: forkId,
-    workflow: source.workflow,
+    workflow: origin.workflow,
     input: run.input,
-    auth: source.auth,
-    metadata: { source: workflow.source ?? null, vcsRoot: source.metadata.vcsRoot }, // K3
+    auth: origin.auth,
+    metadata: { source: workflow.source ?? null, vcsRoot: origin.metadata.vcsRoot }, // K3
     from: { runId, atSeq, label },
     atMs: clock.now(),
     copied: recorded.events,
     events: [
       { type: "run.forked", from: runId, atSeq, label, by },
       ...resets.map((reset): RunEventBody => resetEvent(reset, { verb: "fork", by })),
+      ...dueOfLast(past, atSeq, kept),
     ],
     outputs,
     frames: await store.frames(runId, atSeq),
@@ -141,6 +145,14 @@ function deadOnes({ workflow }: TravelDeps, run: RunRow, recorded: Recorded): re
 /** Only then is there anything to look for. */
 const isBadEnd = (event: StoredEvent): boolean =>
   event.type === "node.cancelled" || (event.type === "node.failed" && event.retryAtMs === null);
+
+/** K4. It stands right behind its result. */
+function dueOfLast(events: readonly StoredEvent[], atSeq: number, kept: ReadonlySet<string>): readonly RunEventBody[] {
+  const next = events[atSeq];
+  if (next?.type !== "aftermath.due" || !kept.has(stateKey(next))) return [];
+  const { runId: _source, seq: _seq, atMs: _atMs, ...due } = next;
+  return [due];
+}
 
 /** What the fork will do again although the source has done it. */
 function againIn(events: readonly StoredEvent[], kept: ReadonlySet<string>) {

@@ -4,6 +4,7 @@ import { memoryBackend } from "@smooth/engine/memory/in-memory";
 import { memoryStore } from "@smooth/engine/memory/store";
 import type { MemoryStore } from "@smooth/engine/memory";
 import { createScorer, llmJudge, type Scorer, type ScorerInput } from "@smooth/engine/scorers";
+import { forkRun } from "@smooth/engine/time-travel/fork";
 import { aggregateScores, scoresOfRun } from "@smooth/engine/scorers/aggregate";
 import { ManualClock, memoryLog, settle } from "@smooth/platform/testing";
 import { describe, expect, test } from "vitest";
@@ -117,6 +118,45 @@ describe("scorers", () => {
     expect((await second.result).status).toBe("finished");
     expect(calls).toEqual(["a", "quick", "slow", "slow"]);
     expect((await scoresOfRun(engine.store, first.runId)).map((row) => row.scorer)).toEqual(["quick", "slow"]);
+  });
+
+  test("K4: a fork that ends right after a result scores and remembers it", async () => {
+    const engine = testEngine();
+    const memory = store();
+    const length = scorer("length", () => ({ score: 1 }));
+    const workflow = smithers(() => (
+      <Workflow name="named">
+        <Task
+          id="a"
+          output={outputs.n}
+          agent={agent('{"n":1}')}
+          memory={{ remember: {} }}
+          scorers={{ l: { scorer: length } }}
+        >
+          How many?
+        </Task>
+      </Workflow>
+    ));
+    const { runId, result } = await engine.start(workflow, { memory });
+    await result;
+    const atSeq = (await engine.store.events(runId, 0)).find(({ type }) => type === "node.finished")?.seq ?? 0;
+    const deps = { ...engine, workflow, vcs: null, isAlive: () => false };
+    const happenedIn = async (forkId: string) => {
+      await (
+        await engine.resume(workflow, forkId, { memory })
+      ).result;
+      const events = await engine.store.events(forkId, 0);
+      return events
+        .map(({ type }) => type)
+        .filter((type) => /node.started|due|score|memory.remembered/.test(type))
+        .toSorted();
+    };
+
+    const kept = await forkRun(deps, { runId, by: "ann", atSeq });
+    const once = ["aftermath.due", "memory.remembered", "node.started", "score.recorded"];
+    expect(await happenedIn(kept.runId)).toEqual(once);
+    const again = await forkRun(deps, { runId, by: "ann", atSeq, resetNodes: ["a"] });
+    expect(await happenedIn(again.runId)).toEqual([...once, "node.started"].toSorted());
   });
 
   test("the results of a failed run are scored too; a cancelled run is not", async () => {
