@@ -13,7 +13,7 @@ import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { OutputRows } from "../outputs/rows.ts";
 import type { Heartbeat, RunStore } from "../store/port.ts";
 import { askFrom, type AskPorts } from "./waits/ask.ts";
-import type { AttemptOutcome, Failure } from "../task/attempt.ts";
+import { NO_DEPS, type AttemptInput, type AttemptOutcome, type Failure } from "../task/attempt.ts";
 import type { FilesInput } from "../task/around-files.ts";
 import type { Sandboxes } from "../task/sandboxes.ts";
 import { AgentWords } from "../task/agent-words.ts";
@@ -156,7 +156,7 @@ export class Bodies {
       agent,
       clock,
       cache,
-      deps: Object.fromEntries(leaf.deps.map((dep) => [dep.name, rows.get(dep.output.name, dep.key)])),
+      deps: depsOf(leaf, rows),
       worktree: null,
       stop: body.stop,
       lastHeartbeat: this.#beats.last(leaf.key),
@@ -172,7 +172,7 @@ export class Bodies {
       subflows,
       failures: triesOf(state.nodes.get(leaf.key)).failures,
       warning: repeatWarning(state.tools.get(leaf.key)),
-      sandbox: this.#sandbox(body),
+      sandbox: () => this.#sandbox(body),
       session: state.hijacks.get(leaf.key)?.session ?? null,
       onSession: (session) => this.#session(body, session),
     }).then((outcome) => {
@@ -252,14 +252,20 @@ export class Bodies {
     this.#notes.tell({ type: "agent.session", nodeId, iteration, attempt, session });
   }
 
+  /** Opened with its first call: most bodies have no tools. */
   #toolLog(body: Body): ToolLog {
     const { leaf, attempt } = body;
-    const ports = {
-      nowMs: () => this.#in.clock.now(),
-      note: (event: RunEventBody) => this.#noteCall(body, event),
-      recorded: this.#notes.recorded,
-    };
-    return openToolLog({ nodeId: leaf.nodeId, iteration: leaf.iteration, attempt }, ports);
+    let log: ToolLog | undefined;
+    const opened = (): ToolLog =>
+      openToolLog(
+        { nodeId: leaf.nodeId, iteration: leaf.iteration, attempt },
+        {
+          nowMs: () => this.#in.clock.now(),
+          note: (event: RunEventBody) => this.#noteCall(body, event),
+          recorded: this.#notes.recorded,
+        },
+      );
+    return { begin: (call) => (log ??= opened()).begin(call) };
   }
 
   #sandbox({ leaf }: Body): SandboxAccess {
@@ -287,6 +293,12 @@ export class Bodies {
     });
   }
 }
+
+/** The rows of what it depends on, by name. */
+const depsOf = ({ deps }: TaskLeaf, rows: OutputRows): AttemptInput["deps"] =>
+  deps.length === 0
+    ? NO_DEPS
+    : Object.fromEntries(deps.map(({ name, output, key }) => [name, rows.get(output.name, key)]));
 
 const usageEvent = ({ leaf, attempt, agent }: Body, usage: TokenUsage, ofRun?: string): RunEventBody => ({
   type: "node.usage",

@@ -1,6 +1,6 @@
 /** What one tick records. An event counts from the moment it is drafted, and all of a tick's are written in one transaction.
  *  L2. An outcome is recorded once; when the epoch has moved on, nothing more is recorded. */
-import { refOf, stateKey } from "../graph/identity.ts";
+import { refOf } from "../graph/identity.ts";
 import type { Plan, PlanLeaf, TaskLeaf } from "../graph/plan.ts";
 import { decodeRow, encodeRow, type Recorded, type Row } from "../outputs/table.ts";
 import type { NewApproval, Successor } from "../store/port.ts";
@@ -37,12 +37,9 @@ export class Journal {
   }
 
   emit = (event: RunEventBody): void => {
-    const { nodes } = this.#in.state;
-    const key = "nodeId" in event ? stateKey(event) : "";
-    const before = nodes.get(key);
     this.#recorder.draft.events.push(event);
-    applyEvent(this.#in.state, event);
-    if (nodes.get(key) !== before && event.type !== "node.started") this.#frame.schedule?.changed(key);
+    const changed = applyEvent(this.#in.state, event);
+    if (changed !== undefined && event.type !== "node.started") this.#frame.schedule?.changed(changed);
   };
 
   ask = (approval: NewApproval): void => void this.#recorder.draft.approvals.push(approval);

@@ -104,7 +104,8 @@ export class Recorder {
     const own = { from: firstSeq, to: firstSeq + events.length - 1 };
     if (firstSeq !== this.#deliveredSeq + 1 || firstSeq !== this.#seenSeq + 1) return this.#fetch(own);
     this.#seenSeq = own.to;
-    events.forEach((event, at) => this.#tell({ ...event, runId: this.#in.runId, atMs, seq: firstSeq + at }));
+    let seq = firstSeq;
+    for (const event of events) this.#tell({ ...event, runId: this.#in.runId, atMs, seq: seq++ });
   }
 
   async #fetch(own: { readonly from: number; readonly to: number }): Promise<void> {
@@ -119,7 +120,7 @@ export class Recorder {
   }
 
   #tell(event: StoredEvent): void {
-    for (const first of this.#untold.splice(0)) this.#in.onEvent(first);
+    if (this.#untold.length > 0) for (const first of this.#untold.splice(0)) this.#in.onEvent(first);
     this.#deliveredSeq = event.seq;
     this.#in.onEvent(event);
   }

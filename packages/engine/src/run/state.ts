@@ -111,29 +111,46 @@ export function triesOf(state: NodeState | undefined): Tries {
 export const countFailure = (failedBy: readonly number[], place: number): readonly number[] =>
   Array.from({ length: Math.max(failedBy.length, place + 1) }, (_, at) => (failedBy[at] ?? 0) + (at === place ? 1 : 0));
 
-export function applyEvent(state: RunState, event: RunEventBody): void {
+/** Answers the key of the node that stands otherwise now, where the event is about one. */
+export function applyEvent(state: RunState, event: RunEventBody): string | undefined {
+  if (isAboutNode(event)) return applyToNode(state, event);
+  applyOther(state, event);
+  return undefined;
+}
+
+const ABOUT_NODE = [
+  "node.started",
+  "node.finished",
+  "node.failed",
+  "node.skipped",
+  "node.cancelled",
+  "approval.opened",
+  "wait.opened",
+  "wait.over",
+  "sandbox.bundled",
+] as const;
+type AboutNode = Extract<RunEventBody, { type: (typeof ABOUT_NODE)[number] }>;
+const ABOUT: ReadonlySet<string> = new Set(ABOUT_NODE);
+const isAboutNode = (event: RunEventBody): event is AboutNode => ABOUT.has(event.type);
+
+function applyToNode(state: RunState, event: AboutNode): string | undefined {
+  if (event.type === "wait.opened") return beginWait(state, event);
+  if (event.type === "sandbox.bundled") return bundle(state, event);
+  const key = stateKey(event);
+  if (event.type === "node.failed") leaveOut(state.unusable, event);
+  put(state, key, nodeState(event, state.nodes.get(key)));
+  return key;
+}
+
+function applyOther(state: RunState, event: Exclude<RunEventBody, AboutNode>): void {
   if (isAboutRun(event)) return applyToRun(state, event);
   if (isToldOnly(event)) return;
   switch (event.type) {
-    case "node.failed":
-      leaveOut(state.unusable, event);
-      return put(state, stateKey(event), nodeState(event, state.nodes.get(stateKey(event))));
-    case "node.started":
-    case "node.finished":
-    case "node.skipped":
-    case "node.cancelled":
-    case "approval.opened":
-    case "wait.over":
-      return put(state, stateKey(event), nodeState(event, state.nodes.get(stateKey(event))));
-    case "wait.opened":
-      return beginWait(state, event);
     case "agent.session":
     case "hijack.requested":
     case "hijack.refused":
     case "hijack.ended":
       return applyHijack(state.hijacks, event);
-    case "sandbox.bundled":
-      return bundle(state, stateKey(event), event.review);
     case "node.usage":
       return countUsage(state, event);
     case "tool.started":
@@ -178,10 +195,10 @@ const TOLD_ONLY = [
 ] as const;
 type ToldOnly = Extract<RunEventBody, { type: (typeof TOLD_ONLY)[number] }>;
 const TOLD: ReadonlySet<string> = new Set(TOLD_ONLY);
-const isToldOnly = (event: RunEventBody): event is ToldOnly => TOLD.has(event.type);
+const isToldOnly = (event: Exclude<RunEventBody, AboutNode>): event is ToldOnly => TOLD.has(event.type);
 
 type AboutRun = Extract<RunEventBody, { type: `run.${string}` }>;
-const isAboutRun = (event: RunEventBody): event is AboutRun => event.type.startsWith("run.");
+const isAboutRun = (event: Exclude<RunEventBody, AboutNode>): event is AboutRun => event.type.startsWith("run.");
 
 function applyToRun(state: RunState, event: AboutRun): void {
   switch (event.type) {
@@ -221,19 +238,7 @@ export function foldEvents(events: Iterable<RunEventBody>): RunState {
   return state;
 }
 
-type NodeChange = Extract<
-  RunEventBody,
-  {
-    type:
-      | "node.started"
-      | "node.finished"
-      | "node.failed"
-      | "node.skipped"
-      | "node.cancelled"
-      | "approval.opened"
-      | "wait.over";
-  }
->;
+type NodeChange = Exclude<AboutNode, { type: "wait.opened" | "sandbox.bundled" }>;
 
 function nodeState(event: NodeChange, before: NodeState | undefined): NodeState {
   const { failures, failedBy } = triesOf(before);
@@ -262,17 +267,21 @@ function failScope(scopes: RunState["scopes"], event: Extract<RunEventBody, { ty
   scopes.set(scopeId, { at, error, completed });
 }
 
-function beginWait(state: RunState, event: Extract<RunEventBody, { type: "wait.opened" }>): void {
+function beginWait(state: RunState, event: Extract<RunEventBody, { type: "wait.opened" }>): string {
   const key = stateKey(event);
   put(state, key, { kind: "waiting", on: event.on, tries: triesOf(state.nodes.get(key)) });
   if (event.on.kind === "hijack") takeHijack(state.hijacks, key);
   if (event.on.kind === "timer") state.timers.set(event.nodeId, event.on.dueMs);
+  return key;
 }
 
 /** Its attempt is over, and free for the next one to write the files; unless somebody is asked first. */
-function bundle(state: RunState, key: string, review: boolean): void {
+function bundle(state: RunState, event: Extract<RunEventBody, { type: "sandbox.bundled" }>): string | undefined {
+  const key = stateKey(event);
   state.bundled.add(key);
-  if (!review) put(state, key, { kind: "cleared", of: null, ...triesOf(state.nodes.get(key)) });
+  if (event.review) return undefined;
+  put(state, key, { kind: "cleared", of: null, ...triesOf(state.nodes.get(key)) });
+  return key;
 }
 
 function countUsage({ usage, usageOfRuns }: RunState, event: Extract<RunEventBody, { type: "node.usage" }>): void {

@@ -2,7 +2,7 @@
 import type { Sql, SqlValue } from "@smooth/platform/ports";
 import type { NewFrame } from "../frames/frame-log.ts";
 import type { OutputTable } from "../outputs/table.ts";
-import { OVER, type RunEventBody } from "../run/events.ts";
+import { OVER, type RunEventBody, type StoredEvent } from "../run/events.ts";
 import type { RunMetadata } from "../run/metadata.ts";
 import type { OutputCells } from "./port.ts";
 import { quoted } from "./sqlite-schema.ts";
@@ -38,11 +38,15 @@ export function appendEvents(
   { runId, atMs, afterSeq }: { readonly runId: string; readonly atMs: number; readonly afterSeq: number },
   events: readonly RunEventBody[],
 ): void {
-  events.forEach((event, at) => insertEvent(sql, [runId, afterSeq + 1 + at, atMs], event));
+  let seq = afterSeq;
+  for (const event of events) insertEvent(sql, { runId, seq: (seq += 1), atMs }, event);
 }
 
-export const insertEvent = (sql: Sql, key: readonly SqlValue[], event: RunEventBody): void =>
-  void sql.run("INSERT INTO _smithers_events VALUES (?, ?, ?, ?)", [...key, JSON.stringify(event)]);
+/** Where an event stands, and when it happened. */
+type EventKey = Pick<StoredEvent, "runId" | "seq" | "atMs">;
+
+export const insertEvent = (sql: Sql, { runId, seq, atMs }: EventKey, event: RunEventBody): void =>
+  void sql.run("INSERT INTO _smithers_events VALUES (?, ?, ?, ?)", [runId, seq, atMs, JSON.stringify(event)]);
 
 export const insertFrame = (
   sql: Sql,

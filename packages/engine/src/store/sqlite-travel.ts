@@ -94,7 +94,8 @@ function insertFork(sql: Sql, fork: NewFork): "created" | "exists" {
   sql.run("INSERT INTO _smithers_inputs VALUES (?, ?, ?)", [runId, JSON.stringify(input), JSON.stringify(auth)]);
   sql.run("INSERT INTO _smithers_forks VALUES (?, ?, ?, ?)", [runId, from.runId, from.atSeq, from.label]);
   writeMetadata(sql, runId, metadata);
-  for (const { runId: _source, seq, atMs: thenMs, ...event } of copied) insertEvent(sql, [runId, seq, thenMs], event);
+  for (const { runId: _source, seq, atMs: thenMs, ...event } of copied)
+    insertEvent(sql, { runId, seq, atMs: thenMs }, event);
   for (const output of outputs) insertOutput(sql, runId, output);
   for (const frame of frames) insertFrame(sql, [runId, frame.seq], frame);
   appendEvents(sql, { runId, atMs, afterSeq: copied.length }, events);

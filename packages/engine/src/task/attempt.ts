@@ -21,8 +21,8 @@ import type { SandboxBundle } from "./sandboxes.ts";
 import type { WordStream } from "./agent-words.ts";
 import type { AgentLike, Question, TaskContext, TaskWorktree } from "./body.ts";
 import { describe, peek } from "./peek.ts";
-import type { Stop } from "./stop.ts";
-import type { AroundBody, ToolLog } from "./tool-log.ts";
+import { stoppedBy, type Stop } from "./stop.ts";
+import type { AroundBody, TaskScope, ToolLog } from "./tool-log.ts";
 import { runAgent } from "./run-agent.ts";
 import type { TokenUsage, UsageTotals } from "./usage.ts";
 
@@ -76,7 +76,8 @@ export interface AttemptInput {
   readonly toolLog: ToolLog;
   readonly around: AroundBody;
   readonly subflows: Subflows;
-  readonly sandbox: SandboxAccess;
+  /** Asked for by those whose body is one. */
+  readonly sandbox: () => SandboxAccess;
   readonly worktree: TaskWorktree | null;
   /** How many attempts failed before this one. */
   readonly failures: number;
@@ -142,10 +143,9 @@ interface Given {
 
 async function runBody(input: AttemptInput, given: Given): Promise<Done> {
   const { leaf, cache, deps } = input;
-  checkDeps(input);
-  const { recorded } = input.sandbox;
-  if (leaf.body.mode === "sandbox" && recorded)
-    return { row: await written(recorded, input), prompt: null, cached: null }; // Q2, Q3
+  if (deps !== NO_DEPS) checkDeps(input);
+  const recorded = leaf.body.mode === "sandbox" ? input.sandbox().recorded : null;
+  if (recorded) return { row: await written(recorded, input), prompt: null, cached: null }; // Q2, Q3
   const prompt = promptOf(input, given);
   if (leaf.cache === null || leaf.body.mode === "static")
     return { row: await freshRow(input, given, prompt), prompt, cached: null };
@@ -155,38 +155,35 @@ async function runBody(input: AttemptInput, given: Given): Promise<Done> {
 }
 
 async function freshRow(input: AttemptInput, given: Given, prompt: string | null): Promise<Row> {
-  const { leaf, toolLog, around, stop } = input;
-  const { body, output, allowTools } = leaf;
-  const scope = {
-    get signal() {
-      return stop.signal;
-    },
-    ...given.bare,
-    allowTools,
-    toolLog,
-  };
+  const { leaf, around, stop } = input;
+  const { body, output } = leaf;
   switch (body.mode) {
     case "static":
       return parseRow(output.schema, body.value);
-    case "compute":
-      return parseRow(output.schema, await around(scope, async () => body.fn(withDeps(input, given) as never)));
+    case "compute": {
+      const value = await around(scopeOf(input, given), async () => body.fn(withDeps(input, given) as never));
+      return parseRow(output.schema, value);
+    }
     case "subflow":
       return parseRow(output.schema, await subflowValue(body, input, stop.signal));
     case "sandbox":
       return sandboxRow(body, input, given);
     case "agent":
-      return around(scope, () => agentRow(input, given, prompt ?? ""));
+      return around(scopeOf(input, given), () => agentRow(input, given, prompt ?? ""));
   }
 }
 
+const scopeOf = ({ leaf, toolLog, stop }: AttemptInput, { bare }: Given): TaskScope =>
+  stoppedBy(stop, { ...bare, allowTools: leaf.allowTools, toolLog });
+
+export const NO_DEPS: AttemptInput["deps"] = {};
+
 /** What a function child is called with. */
-const withDeps = ({ deps, stop }: AttemptInput, { bare }: Given) => ({
-  get signal() {
-    return stop.signal;
-  },
-  ...bare,
-  ...deps,
-});
+function withDeps({ deps, stop }: AttemptInput, { bare }: Given) {
+  if (deps === NO_DEPS) return stoppedBy(stop, { ...bare });
+  const given = { ...bare, ...deps };
+  return "signal" in given ? given : stoppedBy(stop, given);
+}
 
 /** How a body that is a run, or a sandbox, says that it has no row. */
 class NoRow extends Error {
@@ -210,7 +207,8 @@ async function subflowValue(body: SubflowBody, input: AttemptInput, signal: Abor
 
 /** Q1. A row that does not fit is told before anybody is asked about the files. */
 async function sandboxRow({ spec }: SandboxBody, input: AttemptInput, { bare, say }: Given): Promise<Row> {
-  const { leaf, sandbox, onHeartbeat, stop } = input;
+  const { leaf, onHeartbeat, stop } = input;
+  const sandbox = input.sandbox();
   const bundle = await needed(sandbox.sandboxes, leaf).run({
     ...bare,
     signal: stop.signal,
@@ -231,7 +229,7 @@ async function sandboxRow({ spec }: SandboxBody, input: AttemptInput, { bare, sa
 
 /** Q2 */
 async function written({ row, files }: RecordedBundle, { leaf, sandbox, worktree }: AttemptInput): Promise<Row> {
-  await needed(sandbox.sandboxes, leaf).apply(files, worktree);
+  await needed(sandbox().sandboxes, leaf).apply(files, worktree);
   return rowFromJson(row);
 }
 

@@ -31,8 +31,20 @@ const timer = (ms: number, signal: AbortSignal | undefined): Promise<void> =>
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 
-/** From the system itself: `node:crypto` would give the same bytes, after 4 ms of loading itself. */
+/** What is left of it has been given to nobody yet. */
+let pool: Buffer = Buffer.alloc(0);
+const POOL_BYTES = 512;
+
+/** From the system itself: `node:crypto` would give the same bytes, after 4 ms of loading itself. An id needs few of them, and to
+ *  open the source costs more than all else that makes an id. */
 function randomBytes(count: number): Buffer {
+  if (pool.length < count) pool = readRandom(Math.max(count, POOL_BYTES));
+  const bytes = pool.subarray(0, count);
+  pool = pool.subarray(count);
+  return bytes;
+}
+
+function readRandom(count: number): Buffer {
   const source = openSync("/dev/urandom", "r");
   try {
     const bytes = Buffer.alloc(count);
@@ -54,7 +66,9 @@ export const systemIds: Ids = {
       head = ALPHABET.charAt(time % 32) + head;
       time = Math.floor(time / 32);
     }
-    return `${prefix}-${head}${Array.from(randomBytes(11), (byte) => ALPHABET.charAt(byte & 31)).join("")}`;
+    let tail = "";
+    for (const byte of randomBytes(11)) tail += ALPHABET.charAt(byte & 31);
+    return `${prefix}-${head}${tail}`;
   },
 };
 

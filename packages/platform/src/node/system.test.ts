@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { systemClock } from "./system.node.ts";
+import { systemClock, systemIds, systemRandom } from "./system.node.ts";
 
 afterEach(() => void vi.useRealTimers());
 
@@ -18,4 +18,12 @@ test("a sleep longer than 24.8 days is armed again, and aborting ends it", async
 
   expect(awake).toBe(true);
   expect(await aborted).toBe("enough");
+});
+
+test("no two ids are the same, however many are made in one millisecond", () => {
+  const ids = Array.from({ length: 2_000 }, () => systemIds.next("run"));
+
+  expect(new Set(ids).size).toBe(2_000);
+  expect(ids.every((id) => /^run-[0-9a-hjkmnp-tv-z]{20}$/.test(id))).toBe(true);
+  expect(new Set(Array.from({ length: 200 }, systemRandom)).size).toBe(200);
 });

@@ -26,9 +26,10 @@ const LOOK_MS = 1_000;
 
 /** For one attempt. Rejects with HUMAN_TASK_CANCELLED, TIMED_OUT, or why the body was aborted. */
 export function askFrom(ports: AskPorts, { nodeId, iteration }: NodeRef) {
-  const times = new Map<string, number>();
+  let times: Map<string, number> | undefined; // most bodies ask nobody
   return async function ask(question: Question<z.ZodType>, signal: AbortSignal): Promise<unknown> {
     const { prompt, choices, schema = choices ? z.enum(choices as [string, ...string[]]) : z.string() } = question;
+    times ??= new Map();
     const nth = times.get(prompt) ?? 0;
     times.set(prompt, nth + 1);
     const id = `${nodeId}@@ask=${derivedRunId(prompt, String(nth)).slice(4, 15)}`; // K1
