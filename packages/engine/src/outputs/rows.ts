@@ -1,10 +1,27 @@
-/** The rows of one run, in memory, in the order they were recorded. The rows of a node are found without looking at any other's. */
+/** The rows of one run, in memory, in the order they were recorded. The rows of a node are found without looking at any other's,
+ *  and a row that nobody reads is never made. */
 import { localId, stateKey, type NodeRef } from "../graph/identity.ts";
 import type { Row } from "./table.ts";
 
-interface StoredRow extends NodeRef {
+class StoredRow implements NodeRef {
+  readonly nodeId: string;
+  readonly iteration: number;
   readonly table: string;
-  readonly row: Row;
+  #read: (() => Row) | null;
+  #row: Row | null = null;
+
+  constructor({ nodeId, iteration }: NodeRef, table: string, read: () => Row) {
+    this.nodeId = nodeId;
+    this.iteration = iteration;
+    this.table = table;
+    this.#read = read;
+  }
+
+  get row(): Row {
+    if (this.#read) this.#row = frozen(this.#read(), this);
+    this.#read = null;
+    return this.#row as Row;
+  }
 }
 
 export class OutputRows {
@@ -14,8 +31,9 @@ export class OutputRows {
   readonly #byNode = new Map<string, StoredRow[]>();
   readonly #byLocalId = new Map<string, StoredRow[]>();
 
-  add(table: string, ref: NodeRef, row: Row): void {
-    const stored: StoredRow = { ...ref, table, row: frozen(row, ref) };
+  /** `read` makes the row when it is first asked for, and is asked once. */
+  add(table: string, ref: NodeRef, read: () => Row): void {
+    const stored = new StoredRow(ref, table, read);
     this.#byKey.set(stateKey(ref), stored);
     listIn(this.#byTable, table).push(stored);
     insertByIteration(listIn(this.#byNode, `${table} ${ref.nodeId}`), stored);

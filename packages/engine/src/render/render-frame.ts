@@ -6,7 +6,7 @@ import type { ApprovalOption, Plan, PlanLeaf, PlanNode } from "../graph/plan.ts"
 import type { TaskMemoryConfig } from "../memory/recall.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { OutputRegistry } from "../outputs/registry.ts";
-import { deepFreeze, OutputRows } from "../outputs/rows.ts";
+import { OutputRows } from "../outputs/rows.ts";
 import { Frames } from "../run/frames.ts";
 import { parseInput } from "../run/input.ts";
 import type { RetryPolicy } from "../schedule/retry.ts";
@@ -156,7 +156,7 @@ function simulated(registry: OutputRegistry, outputs: NonNullable<RenderFrameInp
   const rows = new OutputRows();
   for (const [name, given] of Object.entries(outputs))
     for (const { nodeId, iteration = 0, runId: _, ...row } of given)
-      rows.add(registry.find(name).name, { nodeId, iteration }, deepFreeze({ ...row }));
+      rows.add(registry.find(name).name, { nodeId, iteration }, () => row);
   return rows;
 }
 

@@ -46,9 +46,10 @@ export class Journal {
 
   finish = (leaf: PlanLeaf, { row, table, ...how }: Recorded): void => {
     const cells = encodeRow(table, row);
-    this.#in.rows.add(table.name, refOf(leaf), decodeRow(table, cells));
-    this.#recorder.draft.outputs.push({ ...refOf(leaf), table, cells });
-    this.emit({ type: "node.finished", ...refOf(leaf), output: table.name, ...how });
+    const ref = refOf(leaf);
+    this.#in.rows.add(table.name, ref, () => decodeRow(table, cells));
+    this.#recorder.draft.outputs.push({ ...ref, table, cells });
+    this.emit({ type: "node.finished", ...ref, output: table.name, ...how });
     this.#frame.recorded(table.name, leaf);
   };
 

@@ -1,7 +1,7 @@
 /** From what is recorded back to what a run holds in memory: the log and the rows, folded. */
 import { stateKey } from "../graph/identity.ts";
 import type { JsonValue } from "../outputs/json.ts";
-import { deepFreeze, OutputRows } from "../outputs/rows.ts";
+import { OutputRows } from "../outputs/rows.ts";
 import { decodeRow } from "../outputs/table.ts";
 import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { OutputCells, RunStore } from "../store/port.ts";
@@ -37,7 +37,9 @@ export function rowsOf(cells: readonly OutputCells[], events: readonly StoredEve
   );
   const seqOf = (output: OutputCells): number => finishedAt.get(stateKey(output)) ?? 0;
   const rows = new OutputRows();
-  for (const output of cells.toSorted((a, b) => seqOf(a) - seqOf(b)))
-    rows.add(output.table.name, output, deepFreeze(decodeRow(output.table, output.cells)));
+  for (const output of cells.toSorted((a, b) => seqOf(a) - seqOf(b))) {
+    const row = decodeRow(output.table, output.cells); // at once: a row that cannot be read is said before anything runs
+    rows.add(output.table.name, output, () => row);
+  }
   return rows;
 }
