@@ -34,15 +34,17 @@ const comparable = (recorded: Whole["recorded"]) =>
 
 describe.each(WORKFLOWS)("%s, killed at a commit", (workflow) => {
   const { recorded, points } = wholeOf(workflow);
-  // Every fifth point, by turns before and after a commit, in each workflow from another one on. Tokens are recorded with the
-  // result that reports them or right before it: of a workflow that spends, the last points are not always there.
-  const sure = workflow === "spending" ? points - 6 : points;
-  const chosen = Array.from({ length: sure }, (_, at) => at).filter((at) => at % 5 === WORKFLOWS.indexOf(workflow) % 5);
+  // Every fifth point, by turns before and after a commit, in each workflow from another one on.
+  const all = Array.from({ length: points }, (_, at) => at);
+  const chosen = all.filter((at) => at % 5 === WORKFLOWS.indexOf(workflow) % 5);
 
   test.each(chosen)("point %i: another process finishes it and repeats no recorded step", async (point) => {
     const crashed = await crash(workflow, [point]);
 
-    expect(crashed).toMatchObject({ killed: 1, broken: [] });
+    // Tokens are recorded with their result or right before it, and a slow process finds that its allowance is back already:
+    // who has less to record ends before a late point, and then nobody was killed.
+    const cameThere = crashed.killed === 1 || crashed.points > point;
+    expect(crashed).toMatchObject({ killed: cameThere ? 1 : 0, broken: [] });
     expect(comparable(crashed.recorded)).toEqual(comparable(recorded));
   });
 });

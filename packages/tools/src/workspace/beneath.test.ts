@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -44,11 +45,13 @@ const SWAP = `
     if (stop) parentPort.postMessage("stopped");
     else setImmediate(turn);
   };
-  turn();`;
+  turn();
+  parentPort.postMessage("began");`;
 
-/** Answers with the function that stops it. */
-function swapping(root: string, name: string): () => Promise<void> {
+/** Answers, once it is at work, with the function that stops it. */
+async function swapping(root: string, name: string): Promise<() => Promise<void>> {
   const swapper = new Worker(SWAP, { eval: true, workerData: { root, name } });
+  await once(swapper, "message");
   return async () => {
     const stopped = new Promise((resolve) => swapper.once("message", resolve));
     swapper.postMessage("stop");
@@ -61,7 +64,7 @@ test("B2: while a file is swapped with a link that leads out, nothing outside is
   const { root, outside } = twoFolders();
   writeFileSync(join(root, "g.txt"), "inside");
   symlinkSync(join(outside, "f.txt"), join(root, "g.txt.link"));
-  const stop = swapping(root, "g.txt");
+  const stop = await swapping(root, "g.txt");
   const workspace = open(root);
   const seen = new Set<string>();
 
@@ -79,12 +82,13 @@ test("B2: while a file is swapped with a link that leads out, nothing outside is
 test("B2: while a folder is swapped with a link that leads out, nothing outside is read or written", async () => {
   const { root, outside } = twoFolders();
   symlinkSync(outside, join(root, "d.link"));
-  const stop = swapping(root, "d");
+  const stop = await swapping(root, "d");
   const workspace = open(root);
   const seen = new Map<string, number>();
   const count = (what: string) => seen.set(what, (seen.get(what) ?? 0) + 1);
 
-  for (let round = 0; round < 400; round += 1) {
+  // At least so often, and until both happened: there was a race to win.
+  for (let round = 0; round < 400 || seen.size < 2; round += 1) {
     const read = await workspace.read("d/f.txt", 100);
     count(read.kind === "ok" ? new TextDecoder().decode(read.value) : "refused");
     await workspace.write("d/f.txt", new TextEncoder().encode("inside"));
@@ -92,7 +96,7 @@ test("B2: while a folder is swapped with a link that leads out, nothing outside 
   }
   await stop();
 
-  expect([...seen.keys()].toSorted()).toEqual(["inside", "refused"]); // both happened: there was a race to win
+  expect([...seen.keys()].toSorted()).toEqual(["inside", "refused"]);
   expect(readFileSync(join(outside, "f.txt"), "utf8")).toBe("outside");
   expect(await open(outside).list(".")).toEqual({ kind: "ok", value: ["f.txt"] });
 });

@@ -41,7 +41,7 @@ const connect = () => `exec 3<>/dev/tcp/127.0.0.1/${port()} && echo through`;
 const env = { PATH: process.env["PATH"] };
 const workspace = (network: "open" | "none") =>
   openNodeWorkspace(folder, { env, marker: `wall-${process.pid}`, network });
-const sh = (line: string) => ({ argv: ["bash", "-c", line] as Argv, timeoutMs: 10_000, maxOutputBytes: 10_000 });
+const sh = (line: string) => ({ argv: ["bash", "-c", line] as Argv, timeoutMs: 200_000, maxOutputBytes: 10_000 });
 
 test("with an open network a command reaches a listener on this machine: what the other tests look for can be seen", async () => {
   expect(await workspace("open").run(sh(connect()))).toMatchObject({ kind: "exited", code: 0, output: "through\n" });

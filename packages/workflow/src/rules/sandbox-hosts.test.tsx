@@ -2,7 +2,6 @@
 /** The rules of ENGINE §6 about where a sandbox may run, how it lives there, and which props are refused by name. */
 import { once } from "node:events";
 import type { Duplex } from "node:stream";
-import { settle } from "@smooth/platform/testing";
 import type { FakeProgram } from "@smooth/vm/fake";
 import { expect, test } from "vitest";
 import { outputs, Parallel, Sandbox, smithers, Workflow } from "../testing/rules.ts";
@@ -93,11 +92,9 @@ test("a sandbox that is silent for its heartbeatTimeoutMs is killed, and one tha
   const engine = sandboxEngine({});
   const run = await engine.start(boxed({ command: "sleep 1000", heartbeatTimeoutMs: 1_000 }));
   await expect.poll(() => engine.events.map(({ type }) => type)).toContain("sandbox.shipped");
-  await settle();
-  for (let step = 0; step < 3; step += 1) {
-    await engine.clock.advance(1_000);
-    await settle();
-  }
+  let isOver = false;
+  void run.result.then(() => (isOver = true));
+  await expect.poll(async () => (await engine.clock.advance(1_000), isOver)).toBe(true);
 
   expect(await run.result).toMatchObject({ status: "failed", error: { code: "TASK_HEARTBEAT_TIMEOUT" } });
   expect(engine.driver.running.size).toBe(0);

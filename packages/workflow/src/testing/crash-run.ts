@@ -18,6 +18,8 @@ export interface Whole {
 
 export interface Crashed {
   readonly killed: number;
+  /** How many points the process passed that ended. */
+  readonly points: number;
   readonly recorded: Whole["recorded"];
   /** Broken promises; empty when all is well. */
   readonly broken: readonly string[];
@@ -66,7 +68,7 @@ export async function crash(workflow: string, points: readonly number[]): Promis
       const ranBefore = bodies(folder);
       const ended = child(folder, workflow, point);
       broken.push(...repeated(ranBefore, bodies(folder).slice(ranBefore.length), recorded));
-      if (ended.kind === "done") return { killed, recorded: ended.whole.recorded, broken };
+      if (ended.kind === "done") return { killed, ...ended.whole, broken };
       killed += 1;
     }
     throw new Error(`${workflow} was killed though nobody did it`);
