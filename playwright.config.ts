@@ -4,8 +4,8 @@ import { defineConfig } from "@playwright/test";
 export default defineConfig({
   testDir: "packages/scenarios/src/stories",
   testMatch: "*.story.ts",
-  timeout: 300_000,
-  expect: { timeout: 30_000 },
+  timeout: 600_000,
+  expect: { timeout: 120_000 },
   workers: 1,
   reporter: [["line"], ["json", { outputFile: ".data/playwright.json" }]],
   outputDir: ".data/test-results",

@@ -33,7 +33,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const bash = (script: string) => run(vm, { argv: ["bash", "-c", script], timeoutMs: 120_000 });
+const bash = (script: string) => run(vm, { argv: ["bash", "-c", script], timeoutMs: 280_000 });
 
 describe("P3: the relay is the only way out", () => {
   test("there is no network but loopback, and no route", async () => {
@@ -106,7 +106,7 @@ describe("a hostile guest", () => {
     // The agent holds both ports and the kernel lets one opener in, so the descriptor is taken from it (pidfd_getfd).
     const thief = `my $pid = \`pgrep -f run/th/guest.mjs\`; my $pidfd = syscall(434, int($pid), 0);
       my ($dev) = map { m,([^/]+)/name$, } grep { open(my $f, "<", $_); <$f> =~ /^${port}$/ } glob("/sys/class/virtio-ports/*/name");
-      for (0..60) { my $fd = syscall(438, $pidfd, $_, 0); next if $fd < 0 || readlink("/proc/self/fd/$fd") !~ /$dev/; open(my $out, ">&=", $fd); syswrite($out, "\xff" x 4096); }`;
+      for (0..60) { my $fd = syscall(438, $pidfd, $_, 0); next if $fd < 0 || readlink("/proc/self/fd/$fd") !~ /$dev/; open(my $out, ">&=", $fd); syswrite($out, "\xff" x 4096); } sleep;`; // it stays: its end would be told on the agent's port, and may overtake what it said on the other
     const exec = rogue.exec({ argv: ["perl", "-e", thief], timeoutMs: 120_000 });
     exec.stdout.resume();
     exec.stderr.resume();

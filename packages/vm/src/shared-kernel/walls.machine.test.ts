@@ -36,7 +36,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const bash = (script: string, of: Vm = vm) => run(of, { argv: ["bash", "-c", script], timeoutMs: 120_000 });
+const bash = (script: string, of: Vm = vm) => run(of, { argv: ["bash", "-c", script], timeoutMs: 280_000 });
 const AS_NOBODY = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
 const failed = { kind: "exited", code: 1 };
 
