@@ -148,14 +148,21 @@ export const FLOW_METHODS = {
   }),
   signalRun: method({
     scope: "run:write",
-    about: "Send a run a signal; it is kept until somebody waits for it.",
+    about:
+      "Send a run a signal; it is kept until somebody waits for it. Answers who waits for it now, and for what the run waits.",
     input: z.strictObject({
       runId: RunId,
       name: z.string().min(1).max(500),
       correlationId: z.string().min(1).max(500).optional(),
       payload: z.json().default(null),
     }),
-    output: ok,
+    output: z.object({
+      ok: z.literal(true),
+      /** Nodes that wait for it now. */
+      waiters: z.array(z.string()),
+      /** Signals that nodes of the run wait for now. */
+      waitedFor: z.array(z.object({ name: z.string(), correlationId: z.string().nullable() })),
+    }),
     errors: ["RUN_NOT_FOUND", "RUN_NOT_RESUMABLE", "INVALID_INPUT"],
   }),
   listQuestions: method({

@@ -19,9 +19,9 @@ export function waitingHandlers({ store, clock, wake }: WaitingDeps) {
     },
     signalRun: async ({ correlationId, ...signal }, { name: by }) => {
       const correlation = correlationId === undefined ? {} : { correlationId };
-      await signalRun(store, { ...signal, ...correlation, by, atMs: clock.now() });
+      const { waiters, waitedFor } = await signalRun(store, { ...signal, ...correlation, by, atMs: clock.now() });
       await wake();
-      return { ok: true } as const;
+      return { ok: true, waiters: [...waiters], waitedFor: [...waitedFor] } as const;
     },
     answerQuestion: async ({ requestId, value }, { name: by }) => {
       await answerHuman(store, { requestId, value, by, atMs: clock.now() });

@@ -173,10 +173,11 @@ test("why tells every reason with the command that ends it; signal, human answer
     { kind: "paused", node: null, text: "paused by ann", command: null, ...common, problem: "none" },
   );
   const told = await smithers(["why", RUN_ID]);
-  await smithers(["signal", RUN_ID, "paid", "--data", '{"amount":3}', "--correlation", "order-1"]);
+  const taken = await smithers(["signal", RUN_ID, "paid", "--data", '{"amount":3}', "--correlation", "order-1"]);
   await smithers(["human", "answer", `${RUN_ID}::review::0`, "--value", '{"approved":true}']);
   await smithers(["resume", RUN_ID]);
   const broken = await smithers(["signal", RUN_ID, "paid", "--data", "{"]);
+  expect(taken).toMatchObject({ code: 0, err: "sent: paid, to wait\n" });
 
   expect(told.out.split("\n")).toEqual([
     `${RUN_ID} is waiting-event`,
@@ -192,4 +193,22 @@ test("why tells every reason with the command that ends it; signal, human answer
     `resumeRun ${RUN_ID}`,
   ]);
   expect(broken).toMatchObject({ code: 4, err: expect.stringContaining("--data is not JSON") as string });
+});
+
+test("a signal that nothing waits for is kept, and its sender learns what the run waits for", async () => {
+  const { smithers, host } = await bench();
+  host.runs.push(runSummary());
+  const kept = "sent: payd; nothing waits for it yet, and it is kept: ";
+  expect((await smithers(["signal", RUN_ID, "payd"])).err).toBe(`${kept}the run waits for no signal now\n`);
+
+  const none = { command: null, sinceMs: null, dueMs: null, problem: null };
+  host.reasons.push({
+    kind: "signal",
+    node: { nodeId: "wait", iteration: 0 },
+    text: "waits for the signal paid",
+    ...none,
+  });
+  const { code, err } = await smithers(["signal", RUN_ID, "payd"]);
+
+  expect([code, err]).toEqual([0, `${kept}the run waits for paid --correlation order-1\n`]);
 });

@@ -135,7 +135,8 @@ function runHandlers(host: Told): Partial<Handlers> {
     explainRun: async ({ runId }) => ({ runId: find(runId).runId, status: "waiting-event", reasons: host.reasons }),
     signalRun: async ({ runId, name, payload, correlationId = "" }) => {
       host.did.push(`signal ${runId} ${name} ${JSON.stringify(payload)} ${correlationId}`.trim());
-      return { ok: true };
+      const waitedFor = host.reasons.length === 0 ? [] : [{ name: "paid", correlationId: "order-1" }];
+      return { ok: true, waiters: name === "paid" && correlationId === "order-1" ? ["wait"] : [], waitedFor };
     },
     answerQuestion: async ({ requestId, value }) => {
       host.did.push(`answer ${requestId} ${JSON.stringify(value)}`);

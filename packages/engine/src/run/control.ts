@@ -1,6 +1,6 @@
 /** What people and supervisors do to runs from outside. Works on rows alone: no run needs to be loaded. */
 import { SmoothError } from "@smooth/protocol/errors";
-import type { NodeRef } from "../graph/identity.ts";
+import { parseStateKey, type NodeRef } from "../graph/identity.ts";
 import {
   NOTHING,
   type ApprovalDecision,
@@ -14,7 +14,7 @@ import { foldedLog } from "./folded-log.ts";
 import { liveBelow } from "./lineage.ts";
 import { misfit } from "../outputs/fit.ts";
 import { ENGINE } from "./waits/approval.ts";
-import { waitersOf } from "./waits/signal.ts";
+import { addressesIn, waitersOf, type Address } from "./waits/signal.ts";
 import { mayClaim, type OwnerCheck } from "./ownership.ts";
 
 export interface Decide extends NodeRef {
@@ -104,11 +104,19 @@ export interface SendSignal {
   readonly atMs: number;
 }
 
+/** What a signal met: it is kept in any case. */
+export interface Sent {
+  /** Nodes that wait for it now. */
+  readonly waiters: readonly string[];
+  /** Signals that nodes of the run wait for now. */
+  readonly waitedFor: readonly Address[];
+}
+
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
 
 /** Delivers a signal, from any process. It is kept until its waiter comes; a payload that a present waiter cannot take is refused.
  *  Throws RUN_NOT_FOUND, RUN_NOT_RESUMABLE (the run is over), INVALID_INPUT, PAYLOAD_TOO_LARGE. */
-export async function signalRun(store: RunStore, { runId, atMs, ...sent }: SendSignal): Promise<void> {
+export async function signalRun(store: RunStore, { runId, atMs, ...sent }: SendSignal): Promise<Sent> {
   const { name, payload, by, correlationId = null } = sent;
   const details = { runId, name, correlationId };
   const sizeBytes = sizeOf(JSON.stringify(payload));
@@ -119,7 +127,8 @@ export async function signalRun(store: RunStore, { runId, atMs, ...sent }: SendS
       { details },
     );
   const { waiting } = (await foldedLog(store, runId)).state;
-  for (const { key, schema } of waitersOf(waiting, { name, correlationId })) {
+  const [waiters, waitedFor] = [waitersOf(waiting, { name, correlationId }), addressesIn(waiting)];
+  for (const { key, schema } of waiters) {
     const problem = misfit(schema, payload);
     if (problem !== undefined)
       throw new SmoothError("INVALID_INPUT", `signal ${name} does not fit what ${key} waits for: ${problem}`, {
@@ -134,6 +143,7 @@ export async function signalRun(store: RunStore, { runId, atMs, ...sent }: SendS
   if (posted === "not-found") throw new SmoothError("RUN_NOT_FOUND", `no run ${runId}`, { details });
   if (posted === "over")
     throw new SmoothError("RUN_NOT_RESUMABLE", `run ${runId} is over and takes no signals`, { details });
+  return { waiters: waiters.map(({ key }) => parseStateKey(key).nodeId), waitedFor };
 }
 
 /** Asks the run's owner to stop its bodies; a run without an owner is cancelled on the spot, and its subflows with it. */

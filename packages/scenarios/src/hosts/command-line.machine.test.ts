@@ -244,7 +244,9 @@ describe("smithers", () => {
 
     const { reasons } = await json<Output<"explainRun">>(smithers("why", "run-signal0001", "--json"));
     expect(reasons).toMatchObject([{ command: "smithers signal run-signal0001 pr-merged --data '<json>'" }]);
-    expect((await smithers("signal", "run-signal0001", "pr-merged", "--data", '{"sha":"c0ffee"}')).code).toBe(0);
+    expect((await smithers("signal", "run-signal0001", "merged")).err).toContain("the run waits for pr-merged");
+    const sent = await smithers("signal", "run-signal0001", "pr-merged", "--data", '{"sha":"c0ffee"}');
+    expect(sent).toMatchObject({ code: 0, err: "sent: pr-merged, to merge\n" });
     await status("run-signal0001", "finished");
     expect(await json(smithers("output", "run-signal0001", "release"))).toEqual({ output: { released: "c0ffee" } });
 

@@ -24,7 +24,7 @@ const say = (
 
 function signalling() {
   const engine = testEngine();
-  const send = (payload: unknown, more: Partial<SendSignal> = {}): Promise<void> =>
+  const send = (payload: unknown, more: Partial<SendSignal> = {}): ReturnType<typeof signalRun> =>
     signalRun(engine.store, { runId: "r", name: "go", payload: payload as never, by: "ann", atMs: 1, ...more });
   const run = async (workflow: ReturnType<typeof smithers>) => (await engine.start(workflow, { runId: "r" })).result;
   const resume = async (workflow: ReturnType<typeof smithers>) => (await engine.resume(workflow, "r")).result;
@@ -51,6 +51,23 @@ describe("delivery", () => {
     expect(await engine.due()).toMatchObject([{ run: { runId: "r" }, because: "due" }]);
     expect((await engine.resume(workflow)).status).toBe("finished");
     expect(await engine.rows()).toEqual([["w", 0, 7]]);
+  });
+
+  test("who sends one that nothing waits for learns what is waited for", async () => {
+    const engine = signalling();
+    const of = (id: string, correlationId: string) => go(id, { event: "paid", correlationId });
+    const workflow = flow(<Parallel key="p">{[go("a"), go("b"), of("c", "1"), of("d", "2")]}</Parallel>);
+    await engine.run(workflow);
+    const waitedFor = [
+      { name: "go", correlationId: null },
+      { name: "paid", correlationId: "1" },
+      { name: "paid", correlationId: "2" },
+    ];
+
+    expect(await engine.send({ n: 1 })).toEqual({ waiters: ["a", "b"], waitedFor });
+    expect(await engine.send({ n: 1 }, { name: "payd" })).toEqual({ waiters: [], waitedFor });
+    expect(await engine.send({ n: 1 }, { name: "paid" })).toEqual({ waiters: [], waitedFor });
+    expect((await engine.store.events("r", 0)).filter(({ type }) => type === "signal.received")).toHaveLength(3);
   });
 
   test("a signal that comes before its waiter is kept for it", async () => {

@@ -1,5 +1,5 @@
 import type { GatewayClient } from "@smooth/gateway/client";
-import type { RawInput } from "@smooth/protocol/gateway";
+import type { Output, RawInput } from "@smooth/protocol/gateway";
 import type { WaitReason } from "@smooth/protocol/gateway-flows";
 import { connect } from "../../connect.ts";
 import { clean, say, show, type JsonFlag } from "../../output.ts";
@@ -55,6 +55,15 @@ export async function signal(
 ): Promise<void> {
   const payload = parseJson(data, "--data") as never;
   const matching = correlation === undefined ? {} : { correlationId: correlation };
-  await connect().call("signalRun", { runId: runId(run), name, payload, ...matching });
-  say(`sent: ${name}`);
+  const sent = await connect().call("signalRun", { runId: runId(run), name, payload, ...matching });
+  say(clean(`sent: ${name}${sent.waiters.length > 0 ? `, to ${sent.waiters.join(", ")}` : unheard(sent.waitedFor)}`));
+}
+
+/** Kept, and perhaps mistyped. */
+function unheard(waitedFor: Output<"signalRun">["waitedFor"]): string {
+  const names = waitedFor.map(({ name, correlationId }) =>
+    correlationId === null ? name : `${name} --correlation ${correlationId}`,
+  );
+  const instead = names.length === 0 ? "the run waits for no signal now" : `the run waits for ${names.join(", ")}`;
+  return `; nothing waits for it yet, and it is kept: ${instead}`;
 }

@@ -24,7 +24,7 @@ export interface Signals {
   readonly used: Set<string>;
 }
 
-type Address = Pick<Signal, "name" | "correlationId">;
+export type Address = Pick<Signal, "name" | "correlationId">;
 type SignalEvent = Extract<RunEventBody, { type: "signal.received" | "signal.used" | "signal.rejected" }>;
 type SignalWait = Extract<WaitOn, { kind: "signal" }>;
 
@@ -77,6 +77,14 @@ export const waitersOf = (
   sent: Address,
 ): readonly { readonly key: string; readonly schema: JsonValue }[] =>
   [...waiting].flatMap(([key, on]) => (on.kind === "signal" && answers(sent, on) ? [{ key, schema: on.schema }] : []));
+
+/** Each once, in the order in which they began to be waited for. */
+export function addressesIn(waiting: ReadonlyMap<string, WaitOn>): readonly Address[] {
+  const all = [...waiting.values()].flatMap((on) =>
+    on.kind === "signal" ? [{ name: on.name, correlationId: on.correlationId }] : [],
+  );
+  return all.filter((one, at) => all.findIndex((other) => answers(one, other)) === at);
+}
 
 /** G1 */
 const use = (nodeId: string, signal: number): string => `${localId(nodeId)} ${signal}`;
