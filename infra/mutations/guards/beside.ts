@@ -4,6 +4,34 @@ import { RULES, ENGINE } from "../rooms.ts";
 
 export const BESIDE_GUARDS: readonly GuardedFile[] = [
   {
+    file: `${ENGINE}/memory/store.ts`,
+    guards: [
+      {
+        id: "memory topK",
+        text: `checkCount("topK of recall", topK);`,
+        instead: "",
+        test: [`${ENGINE}/memory/memory.test.ts`, "a limit, or a topK, of %s is refused by its name"],
+      },
+      {
+        id: "memory limit",
+        text: `checkCount("limit of listMessages", limit);`,
+        instead: "",
+        test: [`${ENGINE}/memory/memory.test.ts`, "a limit, or a topK, of %s is refused by its name"],
+      },
+    ],
+  },
+  {
+    file: `${ENGINE}/graph/leaves/aftermath-props.ts`,
+    guards: [
+      {
+        id: "task topK",
+        text: "  checkTopK(element);",
+        instead: "",
+        test: [`${RULES}/bad-input.test.tsx`, "a recall of the %s best facts is refused by name"],
+      },
+    ],
+  },
+  {
     file: `${ENGINE}/run/aftermath.ts`,
     guards: [
       {

@@ -151,6 +151,20 @@ export const OWNERSHIP_GUARDS: readonly GuardedFile[] = [
     file: `${ENGINE}/run/start.ts`,
     guards: [
       {
+        id: "start limits",
+        text: `export async function startRun(options: StartRun): Promise<RunHandle> {
+  checkLimits(options);`,
+        instead: "export async function startRun(options: StartRun): Promise<RunHandle> {",
+        test: [`${RULES}/bad-input.test.tsx`, "a run that could start nothing is refused before its first row: %o"],
+      },
+      {
+        id: "resume limits",
+        text: `export async function resumeRun(options: ResumeRun): Promise<RunHandle> {
+  checkLimits(options);`,
+        instead: "export async function resumeRun(options: ResumeRun): Promise<RunHandle> {",
+        test: [`${RULES}/bad-input.test.tsx`, "a resume with such a limit is refused, and leaves the run as it was"],
+      },
+      {
         id: "start P3 created",
         text: "void giveBack({ ...options, runId, epoch: 1 }); // whether it was created is unknown",
         instead: "",

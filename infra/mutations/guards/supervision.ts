@@ -7,6 +7,12 @@ export const SUPERVISION_GUARDS: readonly GuardedFile[] = [
     file: `${ENGINE}/supervisor/supervisor.ts`,
     guards: [
       {
+        id: "supervisor limits",
+        text: `checkNumber("maxPerRound of a supervisor", deps.maxPerRound, { least: 1, whole: true, orInfinity: true });`,
+        instead: "",
+        test: [`${ENGINE}/supervisor/supervisor.test.ts`, "a supervisor that could not do its rounds is refused: %o"],
+      },
+      {
         id: "supervisor U1",
         text: `log.error("supervisor.run-failed", { runId: run.runId, error: String(error) });`,
         instead: "throw error;",
@@ -272,6 +278,12 @@ export const SUPERVISION_GUARDS: readonly GuardedFile[] = [
   {
     file: `${ENGINE}/retention/gc.ts`,
     guards: [
+      {
+        id: "gc limits",
+        text: "  checkPolicy(policy);",
+        instead: "",
+        test: [`${ENGINE}/retention/gc.test.ts`, "a policy with %s %s is refused, and forgets nothing"],
+      },
       {
         id: "retention N1 over",
         text: "OVER.has(run.status) && run.owner === null",

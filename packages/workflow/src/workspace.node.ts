@@ -19,6 +19,7 @@ import { bindTools } from "@smooth/tools/task/scope";
 import { vcsRootOf } from "@smooth/vcs/files";
 import { pointers } from "@smooth/vcs/pointers";
 import { worktreesOf } from "@smooth/vcs/worktrees";
+import { checkCount, checkNumber } from "@smooth/protocol/numbers";
 import { databaseProblem } from "./database.node.ts";
 import { hideSecretsOf } from "./secrets-of-env.node.ts";
 import type { HostSandboxes } from "./sandbox/host-sandboxes.node.ts";
@@ -42,8 +43,10 @@ export interface Workspace extends Disposable {
   readonly sql: Sql;
 }
 
-/** Throws CONFIG_INVALID when the database cannot be used. */
+/** Throws CONFIG_INVALID when the database cannot be used, INVALID_INPUT when a limit cannot be meant. */
 export function openWorkspace(options: WorkspaceOptions): Workspace {
+  checkCount("maxOutputBytes", options.maxOutputBytes);
+  checkNumber("toolTimeoutMs", options.toolTimeoutMs, { least: 1 });
   const databasePath = options.databasePath ?? join(options.rootDir, "smithers.db");
   using open = new DisposableStack();
   try {

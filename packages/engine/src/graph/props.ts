@@ -104,9 +104,10 @@ export const aBoolean = {
   wanted: "true or false",
 };
 export const aNumber = { test: (value: unknown): value is number => typeof value === "number", wanted: "a number" };
+/** Infinity: no limit. */
 export const atLeast = (least: number) => ({
-  test: (value: unknown): value is number => typeof value === "number" && value >= least,
-  wanted: `a number ≥ ${least}`,
+  test: (value: unknown): value is number => (Number.isInteger(value) || value === Infinity) && Number(value) >= least,
+  wanted: `a whole number ≥ ${least}, or Infinity`,
 });
 export const aDuration = {
   test: (value: unknown): value is number => typeof value === "number" && value > 0,

@@ -189,6 +189,16 @@ export function runMemoryContract(open: () => MemoryBackend): void {
       expect(await store.getMessages("nobody")).toEqual([]);
     });
 
+    test.each([-1, 0, Number.NaN, 1.5, Infinity])("a limit, or a topK, of %s is refused by its name", async (value) => {
+      const { store } = make();
+      const refusal = (name: string) => ({ code: "INVALID_INPUT", message: expect.stringContaining(name) as string });
+
+      await expect(store.listMessages("t", value)).rejects.toMatchObject(refusal(`limit of listMessages`));
+      await expect(store.recall({ kind: "user", id: "ann" }, "tea", value)).rejects.toMatchObject(
+        refusal(`topK of recall must be a whole number ≥ 1, not ${value}`),
+      );
+    });
+
     test("replaced messages give way, and what came later stays behind them", async () => {
       const { store } = make();
       for (const content of ["one", "two", "three"]) await store.saveMessage("t", { role: "user", content });

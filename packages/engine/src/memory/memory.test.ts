@@ -80,6 +80,12 @@ describe("processors", () => {
     expect(await store.getMessages("short")).toHaveLength(1);
   });
 
+  test.each([-1, Number.NaN, 1.5])("what a processor cannot count with is refused: %s", (count) => {
+    const refusal = expect.objectContaining({ code: "INVALID_INPUT" }) as Error;
+    expect(() => TokenLimiter(count)).toThrow(refusal);
+    expect(() => Summarizer({ generate: async () => ({ text: "" }) }, { keepLast: count })).toThrow(refusal);
+  });
+
   test("TokenLimiter counts what is not ASCII by the letter", async () => {
     const { store } = openStore();
     for (const content of ["天".repeat(10), "é".repeat(10)]) await store.saveMessage("t", { role: "user", content });

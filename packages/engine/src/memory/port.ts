@@ -54,11 +54,11 @@ export interface MemoryStore {
   delete(namespace: MemoryNamespace, key: string): Promise<boolean>;
   /** By key. */
   list(namespace: MemoryNamespace): Promise<MemoryFact[]>;
-  /** M4. The best first; `topK` defaults to 5. */
+  /** M4. The best first; `topK` defaults to 5. Throws INVALID_INPUT unless it is a whole number ≥ 1. */
   recall(namespace: MemoryNamespace, query: string, topK?: number): Promise<MemoryFact[]>;
   saveMessage(threadId: string, message: MemoryMessage): Promise<void>;
   getMessages(threadId: string): Promise<PlacedMessage[]>;
-  /** The last `limit` messages, oldest first. */
+  /** The last `limit` messages, oldest first. Throws INVALID_INPUT unless it is a whole number ≥ 1. */
   listMessages(threadId: string, limit?: number): Promise<PlacedMessage[]>;
   threads(): Promise<string[]>;
   /** Puts `messages` where the messages up to `throughSeq` stood; false when `throughSeq` is not there any more. */

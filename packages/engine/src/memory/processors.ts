@@ -1,5 +1,6 @@
 /** Maintenance of a memory store, run when its owner likes: `await TokenLimiter(4000).process(store)`.
  *  The names are those of the documented API. Each works on every thread, or removes what is past its time. */
+import { checkCount, checkNumber } from "@smooth/protocol/numbers";
 import { askAside } from "../task/ask-aside.ts";
 import type { AgentLike } from "../task/body.ts";
 import type { MemoryMessage, MemoryStore, PlacedMessage } from "./port.ts";
@@ -32,17 +33,20 @@ function lastThatFit(messages: readonly PlacedMessage[], maxTokens: number): num
   return 0;
 }
 
-/** Forgets the oldest messages of each thread until the rest is at most `maxTokens`. */
-export const TokenLimiter = (maxTokens: number): MemoryProcessor => ({
-  name: "token-limiter",
-  async process(store) {
-    for (const threadId of await store.threads()) {
-      const messages = await store.getMessages(threadId);
-      const last = messages[lastThatFit(messages, maxTokens) - 1];
-      if (last) await store.replaceMessages(threadId, last.seq, []);
-    }
-  },
-});
+/** Forgets the oldest messages of each thread until the rest is at most `maxTokens`. Throws INVALID_INPUT. */
+export function TokenLimiter(maxTokens: number): MemoryProcessor {
+  checkCount("maxTokens of TokenLimiter", maxTokens);
+  return {
+    name: "token-limiter",
+    async process(store) {
+      for (const threadId of await store.threads()) {
+        const messages = await store.getMessages(threadId);
+        const last = messages[lastThatFit(messages, maxTokens) - 1];
+        if (last) await store.replaceMessages(threadId, last.seq, []);
+      }
+    },
+  };
+}
 
 export interface SummarizerOptions {
   /** Messages at the end of a thread that stay as they are; default 10. */
@@ -52,23 +56,24 @@ export interface SummarizerOptions {
 }
 
 /** Puts one system message with the agent's summary where the older messages of a thread stood. What was said meanwhile stays:
- *  the summary replaces exactly what it was made from, or nothing. */
-export const Summarizer = (
-  agent: AgentLike,
-  { keepLast = 10, signal = new AbortController().signal }: SummarizerOptions = {},
-): MemoryProcessor => ({
-  name: "summarizer",
-  async process(store) {
-    for (const threadId of await store.threads()) {
-      const messages = await store.getMessages(threadId);
-      const old = messages.slice(0, Math.max(0, messages.length - keepLast));
-      const last = old.at(-1);
-      if (!last || old.length < 2) continue;
-      const content = await summaryOf(old, { agent, signal, threadId });
-      if (content !== "") await store.replaceMessages(threadId, last.seq, [{ role: "system", content }]);
-    }
-  },
-});
+ *  the summary replaces exactly what it was made from, or nothing. Throws INVALID_INPUT. */
+export function Summarizer(agent: AgentLike, options: SummarizerOptions = {}): MemoryProcessor {
+  const { keepLast = 10, signal = new AbortController().signal } = options;
+  checkNumber("keepLast of Summarizer", keepLast, { least: 0, whole: true });
+  return {
+    name: "summarizer",
+    async process(store) {
+      for (const threadId of await store.threads()) {
+        const messages = await store.getMessages(threadId);
+        const old = messages.slice(0, Math.max(0, messages.length - keepLast));
+        const last = old.at(-1);
+        if (!last || old.length < 2) continue;
+        const content = await summaryOf(old, { agent, signal, threadId });
+        if (content !== "") await store.replaceMessages(threadId, last.seq, [{ role: "system", content }]);
+      }
+    },
+  };
+}
 
 interface Summary {
   readonly agent: AgentLike;

@@ -1,6 +1,7 @@
 /** The MemoryStore over a backend: namespaces as text, TTLs from the clock, vectors from the embedder. Invariants in `port.ts`. */
 import type { Clock, Log } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
+import { checkCount } from "@smooth/protocol/numbers";
 import type { JsonValue } from "../outputs/json.ts";
 import { searchText, wordsOf, type MemoryBackend, type NewMessage, type StoredFact } from "./backend.ts";
 import { namespaceToString } from "./namespace.ts";
@@ -44,6 +45,7 @@ export function memoryStore(backend: MemoryBackend, deps: MemoryDeps): MemorySto
     delete: (namespace, key) => backend.remove(namespaceToString(namespace), key),
     list: async (namespace) => (await backend.facts(namespaceToString(namespace), clock.now())).map(toFact),
     async recall(namespace, query, topK = 5) {
+      checkCount("topK of recall", topK);
       const facts = await backend.facts(namespaceToString(namespace), clock.now());
       const byKey = new Map(facts.map((fact) => [fact.key, fact]));
       const words = [...new Set(wordsOf(query))].slice(0, MAX_QUERY_WORDS);
@@ -58,7 +60,10 @@ export function memoryStore(backend: MemoryBackend, deps: MemoryDeps): MemorySto
       await backend.write({ facts: [], messages: [placed(threadId, message)], source: null });
     },
     getMessages: async (threadId) => [...(await backend.messages(threadId, null))],
-    listMessages: async (threadId, limit) => [...(await backend.messages(threadId, limit ?? null))],
+    async listMessages(threadId, limit) {
+      checkCount("limit of listMessages", limit);
+      return [...(await backend.messages(threadId, limit ?? null))];
+    },
     threads: async () => [...(await backend.threads())],
     replaceMessages: (threadId, throughSeq, messages) =>
       backend.replaceMessages(

@@ -28,6 +28,21 @@ test("age and count decide, and only what is over goes", () => {
   expect(planGc({ runs, nowMs: 100 }, {}).remove).toEqual([]);
 });
 
+test.each([
+  ["maxAgeMs", -1],
+  ["maxAgeMs", Number.NaN],
+  ["keepNewest", -1],
+  ["keepNewest", 1.5],
+  ["maxBytes", -1],
+  ["maxBytes", Number.NaN],
+])("a policy with %s %s is refused, and forgets nothing", (name, value) => {
+  const forget = () => planGc({ runs: [run("old")], nowMs: 100 }, { [name]: value });
+
+  expect(forget).toThrow(
+    expect.objectContaining({ code: "INVALID_INPUT", details: { name: `${name} of a retention policy` } }),
+  );
+});
+
 test("N1: what a staying run was forked from, or continues, stays, through any number of steps", () => {
   const runs = [
     run("fork", { updatedAtMs: 99, forkedFrom: { runId: "source", atSeq: 1, label: null } }),

@@ -4,6 +4,7 @@
  *  N2. The plan says exactly what would go, and why.
  *  N3. A quota counts everything and takes, oldest first, as many as it must of those that may go; payloads that several runs
  *      share are freed with the last of them. */
+import { checkNumber } from "@smooth/protocol/numbers";
 import { OVER } from "../run/events.ts";
 import type { RunRow, RunSize } from "../store/port.ts";
 
@@ -33,7 +34,10 @@ export interface GcFacts {
   readonly payloadBytes?: ReadonlyMap<string, number> | undefined;
 }
 
-export function planGc(facts: GcFacts, { maxAgeMs = Infinity, keepNewest = Infinity, maxBytes }: GcPolicy): GcPlan {
+/** Throws INVALID_INPUT. */
+export function planGc(facts: GcFacts, policy: GcPolicy): GcPlan {
+  checkPolicy(policy);
+  const { maxAgeMs = Infinity, keepNewest = Infinity, maxBytes } = policy;
   const awaited = belowLive(facts.runs);
   const over = facts.runs
     .filter((run) => OVER.has(run.status) && run.owner === null && !awaited.has(run.runId)) // N1
@@ -49,6 +53,14 @@ export function planGc(facts: GcFacts, { maxAgeMs = Infinity, keepNewest = Infin
     remove: [...reasons].map(([runId, because]) => ({ runId, because })),
     needed: [...needed].map(([runId, by]) => ({ runId, by })),
   };
+}
+
+/** A limit that cannot be meant would forget everything, or nothing for ever. */
+function checkPolicy({ maxAgeMs, keepNewest, maxBytes }: GcPolicy): void {
+  const limit = { least: 0, orInfinity: true };
+  checkNumber("maxAgeMs of a retention policy", maxAgeMs, limit);
+  checkNumber("keepNewest of a retention policy", keepNewest, { ...limit, whole: true });
+  checkNumber("maxBytes of a retention policy", maxBytes, limit);
 }
 
 /** The subflows of runs that go on, theirs, and what they continued as. */

@@ -3,6 +3,7 @@
  *  P2. A run is resumed only after its claim succeeded: compare-and-swap on the epoch, and only when the old owner is gone. */
 import type { Clock, Disk, Ids, Log, Random } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
+import { checkNumber } from "@smooth/protocol/numbers";
 import { FrameLog } from "../frames/frame-log.ts";
 import type { DeliverAlert } from "../alerts/alerts.ts";
 import { reloadedSource, reloader, type Reload } from "../hot/reload.ts";
@@ -109,6 +110,7 @@ export interface RunHandle {
 
 /** Throws INVALID_INPUT, CONFLICT (the id is taken), DB_MISSING_COLUMNS. */
 export async function startRun(options: StartRun): Promise<RunHandle> {
+  checkLimits(options);
   const { workflow, store, clock, owner } = options;
   const input = parseInput(workflow.inputSchema, options.input);
   const runId = options.runId ?? options.ids.next("run");
@@ -159,8 +161,9 @@ export async function lastResult(handle: RunHandle): Promise<RunResult> {
   return next ? lastResult(next) : result;
 }
 
-/** Throws RUN_NOT_FOUND, RUN_NOT_RESUMABLE, RUN_OWNER_ALIVE, RUN_CLAIM_LOST, RESUME_METADATA_MISMATCH. */
+/** Throws INVALID_INPUT, RUN_NOT_FOUND, RUN_NOT_RESUMABLE, RUN_OWNER_ALIVE, RUN_CLAIM_LOST, RESUME_METADATA_MISMATCH. */
 export async function resumeRun(options: ResumeRun): Promise<RunHandle> {
+  checkLimits(options);
   const { claimed, store, clock, owner, runId } = options;
   const row = await store.run(runId);
   if (!row) throw new SmoothError("RUN_NOT_FOUND", `no run ${runId}`, { details: { runId } });
@@ -266,6 +269,12 @@ function checkClaim(row: RunRow, check: OwnerCheck): void {
       `run ${row.runId} is owned by living process ${row.owner?.pid} on ${row.owner?.host}`,
       { details },
     );
+}
+
+/** With no room for a body a run would never go on. */
+function checkLimits({ maxConcurrency, lowDiskBytes }: RunOptions & Pick<EngineDeps, "lowDiskBytes">): void {
+  checkNumber("maxConcurrency of a run", maxConcurrency, { least: 1, whole: true, orInfinity: true });
+  checkNumber("lowDiskBytes of a run", lowDiskBytes, { least: 0 });
 }
 
 const shared = ({

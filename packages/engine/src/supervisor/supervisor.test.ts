@@ -64,3 +64,12 @@ test("U2: a claim that another process won is no failure of the run", async () =
   const failures = (await store.events("a", 0)).filter((event) => event.type === "run.resume-failed");
   expect(failures.map((event) => event.how)).toEqual(["died"]);
 });
+
+test.each([{ intervalMs: 0 }, { intervalMs: Number.NaN }, { maxPerRound: 0 }, { maxPerRound: 1.5 }])(
+  "a supervisor that could not do its rounds is refused: %o",
+  async (option) => {
+    const { deps } = await left();
+
+    expect(() => new Supervisor({ ...deps, ...option })).toThrow(expect.objectContaining({ code: "INVALID_INPUT" }));
+  },
+);

@@ -4,6 +4,7 @@
  *  U3. A death is written down before the run is taken up again, so that what kills its process is counted even then. */
 import type { Clock, Log } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
+import { checkNumber } from "@smooth/protocol/numbers";
 import { cancelOrphans, findResumable, type Resumable } from "../run/control.ts";
 import type { ErrorInfo } from "../run/events.ts";
 import { errorInfo } from "../run/failure.ts";
@@ -48,7 +49,10 @@ export class Supervisor implements AsyncDisposable {
   #loop: Promise<void> | undefined;
   #round: Promise<Round> = Promise.resolve(NOTHING);
 
+  /** Throws INVALID_INPUT. */
   constructor(deps: SupervisorDeps) {
+    checkNumber("intervalMs of a supervisor", deps.intervalMs, { least: 1 });
+    checkNumber("maxPerRound of a supervisor", deps.maxPerRound, { least: 1, whole: true, orInfinity: true });
     this.#deps = deps;
   }
 

@@ -41,7 +41,8 @@ const circle: Record<string, unknown> = {};
 circle["self"] = circle;
 
 test.each<[string, object, string]>([
-  ["retries that are no number", { retries: Number.NaN }, "`retries` must be a number ≥ 0, not NaN"],
+  ["retries that are no number", { retries: Number.NaN }, "`retries` must be a whole number ≥ 0, or Infinity, not NaN"],
+  ["half a retry", { retries: 1.5 }, "`retries` must be a whole number ≥ 0, or Infinity, not 1.5"],
   ["fewer retries than none", { retries: -1 }, "`retries` must be"],
   ["a noRetry that is no boolean", { noRetry: "yes" }, "`noRetry` must be true or false"],
   ["a backoff that nobody knows", { retryPolicy: { backoff: "weird" } }, "`retryPolicy` must be"],
@@ -91,7 +92,43 @@ test.each([
   expect(trace()).toEqual([]);
 });
 
-test.each([0, -1, Number.NaN])("a loop of at most %d passes is refused", async (maxIterations) => {
+test.each([-1, 0, Number.NaN, 1.5])("a recall of the %s best facts is refused by name", async (topK) => {
+  const recalling = task({ agent: agent('{"n":1}'), memory: { recall: { topK } }, children: "Go." });
+
+  const { result, trace } = await runToEnd(wf(recalling));
+
+  const said = `<Task id="a"> prop \`memory.recall.topK\` must be a whole number ≥ 1, not ${topK}`;
+  expect(result).toMatchObject({ status: "failed", error: { code: "INVALID_INPUT", message: said } });
+  expect(trace()).toEqual([]);
+});
+
+test.each([
+  { maxConcurrency: 0 },
+  { maxConcurrency: -1 },
+  { maxConcurrency: 1.5 },
+  { maxConcurrency: Number.NaN },
+  { lowDiskBytes: Number.NaN },
+])("a run that could start nothing is refused before its first row: %o", async (limit) => {
+  const engine = testEngine();
+
+  await expect(engine.start(wf(task({})), limit)).rejects.toMatchObject({ code: "INVALID_INPUT" });
+
+  expect(await engine.store.runs({})).toEqual([]);
+});
+
+test("a resume with such a limit is refused, and leaves the run as it was", async () => {
+  const engine = testEngine();
+  const waits = wf(<Timer id="t" duration="1h" />);
+  const { runId, result } = await engine.start(waits);
+  await result;
+  const before = await engine.store.run(runId);
+
+  await expect(engine.resume(waits, runId, { maxConcurrency: 0 })).rejects.toMatchObject({ code: "INVALID_INPUT" });
+
+  expect(await engine.store.run(runId)).toEqual(before);
+});
+
+test.each([0, -1, Number.NaN, 1.5])("a loop of at most %d passes is refused", async (maxIterations) => {
   const loop = (
     <Loop id="l" until={false} maxIterations={maxIterations}>
       {task({})}

@@ -1,11 +1,12 @@
 /** Reads what a Task wants done around its body: `scorers` and `memory`. */
 import { lazily } from "@smooth/protocol/lazily";
+import { checkCount } from "@smooth/protocol/numbers";
 import { z } from "zod";
 import { parseNamespace } from "../../memory/namespace.ts";
 import type { TaskMemoryConfig } from "../../memory/recall.ts";
 import type { HostElement } from "../../render/renderer.ts";
 import type { ScorersMap } from "../../scorers/scorer.ts";
-import { aRecord, badProp, optional } from "../props.ts";
+import { aRecord, badProp, elementName, optional } from "../props.ts";
 
 const Sampling = lazily(() =>
   z.discriminatedUnion("type", [
@@ -55,9 +56,17 @@ const MemoryProp = lazily(() =>
   }),
 );
 
+/** Named by itself: the whole prop would hide it, and JSON calls NaN null. */
+function checkTopK(element: HostElement): void {
+  const { recall } = aRecord.test(element.props["memory"]) ? element.props["memory"] : {};
+  const topK = aRecord.test(recall) ? recall["topK"] : undefined;
+  checkCount(`${elementName(element)} prop \`memory.recall.topK\``, topK as number | undefined);
+}
+
 /** Facts are recalled into a prompt, and a thread is an agent's: both need one. */
 export function readMemory(element: HostElement, mode: "agent" | "compute" | "static"): TaskMemoryConfig | null {
   if (element.props["memory"] === undefined) return null;
+  checkTopK(element);
   const parsed = MemoryProp().safeParse(element.props["memory"]);
   if (!parsed.success)
     throw badProp(
