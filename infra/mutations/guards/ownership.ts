@@ -60,7 +60,7 @@ export const OWNERSHIP_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "stop drain",
-        text: "bell.after(DRAIN_MS, over, () => (this.#drained = true));",
+        text: "bell.after(DRAIN_MS, over.signal, () => (this.#drained = true));",
         instead: "",
         test: [`${RULES}/endings.test.tsx`, "a body that ignores its abort does not hold the end of the run"],
       },
@@ -77,8 +77,8 @@ export const OWNERSHIP_GUARDS: readonly GuardedFile[] = [
     guards: [
       {
         id: "lease by polls",
-        text: "if (polls % POLLS_PER_RENEWAL !== 0) continue;",
-        instead: "if (clock.now() < 1_800_000_000_000) continue;",
+        text: "if (tended.polls % POLLS_PER_RENEWAL !== 0) return;",
+        instead: "if (clock.now() < 1_800_000_000_000) return;",
         test: [
           `${WORKFLOW}/faults/clock-jumps.test.tsx`,
           "a clock set back does not let the lease run out: another host still finds the owner alive",

@@ -103,8 +103,8 @@ export const PLAN_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "plan stray text",
-        text: `if (node.text.trim() === "") return [];`,
-        instead: "return [];",
+        text: `else if (node.text.trim() !== "")`,
+        instead: "else if (walk.drafts.length < 0)",
         test: [`${RULES}/bad-input.test.tsx`, "a frame %s is WORKFLOW_RENDER_FAILED, and nothing runs"],
       },
       {

@@ -308,8 +308,8 @@ export const RUNS_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "recorder R3",
-        text: "if (event.seq < own.from || event.seq > own.to) this.#onForeign(event); // R3",
-        instead: "this.#onForeign(event);",
+        text: "if (event.seq < own.from || event.seq > own.to) this.#to.onForeign(event); // R3",
+        instead: "this.#to.onForeign(event);",
         test: [
           `${RULES}/ownership.test.tsx`,
           "R3: what somebody writes right before a commit is folded once, and the commit's own events are not folded again",

@@ -8,6 +8,7 @@ import type { WorkflowDefinition } from "../render/workflow.ts";
 import type { RunEventBody, StoredEvent } from "../run/events.ts";
 import type { NewApproval } from "../store/port.ts";
 import { errorInfo } from "../run/failure.ts";
+import type { Stop } from "../task/stop.ts";
 import { alertKey, ASKING, dueAlerts, foldAlert, noFacts, type DueAlert } from "./decide.ts";
 import type { AlertRule, SmithersAlertReaction } from "./policy.ts";
 
@@ -35,9 +36,9 @@ export interface AlertsInput {
 }
 
 /** Null for a workflow without an alert policy. `over` aborts when the run leaves this process. */
-export function alertsOf(input: AlertsInput, run: AlertedRun, over: AbortSignal): Alerts | null {
+export function alertsOf(input: AlertsInput, run: AlertedRun, over: Stop): Alerts | null {
   const rules = input.workflow.alerts ?? [];
-  return rules.length === 0 ? null : new Alerts({ ...input, rules }, run, over);
+  return rules.length === 0 ? null : new Alerts({ ...input, rules }, run, over.signal);
 }
 
 export class Alerts {

@@ -61,18 +61,21 @@ export function extract(input: ExtractInput): Plan {
 
 function children(nodes: readonly HostNode[], place: Place, walk: Walk): PlanNode[] {
   const { path } = place;
-  return nodes.flatMap((node, at) => {
+  const found: PlanNode[] = [];
+  for (const [at, node] of nodes.entries()) {
     const here = { ...place, path: path ? `${path}.${at}` : String(at) };
     // Budgets change nothing about order: what is below stands in the group around.
     if (node.kind === "element" && node.tag === HOST.aspects)
-      return children(node.children, { ...here, aspects: readAspects(node, place.aspects) }, walk);
-    if (node.kind === "element") return [read(node, here, walk)];
-    if (node.text.trim() === "") return [];
-    throw new SmoothError(
-      "WORKFLOW_RENDER_FAILED",
-      `text ${JSON.stringify(node.text.trim().slice(0, 80))} stands outside a <Task>`,
-    );
-  });
+      for (const below of children(node.children, { ...here, aspects: readAspects(node, place.aspects) }, walk))
+        found.push(below);
+    else if (node.kind === "element") found.push(read(node, here, walk));
+    else if (node.text.trim() !== "")
+      throw new SmoothError(
+        "WORKFLOW_RENDER_FAILED",
+        `text ${JSON.stringify(node.text.trim().slice(0, 80))} stands outside a <Task>`,
+      );
+  }
+  return found;
 }
 
 function read(element: HostElement, place: Place, walk: Walk): PlanNode {

@@ -28,6 +28,7 @@ export type LoopIterations = ReadonlyMap<string, number>;
 
 /** I2 for a task (or a loop) inside `chain`, at the iterations its loops have now. */
 export function resolveRef(id: string, chain: LoopChain, loops: LoopIterations): NodeRef {
+  if (chain.length === 0) return { nodeId: id, iteration: 0 };
   let scope = "";
   let iteration = 0;
   for (const [depth, loop] of chain.entries()) {

@@ -1,6 +1,7 @@
 /** What is still to be done after recorded results. Folded from the log, so a resumed run knows exactly what its predecessor owed. */
 import { stateKey } from "../graph/identity.ts";
 import type { RunEventBody } from "./events.ts";
+import type { Keyed } from "./late-map.ts";
 
 type DueEvent = Extract<RunEventBody, { type: "aftermath.due" }>;
 type AftermathEvent = Extract<
@@ -14,7 +15,7 @@ export interface Due {
   readonly scorers: ReadonlySet<string>;
   readonly remembering: boolean;
 }
-export type Aftermaths = Map<string, Due>;
+export type Aftermaths = Keyed<Due>;
 
 export function applyAftermath(all: Aftermaths, event: AftermathEvent): void {
   const key = stateKey(event);

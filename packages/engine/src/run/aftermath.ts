@@ -42,10 +42,10 @@ export function aftermathOf(
   run: { readonly runId: string; readonly workflow: string },
 ): RunEventBody | null {
   const { nodeId, iteration, memory } = leaf;
+  if (memory === null && Object.keys(leaf.scorers).length === 0) return null;
   const scorers = Object.entries(leaf.scorers).flatMap(([scorer, { sampling }]) =>
     isSampled(sampling, { runId: run.runId, nodeId, iteration, scorer }) ? [scorer] : [],
   );
-  if (scorers.length === 0 && memory === null) return null;
   const threadId = memory?.threadId ?? null;
   const namespace = namespaceToString(memory?.remember?.namespace ?? workflowNamespace(run.workflow));
   const remember = memory?.remember ? { namespace, key: memory.remember.key ?? leaf.id } : null;

@@ -7,6 +7,7 @@ import { nextDelayMs } from "../schedule/retry.ts";
 import type { Failure } from "../task/attempt.ts";
 import type { AgentLike } from "../task/body.ts";
 import type { RunEventBody } from "./events.ts";
+import { LateMap } from "./late-map.ts";
 import { countFailure, triesOf, type RunState } from "./state.ts";
 
 type NodeFailed = Extract<RunEventBody, { type: "node.failed" }>;
@@ -39,7 +40,7 @@ export class AgentChains {
   readonly #in: AgentChainsInput;
   readonly #unusable = new Set<AgentLike>();
   /** When the quota of an agent begins anew. */
-  readonly #quotas = new Map<AgentLike, number>();
+  readonly #quotas = new LateMap<AgentLike, number>();
 
   constructor(input: AgentChainsInput) {
     this.#in = input;

@@ -27,6 +27,7 @@ import { workflowNamespace } from "./aftermath.ts";
 import type { Doorbell } from "./doorbell.ts";
 import type { RunEventBody } from "./events.ts";
 import { Heartbeats } from "./heartbeats.ts";
+import type { Keyed } from "./late-map.ts";
 import { Notes } from "./notes.ts";
 import type { Worktrees } from "../task/worktrees.ts";
 import type { RunOrigin } from "./continuation.ts";
@@ -40,13 +41,11 @@ export interface BodiesInput {
   readonly runId: string;
   readonly store: RunStore;
   readonly clock: Clock;
-  readonly agents: AgentChains;
   readonly rows: OutputRows;
   readonly state: RunState;
   /** Last heartbeat per state key, as the store has them. */
-  readonly heartbeats: Map<string, JsonValue>;
+  readonly heartbeats: Keyed<JsonValue>;
   readonly memory: MemoryStore | null;
-  readonly cache: CacheAccess;
   readonly around: AroundBody;
   /** What agents edit; null: it is not under version control. */
   readonly files: FilesInput | null;
@@ -58,6 +57,14 @@ export interface BodiesInput {
   readonly sandboxes: Sandboxes | null;
   readonly workflow: WorkflowDefinition;
   readonly origin: RunOrigin;
+}
+
+export interface BodiesParts {
+  readonly agents: AgentChains;
+  readonly cache: CacheAccess;
+  readonly bell: Doorbell;
+  /** Aborts when the run leaves this process. */
+  readonly over: Stop;
 }
 
 export interface Body {
@@ -91,8 +98,9 @@ const gaveUp = (reason: SmoothError): Failure => ({
 
 export class Bodies {
   readonly #in: BodiesInput;
+  readonly #parts: BodiesParts;
   readonly #bell: Doorbell;
-  readonly #over: AbortSignal;
+  readonly #over: Stop;
   readonly #live = new Map<string, Body>();
   readonly #beats: Heartbeats;
   readonly #notes: Notes;
@@ -104,15 +112,17 @@ export class Bodies {
   readonly #sessions = new WeakMap<Body, string>();
   #ended: EndedBody[] = [];
 
-  /** `over` aborts when the run leaves this process. */
-  constructor(input: BodiesInput, bell: Doorbell, over: AbortSignal) {
+  constructor(input: BodiesInput, parts: BodiesParts) {
+    const { bell, over } = parts;
     this.#in = input;
+    this.#parts = parts;
     this.#bell = bell;
     this.#over = over;
     this.#beats = new Heartbeats(input.heartbeats, bell, over);
     this.#notes = new Notes(bell);
-    this.#place = { ...input, note: this.#notes.add };
-    this.#asking = { ...input, note: this.#notes.tell };
+    const { runId, log, files, worktrees, store, clock } = input;
+    this.#place = { runId, log, files, worktrees, note: this.#notes.add };
+    this.#asking = { store, clock, runId, note: this.#notes.tell };
   }
 
   get size(): number {
@@ -133,7 +143,7 @@ export class Bodies {
       if (!given(body.leaf) || body.stop.aborted) continue;
       const reason = because();
       body.stop.abort(reason);
-      this.#bell.after(DRAIN_MS, this.#over, () => this.#end(body, gaveUp(reason)));
+      this.#bell.after(DRAIN_MS, this.#over.signal, () => this.#end(body, gaveUp(reason)));
     }
   }
 
@@ -144,7 +154,8 @@ export class Bodies {
 
   /** `workflow`: the name its own facts are remembered under. */
   launch(leaf: TaskLeaf, attempt: number, workflow: string): void {
-    const { runId, clock, rows, agents, state, cache, around, subflows } = this.#in;
+    const { runId, clock, rows, state, around, subflows } = this.#in;
+    const { agents, cache } = this.#parts;
     const agent = agents.next(leaf);
     const body: Body = { leaf, attempt, agent, stop: new Stop(), startedAtMs: clock.now(), calling: 0 };
     this.#live.set(leaf.key, body);
@@ -209,7 +220,7 @@ export class Bodies {
   }
 
   #words({ leaf: { nodeId, iteration }, attempt }: Body): AgentWords {
-    const later = (ms: number, first: () => void): void => this.#bell.after(ms, this.#over, first);
+    const later = (ms: number, first: () => void): void => this.#bell.after(ms, this.#over.signal, first);
     return new AgentWords({ nodeId, iteration, attempt }, { note: this.#notes.add, later });
   }
 

@@ -13,6 +13,7 @@ import {
 } from "../schedule/budget.ts";
 import type { Failure } from "../task/attempt.ts";
 import type { ErrorInfo, RunEventBody } from "./events.ts";
+import { LateMap } from "./late-map.ts";
 import type { RunState } from "./state.ts";
 
 export interface BudgetsInput {
@@ -28,7 +29,7 @@ export type Refusal = Extract<RunEventBody, { type: "node.failed" | "node.skippe
 export class Budgets {
   readonly #in: BudgetsInput;
   /** Why running bodies were stopped, by state key. */
-  readonly #broken = new Map<string, ErrorInfo>();
+  readonly #broken = new LateMap<string, ErrorInfo>();
   readonly #said = new Set<string>();
 
   constructor(input: BudgetsInput) {

@@ -29,7 +29,8 @@ export class CurrentFrame {
 
   constructor(input: LoopInput, listener: FrameListener) {
     this.#in = input;
-    this.#frames = new Frames({ ...input, loops: input.state.loops, scopes: input.state.scopes });
+    const { workflow, runId, input: given, auth, rows, state } = input;
+    this.#frames = new Frames({ workflow, runId, input: given, auth, rows, loops: state.loops, scopes: state.scopes });
     this.#to = listener;
     this.#warn = warnOnce(input.log, input.runId);
   }

@@ -3,20 +3,22 @@
 import { parseStateKey } from "../graph/identity.ts";
 import type { JsonValue } from "../outputs/json.ts";
 import type { Heartbeat } from "../store/port.ts";
+import type { Stop } from "../task/stop.ts";
 import type { Doorbell } from "./doorbell.ts";
+import { LateMap, type Keyed } from "./late-map.ts";
 
 const THROTTLE_MS = 500;
 
 export class Heartbeats {
-  readonly #last: Map<string, JsonValue>;
+  readonly #last: Keyed<JsonValue>;
   readonly #bell: Doorbell;
-  readonly #over: AbortSignal;
+  readonly #over: Stop;
   /** Not written yet. */
-  readonly #fresh = new Map<string, JsonValue>();
+  readonly #fresh = new LateMap<string, JsonValue>();
   #due: Heartbeat[] = [];
 
   /** `last`: per state key, as the store has them. */
-  constructor(last: Map<string, JsonValue>, bell: Doorbell, over: AbortSignal) {
+  constructor(last: Keyed<JsonValue>, bell: Doorbell, over: Stop) {
     this.#last = last;
     this.#bell = bell;
     this.#over = over;
@@ -32,7 +34,7 @@ export class Heartbeats {
     const first = this.#fresh.size === 0;
     this.#fresh.set(key, payload);
     if (!first) return;
-    this.#bell.after(THROTTLE_MS, this.#over, () => {
+    this.#bell.after(THROTTLE_MS, this.#over.signal, () => {
       for (const [beating, beat] of this.#fresh) this.#due.push({ ...parseStateKey(beating), payload: beat });
       this.#fresh.clear();
     });

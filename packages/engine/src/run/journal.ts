@@ -8,7 +8,7 @@ import { aftermathOf, type Origin } from "./aftermath.ts";
 import type { CurrentFrame } from "./current-frame.ts";
 import type { RunEventBody } from "./events.ts";
 import type { LoopInput } from "./loop-input.ts";
-import { Recorder, type Draft, type OnForeign, type RecorderInput } from "./recorder.ts";
+import { Recorder, type Draft, type RecorderPorts } from "./recorder.ts";
 import { lastChange, type RunResult, type Stop } from "./result.ts";
 import { applyEvent } from "./state.ts";
 
@@ -24,11 +24,10 @@ export class Journal {
   readonly #recorder: Recorder;
   #continuation: Continuation | undefined;
 
-  /** `onForeign` hears each event that somebody else wrote. */
-  constructor(input: LoopInput & RecorderInput, frame: CurrentFrame, onForeign: OnForeign) {
+  constructor(input: LoopInput, frame: CurrentFrame, to: RecorderPorts) {
     this.#in = input;
     this.#frame = frame;
-    this.#recorder = new Recorder(input, onForeign);
+    this.#recorder = new Recorder(input, to);
   }
 
   /** What goes with the events into the same transaction. */

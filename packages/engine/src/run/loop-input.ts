@@ -14,6 +14,7 @@ import type { Sandboxes } from "../task/sandboxes.ts";
 import type { AroundBody } from "../task/tool-log.ts";
 import type { RunOrigin } from "./continuation.ts";
 import type { StoredEvent } from "./events.ts";
+import type { Keyed } from "./late-map.ts";
 import type { Worktrees } from "../task/worktrees.ts";
 import type { Subflows } from "./subflow.ts";
 import type { RunState } from "./state.ts";
@@ -38,7 +39,7 @@ export interface LoopInput extends RunPorts {
   /** What the log says so far. */
   readonly state: RunState;
   readonly rows: OutputRows;
-  readonly heartbeats: Map<string, JsonValue>;
+  readonly heartbeats: Keyed<JsonValue>;
   readonly deliveredSeq: number;
   /** Committed, up to `deliveredSeq`, and not delivered yet. */
   readonly untold: readonly StoredEvent[];

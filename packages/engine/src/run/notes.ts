@@ -29,12 +29,12 @@ export class Notes {
   take(): readonly RunEventBody[] {
     const notes = this.#notes;
     this.#notes = [];
-    this.#taken.push(...this.#awaited.splice(0));
+    if (this.#awaited.length > 0) this.#taken.push(...this.#awaited.splice(0));
     return notes;
   }
 
   /** Everything taken so far is durable. */
   settle(): void {
-    for (const resolve of this.#taken.splice(0)) resolve();
+    if (this.#taken.length > 0) for (const resolve of this.#taken.splice(0)) resolve();
   }
 }

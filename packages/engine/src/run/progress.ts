@@ -145,8 +145,9 @@ export class Progress {
     if (this.#in.state.hijacks.get(leaf.key)?.requestedBy) return waits.open(leaf); // asked for while it was cut off
     const refused = budgets.before(leaf, attempt);
     if (refused) return this.#refuse(leaf, refused);
-    const meta = Object.keys(leaf.meta).length > 0 ? { meta: { ...leaf.meta } } : {};
-    journal.emit({ type: "node.started", ...refOf(leaf), attempt, label: leaf.label, ...meta });
+    const { nodeId, iteration, label, meta } = leaf;
+    const started = { type: "node.started", nodeId, iteration, attempt, label } as const;
+    journal.emit(Object.keys(meta).length > 0 ? { ...started, meta: { ...meta } } : started);
     const row = leaf.body.mode === "static" ? staticRow(leaf, leaf.body.value) : undefined;
     if (row) journal.finishTask(leaf, row, { prompt: null, latencyMs: 0 });
     else starts.push(step);

@@ -27,11 +27,14 @@ export interface RecorderInput {
   readonly frameLog: FrameLog;
   /** The last event that is folded into the state already. */
   readonly seenSeq: number;
-  readonly onEvent: (event: StoredEvent) => void;
-  readonly patience: Patience;
 }
 
-export type OnForeign = (event: StoredEvent) => void;
+export interface RecorderPorts {
+  readonly onEvent: (event: StoredEvent) => void;
+  /** Hears each event that somebody else wrote (R3). */
+  readonly onForeign: (event: StoredEvent) => void;
+  readonly patience: Patience;
+}
 
 /** How this owner leaves the run. */
 export interface End {
@@ -43,16 +46,15 @@ export interface End {
 
 export class Recorder {
   readonly #in: RecorderInput;
-  readonly #onForeign: OnForeign;
+  readonly #to: RecorderPorts;
   readonly #untold: StoredEvent[];
   #deliveredSeq: number;
   #seenSeq: number;
   draft = emptyDraft();
 
-  /** `onForeign` hears each event that somebody else wrote (R3). */
-  constructor(input: RecorderInput, onForeign: OnForeign) {
+  constructor(input: RecorderInput, to: RecorderPorts) {
     this.#in = input;
-    this.#onForeign = onForeign;
+    this.#to = to;
     this.#untold = [...input.untold];
     this.#deliveredSeq = input.deliveredSeq;
     this.#seenSeq = input.seenSeq;
@@ -81,7 +83,7 @@ export class Recorder {
     const frames = draft.events.length > 0 ? this.#in.frameLog.take() : [];
     const status = end && { ...end.change, seenSeq: this.#seenSeq };
     const batch = { runId, epoch, atMs, ...draft, frames, successor: end?.successor, status };
-    const result = await patiently(() => store.commit(batch), this.#in.patience);
+    const result = await patiently(() => store.commit(batch), this.#to.patience);
     if (result.kind === "behind") putBack?.(); // R4
     if (result.kind !== "committed") return result.kind;
     await this.#deliver(result.firstSeq, draft.events, atMs);
@@ -113,15 +115,15 @@ export class Recorder {
     for (const event of await store.events(runId, Math.min(this.#deliveredSeq, this.#seenSeq))) {
       if (event.seq > this.#seenSeq) {
         this.#seenSeq = event.seq;
-        if (event.seq < own.from || event.seq > own.to) this.#onForeign(event); // R3
+        if (event.seq < own.from || event.seq > own.to) this.#to.onForeign(event); // R3
       }
       if (event.seq > this.#deliveredSeq) this.#tell(event);
     }
   }
 
   #tell(event: StoredEvent): void {
-    if (this.#untold.length > 0) for (const first of this.#untold.splice(0)) this.#in.onEvent(first);
+    if (this.#untold.length > 0) for (const first of this.#untold.splice(0)) this.#to.onEvent(first);
     this.#deliveredSeq = event.seq;
-    this.#in.onEvent(event);
+    this.#to.onEvent(event);
   }
 }

@@ -30,15 +30,19 @@ import type { LoopInput } from "./loop-input.ts";
 import { Outcomes } from "./outcomes.ts";
 import { Progress } from "./progress.ts";
 import type { RunResult, Stop } from "./result.ts";
+import { Stop as Signal } from "../task/stop.ts";
 import { applyEvent } from "./state.ts";
 import { Stopping } from "./stopping.ts";
 import { StoreHealth } from "./store-health.ts";
 import { tend } from "./tend.ts";
 import { Waits } from "./waits/waits.ts";
 
+/** One for all runs: where it was made tells nobody anything, and finding that out costs more than all else that ends a run. */
+const IS_OVER = new SmoothError("TASK_ABORTED", "the run is over");
+
 export class RunLoop {
   readonly #in: LoopInput;
-  readonly #over = new AbortController();
+  readonly #over = new Signal();
   readonly #bell: Doorbell;
   readonly #health: StoreHealth;
   readonly #alerts: Alerts | null;
@@ -55,7 +59,7 @@ export class RunLoop {
 
   constructor(input: LoopInput) {
     const { store, clock, runId } = input;
-    const over = this.#over.signal;
+    const over = this.#over;
     this.#in = input;
     this.#lookAtStore = !input.isNew;
     const bell = (this.#bell = new Doorbell(clock));
@@ -66,17 +70,19 @@ export class RunLoop {
     const frame = (this.#frame = new CurrentFrame(input, { rendered, planned: () => this.#waits.stir() }));
     const workflow = (): string => frame.name;
     const onEvent = (event: StoredEvent): void => (this.#alerts?.hear(event), input.onEvent(event));
-    const hearing = { ...input, onEvent, patience: health.patience };
-    const journal = (this.#journal = new Journal(hearing, frame, (event) => this.#foreign(event)));
+    const onForeign = (event: StoredEvent): void => this.#foreign(event);
+    const journal = (this.#journal = new Journal(input, frame, { onEvent, onForeign, patience: health.patience }));
     const cache = { store, clock, runId, workflow, ctxOf: frame.contextOf };
-    const bodies = (this.#bodies = new Bodies({ ...input, agents, cache }, bell, over));
+    const bodies = (this.#bodies = new Bodies(input, { agents, cache, bell, over }));
     const stopping = (this.#stopping = new Stopping({ bodies, bell, health, over }));
     const containment = new Containment(input, { frame, journal, bodies, stopping });
     const { emit, ask, finish } = journal;
     const contain = containment.failedIn;
-    const waits = (this.#waits = new Waits({ ...input, workflow }, { emit, ask, finish, contain }));
+    const { state, subflows } = input;
+    const waiting = { runId, store, clock, state, subflows, workflow };
+    const waits = (this.#waits = new Waits(waiting, { emit, ask, finish, contain }));
     const budgets = new Budgets(input);
-    const unwanted = lazily(() => AbortSignal.any([over, stopping.givenUp]));
+    const unwanted = lazily(() => AbortSignal.any([over.signal, stopping.givenUp]));
     const aftermath = (this.#aftermath = new Aftermath(input, bell, unwanted));
     const parts = { frame, journal, bodies, agents, budgets, waits, aftermath, containment, stopping, health };
     this.#outcomes = new Outcomes(input, parts);
@@ -89,7 +95,7 @@ export class RunLoop {
     this.#stopping.stop(why);
   }
 
-  isOver = (): boolean => this.#stopping.why !== undefined || this.#over.signal.aborted;
+  isOver = (): boolean => this.#stopping.why !== undefined || this.#over.aborted;
 
   /** The next frame is this workflow's (hot/reload.ts). Throws what it throws, and then nothing has changed. */
   exchange(workflow: WorkflowDefinition): void {
@@ -112,7 +118,7 @@ export class RunLoop {
     const unwatch = this.#in.store.watch(this.#in.runId, () => this.#look());
     await this.#health.look();
     const onPoll = (): Promise<void> => this.#health.look().then(() => this.#look());
-    void tend(this.#in, onPoll, this.#over.signal);
+    const untend = tend(this.#in, onPoll);
     this.#alerts?.resume();
     try {
       for (;;) {
@@ -125,8 +131,9 @@ export class RunLoop {
       throw error;
     } finally {
       unwatch();
-      this.#over.abort(new SmoothError("TASK_ABORTED", "the run is over"));
-      this.#bodies.abort(this.#over.signal.reason);
+      untend();
+      this.#over.abort(IS_OVER);
+      this.#bodies.abort(IS_OVER);
       this.#frame.close();
     }
   }

@@ -18,6 +18,7 @@ import type { AgentLike } from "../task/body.ts";
 import type { WorkspaceVcs } from "../time-travel/files.ts";
 import type { StoredEvent } from "./events.ts";
 import type { Claimed } from "./control.ts";
+import { LateMap } from "./late-map.ts";
 import { LOW_DISK_BYTES } from "./store-health.ts";
 import { giveBack } from "./give-back.ts";
 import { parseInput } from "./input.ts";
@@ -144,7 +145,7 @@ export async function startRun(options: StartRun): Promise<RunHandle> {
     isNew: true,
     state: emptyState(),
     rows: new OutputRows(),
-    heartbeats: new Map(),
+    heartbeats: new LateMap(),
     frameLog: new FrameLog([]),
     past: [],
     untold: [{ type: "run.started", workflow: workflow.name, runId, seq: 1, atMs }],

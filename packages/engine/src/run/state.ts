@@ -4,6 +4,7 @@ import type { Plan, PlanLeaf } from "../graph/plan.ts";
 import { localId, stateKey } from "../graph/identity.ts";
 import { rememberCall, type ToolHistory } from "../task/tool-log.ts";
 import { addUsage, NO_USAGE, type UsageTotals } from "../task/usage.ts";
+import { LateMap, type Keyed } from "./late-map.ts";
 import { applyAftermath, type Aftermaths } from "./aftermath-state.ts";
 import type { ErrorInfo, RunEventBody, WaitOn } from "./events.ts";
 import { applyHijack, takeHijack, type Hijacks } from "./waits/hijack.ts";
@@ -44,35 +45,35 @@ export interface RunState {
   /** Who wants it paused, and whether it has been: then whoever takes it up goes on with it. */
   readonly pause: { by: string | null; done: boolean };
   /** Those of `nodes` that wait, in the order they began to, so that nobody has to search for them. */
-  readonly waiting: Map<string, WaitOn>;
+  readonly waiting: Keyed<WaitOn>;
   /** Those of `nodes` that run, for the same reason. */
   readonly running: Set<string>;
-  readonly loops: Map<string, number>;
+  readonly loops: Keyed<number>;
   /** Tokens per state key, over all attempts. */
-  readonly usage: Map<string, UsageTotals>;
+  readonly usage: Keyed<UsageTotals>;
   /** By the runs that this one continues. */
   spentBefore: { readonly elapsedMs: number; readonly usage: UsageTotals };
   /** Of `usage`, what was told of runs that are the body of a node, by run. */
-  readonly usageOfRuns: Map<string, UsageTotals>;
+  readonly usageOfRuns: Keyed<UsageTotals>;
   /** How often a node was sent back to before its first attempt: what it began then is not its own any more. */
-  readonly resets: Map<string, number>;
+  readonly resets: Keyed<number>;
   /** Only scopes that failed: the others run their body, then their `finally`. */
-  readonly scopes: Map<string, ScopeState>;
+  readonly scopes: Keyed<ScopeState>;
   /** Calls of tools with side effects per state key, over all attempts. */
-  readonly tools: Map<string, ToolHistory>;
+  readonly tools: Keyed<ToolHistory>;
   /** Results that are not scored and remembered yet, by state key. */
   readonly aftermath: Aftermaths;
   readonly signals: Signals;
   /** Answers that did not fit, per node that waits for a person. */
-  readonly rejected: Map<string, number>;
+  readonly rejected: Keyed<number>;
   /** Per state key: sessions of agents, and who has or wants them. */
   readonly hijacks: Hijacks;
   /** Agents that are of no use in this run: the id an author gave a task → places in its chain. */
-  readonly unusable: Map<string, Set<number>>;
+  readonly unusable: Keyed<Set<number>>;
   /** Steps whose sandbox has run, and whose files are not all written. */
   readonly bundled: Set<string>;
   /** The last due time of each timer node: where the next beat of an `every` counts from. */
-  readonly timers: Map<string, number>;
+  readonly timers: Keyed<number>;
   /** Why nothing new is started, although it could be (`waiting-disk`). */
   parked: { readonly on: "disk"; readonly freeBytes: number } | null;
 }
@@ -80,22 +81,22 @@ export interface RunState {
 export const emptyState = (): RunState => ({
   nodes: new Map(),
   pause: { by: null, done: false },
-  waiting: new Map(),
+  waiting: new LateMap(),
   running: new Set(),
-  loops: new Map(),
-  usage: new Map(),
+  loops: new LateMap(),
+  usage: new LateMap(),
   spentBefore: { elapsedMs: 0, usage: NO_USAGE },
-  usageOfRuns: new Map(),
-  resets: new Map(),
-  scopes: new Map(),
-  tools: new Map(),
-  aftermath: new Map(),
-  rejected: new Map(),
-  hijacks: new Map(),
+  usageOfRuns: new LateMap(),
+  resets: new LateMap(),
+  scopes: new LateMap(),
+  tools: new LateMap(),
+  aftermath: new LateMap(),
+  rejected: new LateMap(),
+  hijacks: new LateMap(),
   bundled: new Set(),
   signals: { received: [], used: new Set() },
-  timers: new Map(),
-  unusable: new Map(),
+  timers: new LateMap(),
+  unusable: new LateMap(),
   parked: null,
 });
 

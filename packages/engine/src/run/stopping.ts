@@ -3,18 +3,19 @@ import { DRAIN_MS, type Bodies } from "./bodies.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { whyStopped, type Stop } from "./result.ts";
 import type { StoreHealth } from "./store-health.ts";
+import { Stop as Signal } from "../task/stop.ts";
 
 export interface StoppingInput {
   readonly bodies: Bodies;
   readonly bell: Doorbell;
   readonly health: StoreHealth;
   /** Aborts when the run leaves this process. */
-  readonly over: AbortSignal;
+  readonly over: Signal;
 }
 
 export class Stopping {
   readonly #in: StoppingInput;
-  readonly #givenUp = new AbortController();
+  readonly #givenUp = new Signal();
   #why: Stop | undefined;
   #drained = false;
 
@@ -30,7 +31,7 @@ export class Stopping {
     const reason = whyStopped(why);
     bodies.abort(reason);
     if (why.status !== "failed") this.#givenUp.abort(reason);
-    bell.after(DRAIN_MS, over, () => (this.#drained = true));
+    bell.after(DRAIN_MS, over.signal, () => (this.#drained = true));
     bell.ring();
   }
 

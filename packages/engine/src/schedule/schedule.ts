@@ -8,6 +8,7 @@
  *  D5. What handles a failure starts when the bodies of the part it takes over from have stopped; that part starts nothing more.
  *  D6. `until` is asked before a pass and after it: a pass that has begun is finished. */
 import type { Plan, PlanContinue, PlanLeaf, PlanLoop, PlanScope, TaskLeaf } from "../graph/plan.ts";
+import { LateMap } from "../run/late-map.ts";
 import { triesOf, type NodeState, type ScopeState } from "../run/state.ts";
 import {
   buildCells,
@@ -62,12 +63,12 @@ const NOTHING: readonly Step[] = [];
 export class Schedule {
   readonly #in: ScheduleInput;
   readonly #tree: CellTree;
-  readonly #parked = new Map<string, LeafCell[]>();
+  readonly #parked = new LateMap<string, LeafCell[]>();
   readonly #sleeping = new Sleepers();
   readonly #ready: LeafCell[] = [];
   readonly #steps: { readonly order: number; readonly step: Step }[] = [];
   /** Leaves of a given-up part that still run, and the scope that waits for them (D5). */
-  readonly #draining = new Map<string, ScopeCell>();
+  readonly #draining = new LateMap<string, ScopeCell>();
   /** They run, and have left the tree. */
   readonly #gone = new Set<string>();
   #running = 0;

@@ -74,16 +74,12 @@ const OWNED = `SELECT ${LAST_SEQ} AS seq FROM _smithers_runs WHERE run_id = ?1 A
 const isCancelWanted = (sql: Sql, runId: string): boolean =>
   sql.get("SELECT 1 FROM _smithers_runs WHERE run_id = ? AND cancel_requested_by IS NOT NULL", [runId]) !== undefined;
 
-export function write(sql: Sql, batch: Batch): CommitResult {
-  const { runId, epoch, atMs, events, status } = batch;
-  const owned = sql.get(OWNED, [runId, epoch]);
-  if (!owned) return { kind: "stale" }; // Q2
-  const afterSeq = Number(owned["seq"]);
-  const firstSeq = afterSeq + 1;
-  const news = status ? unheard(status, afterSeq, () => isCancelWanted(sql, runId)) : "nothing";
-  if (news === "behind") return { kind: "behind" }; // S9
-  appendEvents(sql, { runId, atMs, afterSeq }, events);
-  for (const output of batch.outputs) insertOutput(sql, runId, output);
+/** What comes with few batches. */
+const isMore = ({ successor, approvals, voided, heartbeats, cached }: Batch): boolean =>
+  successor !== undefined || approvals.length + voided.length + heartbeats.length + cached.length > 0;
+
+function writeMore(sql: Sql, batch: Batch): void {
+  const { runId, atMs } = batch;
   if (batch.successor) createSuccessor(sql, batch.successor);
   for (const approval of batch.approvals) insertApproval(sql, { runId, atMs }, approval);
   for (const ref of batch.voided) voidApprovals(sql, runId, ref);
@@ -94,8 +90,21 @@ export function write(sql: Sql, batch: Batch): CommitResult {
       iteration,
       JSON.stringify(payload),
     ]);
-  for (const frame of batch.frames) insertFrame(sql, [runId, firstSeq - 1 + frame.offset], frame);
   writeCache(sql, batch);
+}
+
+export function write(sql: Sql, batch: Batch): CommitResult {
+  const { runId, epoch, atMs, events, status } = batch;
+  const owned = sql.get(OWNED, [runId, epoch]);
+  if (!owned) return { kind: "stale" }; // Q2
+  const afterSeq = Number(owned["seq"]);
+  const firstSeq = afterSeq + 1;
+  const news = status ? unheard(status, afterSeq, () => isCancelWanted(sql, runId)) : "nothing";
+  if (news === "behind") return { kind: "behind" }; // S9
+  appendEvents(sql, { runId, atMs, afterSeq }, events);
+  for (const output of batch.outputs) insertOutput(sql, runId, output);
+  for (const frame of batch.frames) insertFrame(sql, [runId, afterSeq + frame.offset], frame);
+  if (isMore(batch)) writeMore(sql, batch);
   if (status) {
     const wakeAtMs = news === "wakes" ? atMs : status.wakeAtMs; // S6
     const error = status.error ? JSON.stringify(status.error) : null;

@@ -25,8 +25,11 @@ const Binding = lazily(() =>
   }),
 );
 
+const NO_SCORERS: ScorersMap = {};
+
 export function readScorers(element: HostElement): ScorersMap {
-  const scorers = optional(element, "scorers", aRecord) ?? {};
+  const scorers = optional(element, "scorers", aRecord);
+  if (!scorers) return NO_SCORERS;
   for (const [name, binding] of Object.entries(scorers)) {
     const parsed = Binding().safeParse(binding);
     if (!parsed.success)

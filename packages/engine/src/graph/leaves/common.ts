@@ -41,7 +41,7 @@ export const COMMON_PROPS = [...PLACE_PROPS, "output", "outputSchema", "continue
 export function readCommon(element: HostElement, scope: LeafScope): LeafBase & { readonly output: OutputTable } {
   const output = scope.registry.find(element.props["output"], () => `${elementName(element)} prop \`output\``);
   const own = optional(element, "outputSchema", anObjectSchema);
-  return { ...readPlace(element, scope), output: own ? { ...output, schema: own } : output };
+  return Object.assign(readPlace(element, scope), { output: own ? { ...output, schema: own } : output });
 }
 
 const anObjectSchema = {
@@ -57,20 +57,25 @@ export function readPlace(element: HostElement, scope: LeafScope): LeafBase {
     ...placeOf(id, scope),
     kind: "leaf",
     id,
-    after: [],
+    after: NOBODY,
     skipIf: optional(element, "skipIf", aBoolean) ?? false,
     continueOnFail: optional(element, "continueOnFail", aBoolean) ?? false,
     label: optional(element, "label", aString) ?? id,
-    meta: optional(element, "meta", aJsonRecord) ?? {},
+    meta: optional(element, "meta", aJsonRecord) ?? NO_META,
     async: false,
   };
 }
+
+/** What most leaves say nothing about is the same for all of them: a run keeps its leaves for as long as it lives. */
+const NOBODY: LeafBase["after"] = [];
+const NO_META: LeafBase["meta"] = {};
 
 type LeafPlace = Pick<LeafBase, "nodeId" | "iteration" | "key" | "chain" | "within" | "worktree" | "aspects">;
 
 function placeOf(id: string, { chain, within, worktree, aspects, loops }: LeafScope): LeafPlace {
   const ref = resolveRef(id, chain, loops);
-  return { ...ref, key: stateKey(ref), chain, within, worktree, aspects };
+  const { nodeId, iteration } = ref;
+  return { nodeId, iteration, key: stateKey(ref), chain, within, worktree, aspects };
 }
 
 /** The same leaf, where it stands now. */
@@ -78,9 +83,11 @@ export const placed = (leaf: PlanLeaf, scope: LeafScope): PlanLeaf => ({ ...leaf
 
 /** `needs`: name in `deps` → node id. */
 export const aliases = (element: HostElement): Readonly<Record<string, string>> =>
-  optional(element, "needs", stringsByName) ?? {};
+  optional(element, "needs", stringsByName) ?? NO_NEEDS;
 
-export const edgesOf = (element: HostElement, needs: Readonly<Record<string, string>>): readonly string[] => [
-  ...(optional(element, "dependsOn", strings) ?? []),
-  ...Object.values(needs),
-];
+const NO_NEEDS: Readonly<Record<string, string>> = {};
+
+export function edgesOf(element: HostElement, needs: Readonly<Record<string, string>>): readonly string[] {
+  const before = optional(element, "dependsOn", strings) ?? NOBODY;
+  return needs === NO_NEEDS ? before : [...before, ...Object.values(needs)];
+}

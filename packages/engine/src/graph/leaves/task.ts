@@ -48,11 +48,10 @@ const TASK = [
 export function readTask(element: HostElement, scope: LeafScope): DraftLeaf {
   onlyKnown(element, TASK);
   const needs = aliases(element);
-  const deps = Object.entries(optional(element, "deps", aRecord) ?? {}).map(([name, ref]) => {
-    const id = needs[name] ?? name;
-    return { name, key: id, output: scope.registry.find(ref, () => `${elementName(element)} prop \`deps.${name}\``) };
-  });
+  const deps = readDeps(element, needs, scope);
   const body = readBody(element);
+  const { needsApproval, async } = readGate(element);
+  const { hijack, onHijackExit } = readHijack(element, body);
   const leaf: TaskLeaf = {
     ...readCommon(element, scope),
     type: "task",
@@ -64,11 +63,29 @@ export function readTask(element: HostElement, scope: LeafScope): DraftLeaf {
     heartbeatTimeoutMs: optional(element, "heartbeatTimeoutMs", aDuration) ?? (body.mode === "agent" ? 600_000 : null),
     deps,
     cache: readCache(element),
-    ...readGate(element),
-    ...readHijack(element, body),
+    needsApproval,
+    async,
+    hijack,
+    onHijackExit,
     allowTools: optional(element, "allowTools", strings) ?? null,
   };
-  return { leaf, edges: [...edgesOf(element, needs), ...deps.map((dep) => dep.key)] };
+  const edges = edgesOf(element, needs);
+  return { leaf, edges: deps.length === 0 ? edges : [...edges, ...deps.map((dep) => dep.key)] };
+}
+
+const NO_DEPS: TaskLeaf["deps"] = [];
+
+function readDeps(
+  element: HostElement,
+  needs: Readonly<Record<string, string>>,
+  { registry }: LeafScope,
+): TaskLeaf["deps"] {
+  const given = optional(element, "deps", aRecord);
+  if (!given) return NO_DEPS;
+  return Object.entries(given).map(([name, ref]) => {
+    const id = needs[name] ?? name;
+    return { name, key: id, output: registry.find(ref, () => `${elementName(element)} prop \`deps.${name}\``) };
+  });
 }
 
 const RETRIES = atLeast(0);
@@ -77,6 +94,7 @@ export function readRetry(element: HostElement, absent: RetryPolicy = DEFAULT_RE
   const policy = readPolicy(element);
   const given = optional(element, "retries", RETRIES);
   const retries = optional(element, "noRetry", aBoolean) === true ? 0 : given;
+  if (!policy && retries === undefined) return absent;
   // An explicit policy means its delays; jitter is then only what it asks for.
   return {
     ...absent,
@@ -153,7 +171,7 @@ function readHijack(element: HostElement, body: TaskBody): Pick<TaskLeaf, "hijac
 
 function readBody(element: HostElement): Exclude<TaskBody, { mode: "subflow" | "sandbox" }> {
   const body = element.props["body"];
-  const agents = ["agent", "fallbackAgent"].flatMap((name) => readAgents(element, name));
+  const agents = [...readAgents(element, "agent"), ...readAgents(element, "fallbackAgent")];
   if (agents.length > 0) {
     if (typeof body === "function") return { mode: "agent", agents, prompt: body as ComputeFn };
     return { mode: "agent", agents, prompt: typeof body === "string" ? body : promptText(element.children) };
@@ -170,8 +188,11 @@ function readBody(element: HostElement): Exclude<TaskBody, { mode: "subflow" | "
   );
 }
 
+const NO_AGENTS: readonly AgentLike[] = [];
+
 /** A chain may have gaps, as `[claude, cheap && haiku]`; what stands in it and is no agent would only be missed when it is needed. */
 function readAgents(element: HostElement, name: string): readonly AgentLike[] {
+  if (element.props[name] === undefined) return NO_AGENTS;
   const given = [element.props[name]].flat().filter(Boolean);
   if (given.every(isAgent)) return given;
   const stranger = given.find((member) => !isAgent(member)); // the others may hold keys

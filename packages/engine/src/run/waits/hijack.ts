@@ -9,6 +9,7 @@ import { fit, schemaOf } from "../../outputs/fit.ts";
 import type { JsonValue } from "../../outputs/json.ts";
 import { peekText } from "../../task/peek.ts";
 import type { RunEventBody, WaitOn } from "../events.ts";
+import type { Keyed } from "../late-map.ts";
 import type { Opened, Settled } from "./outcome.ts";
 
 export interface Hijack {
@@ -17,7 +18,7 @@ export interface Hijack {
   readonly session: JsonValue;
   readonly ended: { readonly by: string; readonly output: JsonValue } | null;
 }
-export type Hijacks = Map<string, Hijack>;
+export type Hijacks = Keyed<Hijack>;
 
 type HijackEvent = Extract<
   RunEventBody,

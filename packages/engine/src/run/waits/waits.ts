@@ -5,6 +5,7 @@ import type { ApprovalLeaf, Plan, PlanLeaf } from "../../graph/plan.ts";
 import type { Recorded } from "../../outputs/table.ts";
 import type { ApprovalRow, NewApproval, PastDecision, RunStore } from "../../store/port.ts";
 import type { ErrorInfo, RunEventBody, WaitOn } from "../events.ts";
+import { LateMap } from "../late-map.ts";
 import type { RunState } from "../state.ts";
 import type { Subflows } from "../subflow.ts";
 import { BY_AUTO_APPROVE, BY_TIMEOUT, isOverdue } from "./approval.ts";
@@ -40,21 +41,22 @@ export interface Suspension {
 const SIT_OUT_MS = 2_000;
 
 const NONE: readonly WaitOn[] = [];
+const NO_RUNS: WaitRows["readyRuns"] = new Set();
 
 export class Waits {
   readonly #in: WaitsInput;
   readonly #to: WaitSink;
-  readonly #approvals = new Map<string, ApprovalRow>();
-  #readyRuns: WaitRows["readyRuns"] = new Set();
+  readonly #approvals = new LateMap<string, ApprovalRow>();
+  #readyRuns: WaitRows["readyRuns"] = NO_RUNS;
   /** Something happened since the last look that may settle a wait. */
   #stirred = true;
   /** All rows were read; from then on only those that are decided. */
   #hasLooked = false;
-  readonly #decided = new Map<string, NodeRef>();
+  readonly #decided = new LateMap<string, NodeRef>();
   /** Their log says that somebody was asked, but there is no row: a fork copies the one and not the other. */
   readonly #unasked = new Set<string>();
   readonly #unsure: ApprovalLeaf[] = [];
-  readonly #past = new Map<string, readonly PastDecision[]>();
+  readonly #past = new LateMap<string, readonly PastDecision[]>();
   /** What the current frame shows; undefined: there was none yet. */
   #shown: Plan["leaves"] | undefined;
 
@@ -210,6 +212,7 @@ export class Waits {
 
   /** The earliest time that settles one of them. */
   dueMs(): number | null {
+    if (this.#in.state.waiting.size === 0) return null;
     const dues = this.#shownReasons().flatMap(({ dueMs }) => dueMs ?? []);
     return dues.length > 0 ? Math.min(...dues) : null;
   }
