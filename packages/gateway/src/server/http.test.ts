@@ -98,7 +98,7 @@ describe("the door", () => {
   });
 
   test("N3: a caller over its budget is told when to come back; another caller is not disturbed", async () => {
-    await using host = await serveTestGateway({}, { limits: { requests: { burst: 3, perSecond: 0.1 } } });
+    await using host = await serveTestGateway({}, { limits: { requests: { burst: 3, perSecond: 0.001 } } });
     const ask = (headers: Record<string, string>) =>
       rawRequest(host.url + rpc("whoAmI"), { method: "POST", headers: { ...json, ...headers } });
     const statuses: number[] = [];

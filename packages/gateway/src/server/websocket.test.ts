@@ -123,7 +123,7 @@ test("an id in use, and more open calls than allowed, are refused", async () => 
 });
 
 test("messages count against the caller's budget", async () => {
-  await using host = await serveTestGateway({}, { limits: { requests: { burst: 2, perSecond: 0.1 } } });
+  await using host = await serveTestGateway({}, { limits: { requests: { burst: 2, perSecond: 0.001 } } });
   const { send, next } = await talk(host);
   for (const id of ["a", "b"]) send({ type: "request", id, method: "whoAmI", input: {} });
 
