@@ -4,8 +4,14 @@ import { defineConfig } from "vitest/config";
  *  own, also in parallel; `machine` starts whole hosts and houses, and runs alone. */
 const machine = ["packages/scenarios/src/**/*.machine.test.ts"];
 const processes = ["packages/*/src/**/*.machine.test.{ts,tsx}", "apps/*/src/**/*.machine.test.ts"];
-/** No test's outcome hangs on speed: these bounds are for what hangs, and a busy computer never comes near them. */
-const patient = { testTimeout: 300_000, hookTimeout: 600_000, expect: { poll: { timeout: 60_000, interval: 20 } } };
+/** No test's outcome hangs on speed: these bounds are for what hangs, and a busy computer never comes near them. Nor does it hang
+ *  on the language of whoever runs it: where that is not installed, bash says so in the middle of its output. */
+const patient = {
+  testTimeout: 300_000,
+  hookTimeout: 600_000,
+  expect: { poll: { timeout: 60_000, interval: 20 } },
+  env: { LC_ALL: "C.UTF-8" },
+};
 /** Tests start the programs as they are shipped, so these are built first. */
 const globalSetup = "scripts/bundle.mjs";
 export default defineConfig({
