@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { makeFolder } from "@smooth/platform/node/home";
 import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
 
@@ -23,9 +24,26 @@ export const writeHostFile = (home: string, file: HostFile): void =>
 
 export const removeHostFile = (home: string): void => rmSync(hostFilePath(home), { force: true });
 
+/** Where it is not there yet. Throws CONFIG_INVALID. */
+export function makeHome(home: string): void {
+  try {
+    makeFolder(home);
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    const wayOut = "set SMOOTH_HOME to a folder that you may write to";
+    throw new SmoothError(
+      "CONFIG_INVALID",
+      `${home} is to hold the host's files and cannot be made (${why}); ${wayOut}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
 /** Whole or not at all, mode 0600. */
 export function writePrivate(path: string, text: string): void {
-  mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
+  makeHome(dirname(path));
   const draft = `${path}.${process.pid}`;
   writeFileSync(draft, text, { mode: 0o600 });
   renameSync(draft, path);

@@ -22,3 +22,20 @@ test("--version loads the door of the program and nothing behind it", () => {
   expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   expect(loaded.flatMap(({ url }) => (url.startsWith("file:") ? basename(url) : []))).toEqual(["th.mjs", "door.mjs"]);
 });
+
+test.each([["status"], ["up"], ["up", "--detach"]])(
+  "a home that cannot be made is named at once by `th %s`, with the way out",
+  (...args) => {
+    const { PATH = "" } = process.env;
+    const env = { PATH, SMOOTH_HOME: "/proc/nope" };
+
+    const { status, stdout, stderr } = spawnSync(process.execPath, [BIN.th, ...args], {
+      encoding: "utf8",
+      env,
+      timeout: 5_000,
+    });
+
+    expect([status, stdout]).toEqual([4, ""]);
+    expect(stderr).toMatch(/\/proc\/nope .* cannot be made \(ENOENT\); set SMOOTH_HOME to a folder/);
+  },
+);

@@ -1,13 +1,13 @@
 /** From TypeScript and JSX to what Node runs. Results are kept, so that a second start neither loads nor starts the compiler (50 ms).
  *  T1. The key is all that a result depends on: text, file name, loader and the compiler's version.
  *  T2. A result that was not written to its end, or cannot be read or kept, is made anew. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import process from "node:process";
 import { bundler } from "@smooth/platform/node/bundler";
 import { sha256 } from "@smooth/engine/sha256";
-import { smoothHome } from "@smooth/platform/node/home";
+import { makeFolder, smoothHome } from "@smooth/platform/node/home";
 
 export interface Source {
   readonly text: string;
@@ -51,9 +51,9 @@ function read(path: string): string {
 function keep(path: string, made: string): void {
   const folder = join(path, "..");
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     if (readdirSync(folder).length >= MOST_KEPT) rmSync(folder, { recursive: true });
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     writeFileSync(`${path}.${process.pid}`, made, { mode: 0o600 });
     renameSync(`${path}.${process.pid}`, path);
   } catch {

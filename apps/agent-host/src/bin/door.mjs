@@ -1,5 +1,5 @@
 // Opens what `scripts/bundle.mjs` made of a program. Plain JavaScript, and no module is loaded that `--version` does not need.
-const { readFileSync, existsSync } = process.getBuiltinModule("node:fs");
+const { readFileSync, existsSync, mkdirSync } = process.getBuiltinModule("node:fs");
 const dist = new URL("../../dist/", import.meta.url);
 
 export async function open(name) {
@@ -24,7 +24,19 @@ function refuse(why, name) {
 /** What V8 compiled once is kept in the user's own folder, and the next start takes half the time. */
 function keepCompiled() {
   const home = process.env.SMOOTH_HOME ?? `${process.getBuiltinModule("node:os").homedir()}/.smooth`;
-  process.getBuiltinModule("node:module").enableCompileCache(`${home}/cache/node`);
+  const folder = process.getBuiltinModule("node:path").resolve(home, "cache/node");
+  if (!make(folder)) return; // whoever needs the home says so
+  process.getBuiltinModule("node:module").enableCompileCache(folder);
+}
+
+/** Folder by folder: Node's own ways to make them all never return where one is refused as if the one above it were missing (/proc). */
+function make(folder) {
+  if (existsSync(folder)) return true;
+  if (!make(process.getBuiltinModule("node:path").dirname(folder))) return false;
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch {}
+  return existsSync(folder);
 }
 
 /** Errors name sources: ours, and the workflow files that Node has maps of. Ours are read when the first stack is asked for;

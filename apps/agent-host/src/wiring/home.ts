@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { writePrivate } from "@smooth/cli/host-file";
+import { makeHome, writePrivate } from "@smooth/cli/host-file";
 import { createHostKey, type HostKey } from "@smooth/tunnel/host-key";
 import { z } from "zod";
 
@@ -20,7 +20,7 @@ export interface Home {
 }
 
 export async function openHome(dir: string): Promise<Home> {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  makeHome(dir);
   const path = (...parts: string[]) => join(dir, ...parts);
   return {
     dir,

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, openSync } from "node:fs";
+import { openSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { systemClock } from "@smooth/platform/node/system";
@@ -9,7 +9,7 @@ import type { HostStatus } from "@smooth/protocol/gateway";
 import { z } from "zod";
 import { connect } from "../connect.ts";
 import type { RunDoctor, StartDaemon } from "../daemon.ts";
-import { readHostFile } from "../host-file.ts";
+import { makeHome, readHostFile } from "../host-file.ts";
 import { clean, paint, progress, say, show, table, writeData, type JsonFlag } from "../output.ts";
 import { EXIT, ExitCode, parseArgument, rpcCommand, stoppedBy, stopSignal } from "../program.ts";
 
@@ -46,6 +46,7 @@ async function up(
 ): Promise<void> {
   const home = smoothHome(process.env);
   const chosen = port === undefined ? null : parseArgument(z.coerce.number().int().min(0).max(65_535), port, "--port");
+  makeHome(home);
   const running = await answeringHost(home);
   if (running !== null) return say(`a host is already running at ${running}`);
   if (detach) return writeData(await startDetached(home, chosen));
@@ -75,7 +76,6 @@ const START_LIMIT_MS = 60_000;
 
 /** The same command again, without a terminal, its talk in a file. */
 async function startDetached(home: string, port: number | null): Promise<string> {
-  mkdirSync(home, { recursive: true, mode: 0o700 });
   const logPath = join(home, "host.log");
   const log = openSync(logPath, "a", 0o600);
   const flags = port === null ? [] : ["--port", String(port)];
