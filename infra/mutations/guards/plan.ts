@@ -366,11 +366,17 @@ export const PLAN_GUARDS: readonly GuardedFile[] = [
       },
       {
         id: "rows O2 key columns",
-        text: `while (taken.has(name)) name += "_field";`,
+        text: "return KEY_COLUMNS.has(name) ? `${name}_field` : name;",
+        instead: "return name;",
+        test: [`${RULES}/rows.test.tsx`, "fields called like a key column have columns of their own"],
+      },
+      {
+        id: "rows O2 one column",
+        text: "if (other !== undefined) throw sameColumn(name, column, [other, key]); // O2",
         instead: "",
         test: [
           `${RULES}/rows.test.tsx`,
-          "fields called like a key column, or like another field but for its case, have columns of their own",
+          "O2: an output with the fields %s and %s is refused when it is made: both would be one column",
         ],
       },
     ],

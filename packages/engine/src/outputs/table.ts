@@ -1,9 +1,11 @@
 /** One table per output schema: which columns it has and how a value becomes cells and comes back exactly.
  *  O1. decode(encode(row)) equals row: booleans, null, absent, Date and nested values included.
  *      A text that is not well-formed Unicode is recorded with U+FFFD in place of what no store could give back.
- *  O2. Column names are snake_case; what is not a plain string, number or boolean is JSON text.
+ *  O2. Column names are snake_case; what is not a plain string, number or boolean is JSON text. Two fields of one column are refused:
+ *      which of them had it would hang on their order, and another order would give each the other's values.
  *  O3. What could not come back as it was (a function, bytes, an error) is refused, and never recorded as something else. */
 import type { SqlValue } from "@smooth/platform/ports";
+import { SmoothError } from "@smooth/protocol/errors";
 import { z } from "zod";
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -35,18 +37,31 @@ export interface Recorded {
 /** Keys outside the shape of a loose object travel together here. */
 const REST: Column = { key: "", name: "_rest", kind: "json", nullMeans: "absent" };
 
+/** Throws INVALID_INPUT. */
 export function outputTable(name: string, schema: z.ZodObject): OutputTable {
-  const taken = new Set<string>(["run_id", "node_id", "iteration", REST.name]);
-  const columns = Object.entries(schema.shape).map(([key, type]) => columnOf(key, type as z.ZodType, taken));
+  const columns = Object.entries(schema.shape).map(([key, type]) => columnOf(key, type as z.ZodType));
+  const fields = new Map<string, string>();
+  for (const { key, name: column } of columns) {
+    const other = fields.get(column);
+    if (other !== undefined) throw sameColumn(name, column, [other, key]); // O2
+    fields.set(column, key);
+  }
   return { name, schema, columns: [...columns, REST] };
 }
 
-/** A field called like a key column, or like another field but for its case, gets a name of its own. */
-function columnName(key: string, taken: Set<string>): string {
-  let name = snakeCase(key);
-  while (taken.has(name)) name += "_field";
-  taken.add(name);
-  return name;
+const sameColumn = (output: string, column: string, fields: readonly [string, string]): SmoothError =>
+  new SmoothError(
+    "INVALID_INPUT",
+    `output ${output}: the fields \`${fields[0]}\` and \`${fields[1]}\` would both be column ${column}; rename one of them`,
+    { details: { output, fields: [...fields] } },
+  );
+
+const KEY_COLUMNS: ReadonlySet<string> = new Set(["run_id", "node_id", "iteration", REST.name]);
+
+/** A field called like a key column gets a name of its own. */
+function columnName(key: string): string {
+  const name = snakeCase(key);
+  return KEY_COLUMNS.has(name) ? `${name}_field` : name;
 }
 
 const snakeCase = (key: string): string => key.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
@@ -58,7 +73,7 @@ const PLAIN: Readonly<Record<string, ColumnKind>> = {
   enum: "text",
 };
 
-function columnOf(key: string, type: z.ZodType, taken: Set<string>): Column {
+function columnOf(key: string, type: z.ZodType): Column {
   let inner = type;
   let nullable = false;
   let optional = false;
@@ -72,7 +87,7 @@ function columnOf(key: string, type: z.ZodType, taken: Set<string>): Column {
   const exact = plain !== undefined && !numericEnum && !(nullable && optional);
   return {
     key,
-    name: columnName(key, taken),
+    name: columnName(key),
     kind: exact ? plain : "json",
     nullMeans: exact && nullable ? "null" : "absent",
   };

@@ -137,16 +137,15 @@ test("a value that is no data fails its attempt, never the run's transaction", a
   expect(engine.events.find(({ type }) => type === "node.failed")).toMatchObject({ error: { code: "INVALID_OUTPUT" } });
 });
 
-test("fields called like a key column, or like another field but for its case, have columns of their own", async () => {
+test("fields called like a key column have columns of their own", async () => {
   const sql = openSqlite(":memory:");
-  const names = { runId: "a", run_id: "b", iteration: 7, fooBar: "c", foo_bar: "d" };
+  const names = { runId: "a", nodeId: "b", iteration: 7, _rest: "c" };
   const own = createSmithers({
     names: z.object({
       runId: z.string(),
-      run_id: z.string(),
+      nodeId: z.string(),
       iteration: z.number(),
-      fooBar: z.string(),
-      foo_bar: z.string(),
+      _rest: z.string(),
     }),
   });
   const workflow = own.smithers(() => (
@@ -162,6 +161,19 @@ test("fields called like a key column, or like another field but for its case, h
   expect((await result).status).toBe("finished");
   const table = workflow.registry.find("names");
   expect((await store.outputs(runId, table)).map(({ cells }) => decodeRow(table, cells))).toEqual([names]);
+});
+
+test.each([
+  ["fooBar", "foo_bar", "foo_bar"],
+  ["foo_bar", "fooBar", "foo_bar"],
+  ["userID", "userId", "user_id"],
+  ["runId", "run_id", "run_id_field"],
+  ["iteration", "iteration_field", "iteration_field"],
+])("O2: an output with the fields %s and %s is refused when it is made: both would be one column", (a, b, column) => {
+  const made = () => createSmithers({ pair: z.object({ [a]: z.string(), [b]: z.string() }) });
+
+  const message = `output pair: the fields \`${a}\` and \`${b}\` would both be column ${column}; rename one of them`;
+  expect(made).toThrow(expect.objectContaining({ code: "INVALID_INPUT", message }));
 });
 
 test.each<[string, unknown]>([
