@@ -1,6 +1,5 @@
 /** What one tick records. An event counts from the moment it is drafted, and all of a tick's are written in one transaction.
  *  L2. An outcome is recorded once; when the epoch has moved on, nothing more is recorded. */
-import { refOf } from "../graph/identity.ts";
 import type { Plan, PlanLeaf, TaskLeaf } from "../graph/plan.ts";
 import { decodeRow, encodeRow, type Recorded, type Row } from "../outputs/table.ts";
 import type { NewApproval, Successor } from "../store/port.ts";
@@ -43,18 +42,20 @@ export class Journal {
 
   ask = (approval: NewApproval): void => void this.#recorder.draft.approvals.push(approval);
 
-  finish = (leaf: PlanLeaf, { row, table, ...how }: Recorded): void => {
+  finish = (leaf: PlanLeaf, { row, table, cached }: Recorded): void => {
+    const { nodeId, iteration } = leaf;
     const cells = encodeRow(table, row);
-    const ref = refOf(leaf);
-    this.#in.rows.add(table.name, ref, () => decodeRow(table, cells));
-    this.#recorder.draft.outputs.push({ ...ref, table, cells });
-    this.emit({ type: "node.finished", ...ref, output: table.name, ...how });
+    this.#in.rows.add(table.name, leaf, () => decodeRow(table, cells));
+    this.#recorder.draft.outputs.push({ nodeId, iteration, table, cells });
+    const finished = { type: "node.finished", nodeId, iteration, output: table.name } as const;
+    this.emit(cached ? { ...finished, cached } : finished);
     this.#frame.recorded(table.name, leaf);
   };
 
-  finishTask(leaf: TaskLeaf, row: Row, { cached, ...origin }: Origin & { readonly cached?: true }): void {
-    this.finish(leaf, { row, table: leaf.output, ...(cached ? { cached } : {}) });
-    const due = aftermathOf(leaf, origin, { runId: this.#in.runId, workflow: this.#frame.name });
+  finishTask(leaf: TaskLeaf, row: Row, { cached, prompt, latencyMs }: Origin & { readonly cached?: true }): void {
+    const table = leaf.output;
+    this.finish(leaf, cached ? { row, table, cached } : { row, table });
+    const due = aftermathOf(leaf, { prompt, latencyMs }, { runId: this.#in.runId, workflow: this.#frame.name });
     if (due) this.emit(due);
   }
 

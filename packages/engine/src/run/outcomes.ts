@@ -42,7 +42,8 @@ export class Outcomes {
   /** Drafts all that bodies, and what follows them, have come to since the last call. */
   collect(): void {
     const { bodies, aftermath, budgets, journal } = this.#parts;
-    for (const event of [...bodies.takeNotes(), ...aftermath.takeDone()]) journal.emit(event);
+    for (const event of bodies.takeNotes()) journal.emit(event);
+    for (const event of aftermath.takeDone()) journal.emit(event);
     const broken = (leaf: TaskLeaf): boolean => budgets.breaks(leaf);
     bodies.giveUp(broken, () => new SmoothError("ASPECT_BUDGET_EXCEEDED", "a budget of this task is spent"));
     for (const ended of bodies.takeEnded()) this.#ended(ended);
@@ -86,7 +87,8 @@ export class Outcomes {
     try {
       const latencyMs = this.#in.clock.now() - startedAtMs;
       budgets.after(leaf, latencyMs);
-      journal.finishTask(leaf, row, { prompt, latencyMs, ...(cached === "hit" ? { cached: true } : {}) });
+      const origin = { prompt, latencyMs };
+      journal.finishTask(leaf, row, cached === "hit" ? { ...origin, cached: true } : origin);
       if (cached !== null && cached !== "hit" && !this.#in.state.tools.get(leaf.key)?.sideEffect)
         journal.draft.cached.push({ key: cached.key, row: rowToJson(row) });
       return undefined;
