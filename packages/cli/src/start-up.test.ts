@@ -32,7 +32,7 @@ test.each([["status"], ["up"], ["up", "--detach"]])(
     const { status, stdout, stderr } = spawnSync(process.execPath, [BIN.th, ...args], {
       encoding: "utf8",
       env,
-      timeout: 5_000,
+      timeout: 50_000, // less than a start is waited for
     });
 
     expect([status, stdout]).toEqual([4, ""]);
