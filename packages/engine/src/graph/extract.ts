@@ -187,9 +187,27 @@ function approval(element: HostElement, place: Place, walk: Walk): PlanNode {
 const PASSES = atLeast(1);
 const MAX_REACHED = oneOf("return-last", "fail");
 
-function loop(element: HostElement, place: Place, walk: Walk): PlanLoop {
+type LoopProps = Pick<PlanLoop, "until" | "maxIterations" | "onMaxReached" | "continueEvery">;
+/** Props never change: a loop that goes on need not be read again. */
+const LOOP_PROPS = new WeakMap<HostElement["props"], LoopProps>();
+
+function loopProps(element: HostElement): LoopProps {
+  const before = LOOP_PROPS.get(element.props);
+  if (before) return before;
   onlyKnown(element, ["id", "until", "maxIterations", "onMaxReached", "continueAsNewEvery"]);
+  const props: LoopProps = {
+    until: optional(element, "until", aBoolean) ?? false,
+    maxIterations: optional(element, "maxIterations", PASSES) ?? 5,
+    onMaxReached: optional(element, "onMaxReached", MAX_REACHED) ?? "return-last",
+    continueEvery: cap(optional(element, "continueAsNewEvery", aNumber)),
+  };
+  LOOP_PROPS.set(element.props, props);
+  return props;
+}
+
+function loop(element: HostElement, place: Place, walk: Walk): PlanLoop {
   const { chain, within, worktree, aspects, path } = place;
+  const props = loopProps(element);
   const id = idOrPlace(element, place, walk);
   const loopId = loopKey(id, chain, walk.loops);
   const members = children(element.children, { chain: [...chain, id], within, worktree, aspects, path }, walk);
@@ -199,10 +217,7 @@ function loop(element: HostElement, place: Place, walk: Walk): PlanLoop {
     kind: "loop",
     loopId,
     iteration: walk.loops.get(loopId) ?? 0,
-    until: optional(element, "until", aBoolean) ?? false,
-    maxIterations: optional(element, "maxIterations", PASSES) ?? 5,
-    onMaxReached: optional(element, "onMaxReached", MAX_REACHED) ?? "return-last",
-    continueEvery: cap(optional(element, "continueAsNewEvery", aNumber)),
+    ...props,
     around: chain.map((outer, depth) => {
       const key = loopKey(outer, chain.slice(0, depth), walk.loops);
       return { loopId: key, iteration: walk.loops.get(key) ?? 0 };

@@ -152,6 +152,7 @@ export class Frames {
     const { scopes } = this.#in;
     const before = this.#handles;
     this.#handles = handles;
+    if (handles.size === 0) return false; // the ordinary frame
     return [...handles].some(([handle, scopeId]) => scopes.get(before.get(handle) ?? "") !== scopes.get(scopeId));
   }
 }

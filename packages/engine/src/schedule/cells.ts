@@ -49,14 +49,19 @@ export function buildCells(plan: Plan): CellTree {
   let built = 0;
   const build = (node: PlanNode, parent: Cell | null, pool: Pool): Cell => {
     const own = node.kind === "parallel" ? newPool(node.cap) : pool;
-    const cell = newCell(node, { order: (built += 1), parent, pool });
+    const place = { order: (built += 1), parent, pool };
+    if (node.kind === "leaf") {
+      const leaf = newLeaf(node, place);
+      leaves.set(node.key, leaf);
+      return leaf;
+    }
+    const cell = newCell(node, place);
     const add = (child: PlanNode): Cell => {
       const made = build(child, cell, own);
       cell.children.push(made);
       return made;
     };
-    if (node.kind === "leaf") leaves.set(node.key, Object.assign(cell, { running: false, met: 0 }) as LeafCell);
-    else if (node.kind === "loop") add(node.body);
+    if (node.kind === "loop") add(node.body);
     else if (node.kind === "scope") {
       const body = add(node.body);
       const parts = { body, catch: node.catch && add(node.catch), finally: node.finally && add(node.finally) };
@@ -69,13 +74,30 @@ export function buildCells(plan: Plan): CellTree {
 
 const newPool = (cap: number): Pool => ({ cap, running: 0, queue: [] });
 
-const newCell = (node: PlanNode, place: Pick<Cell, "order" | "parent" | "pool">): Cell => ({
-  ...place,
+type CellPlace = Pick<Cell, "order" | "parent" | "pool">;
+
+const newCell = (node: PlanNode, { order, parent, pool }: CellPlace): Cell => ({
+  order,
   node,
+  parent,
+  pool,
   children: [],
   phase: "unreached",
   at: 0,
   stepping: false,
+});
+
+const newLeaf = (node: PlanLeaf, { order, parent, pool }: CellPlace): LeafCell => ({
+  order,
+  node,
+  parent,
+  pool,
+  children: [],
+  phase: "unreached",
+  at: 0,
+  stepping: false,
+  running: false,
+  met: 0,
 });
 
 export const leavesBelow = (cell: Cell): readonly LeafCell[] =>

@@ -296,7 +296,7 @@ export class Schedule {
         attempt: triesOf(this.#in.states.get(cell.node.key)).attempt + 1,
       });
     }
-    this.#ready.splice(0, taken);
+    if (taken > 0) this.#ready.splice(0, taken);
   }
 
   #wake(nowMs: number): void {

@@ -6,6 +6,8 @@ interface Sleeper {
   readonly dueMs: number;
 }
 
+const NOBODY: readonly Sleeper[] = [];
+
 export class Sleepers {
   /** Who is due first comes last: taking it away moves no other. */
   readonly #sorted: Sleeper[] = [];
@@ -29,6 +31,6 @@ export class Sleepers {
   takeDue(nowMs: number): readonly Sleeper[] {
     let at = this.#sorted.length;
     while (at > 0 && (this.#sorted[at - 1]?.dueMs ?? 0) <= nowMs) at -= 1;
-    return this.#sorted.splice(at);
+    return at === this.#sorted.length ? NOBODY : this.#sorted.splice(at); // asked at least twice a tick
   }
 }
