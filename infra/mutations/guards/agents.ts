@@ -42,50 +42,9 @@ export const AGENTS_GUARDS: readonly GuardedFile[] = [
         ],
       },
       {
-        id: "attempt T2",
-        text: `const wrongValue = code === "INVALID_OUTPUT" && leaf.body.mode !== "agent"; // T2`,
-        instead: "const wrongValue = false;",
-        test: [
-          `${RULES}/task.test.tsx`,
-          "T2: a compute output that does not fit is INVALID_OUTPUT and not tried again",
-        ],
-      },
-      {
-        id: "attempt T3",
-        text: "return untilMs > nowMs ? untilMs : null;",
-        instead: "return null;",
-        test: [
-          `${RULES}/gates.test.tsx`,
-          "G2: %s parks the run in waiting-quota until that time; it wakes by itself and no retry is used up",
-        ],
-      },
-      {
-        id: "attempt T3 needs a time",
-        text: `clock && code === "RATE_LIMITED" ? quotaEnd(peek(error, "details"), clock.now())`,
-        instead: `clock && code === "RATE_LIMITED" ? clock.now() + 60_000`,
-        test: [
-          `${RULES}/gates.test.tsx`,
-          "G2: %s parks the run in waiting-quota until that time; it wakes by itself and no retry is used up",
-        ],
-      },
-      {
-        id: "attempt failureRetryable",
-        text: "retryable: !refused && ",
-        instead: "retryable: ",
-        test: [`${RULES}/task.test.tsx`, "%s is not tried again"],
-      },
-      {
         id: "attempt heartbeat limit",
         text: "if (sizeBytes > MAX_HEARTBEAT_BYTES)",
         instead: "if (false)",
-        test: [`${RULES}/task.test.tsx`, "%s is not tried again"],
-      },
-      {
-        id: "attempt heartbeat not retried",
-        text: `"HEARTBEAT_PAYLOAD_NOT_JSON_SERIALIZABLE",
-  "HEARTBEAT_PAYLOAD_TOO_LARGE",
-]);`,
-        instead: "]);",
         test: [`${RULES}/task.test.tsx`, "%s is not tried again"],
       },
       {
@@ -121,6 +80,52 @@ export const AGENTS_GUARDS: readonly GuardedFile[] = [
         text: "...(slo === null ? [] : [latency(slo)]),",
         instead: "",
         test: [`${RULES}/aspects.test.tsx`, "stops an attempt that takes longer than perTask, once and for all"],
+      },
+    ],
+  },
+  {
+    file: `${ENGINE}/task/failure.ts`,
+    guards: [
+      {
+        id: "failure T2",
+        text: `const wrongValue = code === "INVALID_OUTPUT" && leaf.body.mode !== "agent"; // T2`,
+        instead: "const wrongValue = false;",
+        test: [
+          `${RULES}/task.test.tsx`,
+          "T2: a compute output that does not fit is INVALID_OUTPUT and not tried again",
+        ],
+      },
+      {
+        id: "failure T3",
+        text: "return untilMs > nowMs ? untilMs : null;",
+        instead: "return null;",
+        test: [
+          `${RULES}/gates.test.tsx`,
+          "G2: %s parks the run in waiting-quota until that time; it wakes by itself and no retry is used up",
+        ],
+      },
+      {
+        id: "failure T3 needs a time",
+        text: `clock && code === "RATE_LIMITED" ? quotaEnd(peek(error, "details"), clock.now())`,
+        instead: `clock && code === "RATE_LIMITED" ? clock.now() + 60_000`,
+        test: [
+          `${RULES}/gates.test.tsx`,
+          "G2: %s parks the run in waiting-quota until that time; it wakes by itself and no retry is used up",
+        ],
+      },
+      {
+        id: "failure failureRetryable",
+        text: "retryable: !refused && ",
+        instead: "retryable: ",
+        test: [`${RULES}/task.test.tsx`, "%s is not tried again"],
+      },
+      {
+        id: "failure heartbeat not retried",
+        text: `"HEARTBEAT_PAYLOAD_NOT_JSON_SERIALIZABLE",
+  "HEARTBEAT_PAYLOAD_TOO_LARGE",
+]);`,
+        instead: "]);",
+        test: [`${RULES}/task.test.tsx`, "%s is not tried again"],
       },
     ],
   },

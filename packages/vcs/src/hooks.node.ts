@@ -2,9 +2,10 @@
  *  H1. Every configured `core.hooksPath` counts, from each worktree's own root, and the folder that git looks into without one.
  *  H2. A link in such a folder makes a hook of what it leads to. */
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, realpathSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
 import process from "node:process";
+import { foldCase, realOf } from "@smooth/platform/node/real-path";
 import { vcsRootOf } from "./files.node.ts";
 
 /** Whether a change of that path (absolute, there or not) changes what git runs. Git is asked once, when it is first needed. */
@@ -16,7 +17,7 @@ export function hooksAround(root: string): (path: string) => boolean {
     return known;
   };
   return (path) => {
-    const asked = [fold(path), fold(realOf(path))];
+    const asked = [foldCase(path), foldCase(realOf(path))];
     const hooks = hooksAt(vcsRootOf(dirname(path)) ?? root);
     return hooks.some((hook) => asked.some((one) => one === hook || one.startsWith(hook + sep)));
   };
@@ -30,7 +31,7 @@ function hooksOf(top: string): readonly string[] {
     ...(common === "" ? [] : [join(common, "hooks")]),
   ]; // H1
   const linked = folders.flatMap((folder) => entriesOf(folder).map((name) => realOf(join(folder, name)))); // H2
-  return [...new Set([...folders, ...folders.map(realOf), ...linked].map(fold))];
+  return [...new Set([...folders, ...folders.map(realOf), ...linked].map(foldCase))];
 }
 
 /** "": there is no such thing. */
@@ -44,14 +45,3 @@ function ask(top: string, args: readonly string[]): string {
 }
 
 const entriesOf = (folder: string): readonly string[] => (existsSync(folder) ? readdirSync(folder) : []);
-
-/** Protection ignores letter case, as some file systems do. */
-const fold = (path: string): string => path.toLowerCase();
-
-function realOf(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
-}

@@ -117,6 +117,16 @@ describe("G3: one resolution, public addresses only", () => {
   });
 });
 
+/** Reads whatever it is sent, and says ok. */
+const readingOrigin = () =>
+  httpOrigin(
+    (incoming, response) =>
+      void incoming.toArray().then(
+        () => response.end("ok"),
+        () => undefined,
+      ),
+  );
+
 describe("G5: known secrets do not leave", () => {
   const base64 = Buffer.from(`user:${SECRET}`).toString("base64");
   test.each([
@@ -126,13 +136,7 @@ describe("G5: known secrets do not leave", () => {
     ["header", { headers: { authorization: `Bearer ${SECRET}` } }],
     ["basic header", { headers: { authorization: `Basic ${base64}` } }],
   ])("in a %s", async (_name, options) => {
-    await using origin = await httpOrigin(
-      (incoming, response) =>
-        void incoming.toArray().then(
-          () => response.end("ok"),
-          () => undefined,
-        ),
-    );
+    await using origin = await readingOrigin();
     await using guest = await guestOf({ secrets: () => [SECRET] });
     const { status, text } = await guest.fetch(`http://api.example.org:${origin.port}/`, options);
     expect([status, text.includes("goalie.secret")]).toEqual([403, true]);
@@ -142,13 +146,7 @@ describe("G5: known secrets do not leave", () => {
   });
 
   test("in a query, and cut over many chunks", async () => {
-    await using origin = await httpOrigin(
-      (incoming, response) =>
-        void incoming.toArray().then(
-          () => response.end("ok"),
-          () => undefined,
-        ),
-    );
+    await using origin = await readingOrigin();
     await using guest = await guestOf({ secrets: () => [SECRET] });
     expect((await guest.fetch(`http://api.example.org:${origin.port}/?k=${SECRET}`)).status).toBe(403);
 

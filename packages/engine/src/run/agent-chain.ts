@@ -4,7 +4,7 @@
 import type { Clock, Random } from "@smooth/platform/ports";
 import type { Plan, TaskLeaf } from "../graph/plan.ts";
 import { nextDelayMs } from "../schedule/retry.ts";
-import type { Failure } from "../task/attempt.ts";
+import type { Failure } from "../task/failure.ts";
 import type { AgentLike } from "../task/body.ts";
 import type { RunEventBody } from "./events.ts";
 import { LateMap } from "./late-map.ts";

@@ -11,7 +11,7 @@ import {
   type Exceeded,
   type Spent,
 } from "../schedule/budget.ts";
-import type { Failure } from "../task/attempt.ts";
+import type { Failure } from "../task/failure.ts";
 import type { ErrorInfo, RunEventBody } from "./events.ts";
 import { LateMap } from "./late-map.ts";
 import type { RunState } from "./state.ts";

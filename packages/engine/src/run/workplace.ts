@@ -3,7 +3,8 @@ import type { Log } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
 import type { WorktreeSpec } from "../graph/plan.ts";
 import { aroundFiles, type FilesInput } from "../task/around-files.ts";
-import { failure, runAttempt, type AttemptInput, type AttemptOutcome } from "../task/attempt.ts";
+import { runAttempt, type AttemptInput, type AttemptOutcome } from "../task/attempt.ts";
+import { failure } from "../task/failure.ts";
 import type { Worktrees } from "../task/worktrees.ts";
 import type { RunEventBody } from "./events.ts";
 

@@ -87,15 +87,9 @@ const newCell = (node: PlanNode, { order, parent, pool }: CellPlace): Cell => ({
   stepping: false,
 });
 
-const newLeaf = (node: PlanLeaf, { order, parent, pool }: CellPlace): LeafCell => ({
-  order,
+const newLeaf = (node: PlanLeaf, place: CellPlace): LeafCell => ({
+  ...newCell(node, place),
   node,
-  parent,
-  pool,
-  children: [],
-  phase: "unreached",
-  at: 0,
-  stepping: false,
   running: false,
   met: 0,
 });

@@ -1,7 +1,7 @@
 /** Runs one attempt of one task. It never rejects: what happened is an outcome.
  *  T1. `timeoutMs` and `heartbeatTimeoutMs` are hard races: a body that ignores its signal loses anyway.
  *  T2. A value that does not fit the schema is INVALID_OUTPUT and, for compute tasks, not tried again.
- *  T3. A used-up quota (RATE_LIMITED with the time it ends) is no failed attempt.
+ *  T3. A used-up quota (RATE_LIMITED with the time it ends) is no failed attempt (failure.ts).
  *  T4. A body that is to be handed a row which its dependency has not left is refused, and not tried again. */
 import type { Clock } from "@smooth/platform/ports";
 import { SmoothError } from "@smooth/protocol/errors";
@@ -14,13 +14,12 @@ import { sizeOf, type JsonValue } from "../outputs/json.ts";
 import { rowFromJson, type Row } from "../outputs/table.ts";
 import { elementText, withSchema } from "../render/element-text.ts";
 import { React } from "../render/react.ts";
-import type { ErrorInfo } from "../run/events.ts";
 import { needed, recordable, type RecordedBundle, type SandboxAccess, type SandboxBody } from "../run/sandbox.ts";
 import type { SubflowBody, SubflowEnd, Subflows } from "../run/subflow.ts";
 import type { SandboxBundle } from "./sandboxes.ts";
 import type { WordStream } from "./agent-words.ts";
 import type { AgentLike, Question, TaskContext, TaskWorktree } from "./body.ts";
-import { describe, peek } from "./peek.ts";
+import { failure, type Failure } from "./failure.ts";
 import { stoppedBy, type Stop } from "./stop.ts";
 import type { AroundBody, TaskScope, ToolLog } from "./tool-log.ts";
 import { runAgent } from "./run-agent.ts";
@@ -41,16 +40,6 @@ export interface Bundled {
   readonly review: boolean;
 }
 export type AttemptOutcome = Success | Failure | Bundled | Extract<SubflowEnd, { kind: "suspended" }>;
-
-export interface Failure {
-  readonly kind: "failed";
-  readonly error: ErrorInfo;
-  readonly retryable: boolean;
-  /** This agent will not work in this run at all (authentication, configuration). */
-  readonly agentUnusable: boolean;
-  /** The provider takes no more until then; null: it is another kind of failure. */
-  readonly quotaUntilMs: number | null;
-}
 
 export interface AttemptInput {
   readonly leaf: TaskLeaf;
@@ -365,50 +354,4 @@ function deadlines({ leaf, clock, stop }: AttemptInput, pulse: Pulse): Promise<n
     ...(timeoutMs === null ? [] : [total(timeoutMs)]),
     ...(heartbeatTimeoutMs === null ? [] : [silence(heartbeatTimeoutMs)]),
   ];
-}
-
-const NEVER_RETRIED = new Set([
-  "ASPECT_BUDGET_EXCEEDED",
-  "AGENT_CONFIG_INVALID",
-  "HUMAN_TASK_CANCELLED",
-  "INVALID_INPUT",
-  "HEARTBEAT_PAYLOAD_NOT_JSON_SERIALIZABLE",
-  "HEARTBEAT_PAYLOAD_TOO_LARGE",
-]);
-
-/** The row fits its schema, but no store can hold it. */
-export const unwritable = (leaf: TaskLeaf, cause: unknown): Failure =>
-  failure(new SmoothError("INVALID_OUTPUT", `the output cannot be recorded: ${describe(cause)}`, { cause }), { leaf });
-
-export function failure(error: unknown, { leaf, clock }: Pick<AttemptInput, "leaf"> & Partial<AttemptInput>): Failure {
-  const code = isOurs(error) ? error.code : "TASK_FAILED";
-  const refused =
-    peek(error, "failureRetryable") === false || peek(peek(error, "details"), "failureRetryable") === false;
-  const wrongValue = code === "INVALID_OUTPUT" && leaf.body.mode !== "agent"; // T2
-  const thrownCode = peek(error, "code");
-  const agentUnusable = thrownCode === "AGENT_CONFIG_INVALID" || thrownCode === "UNAUTHENTICATED";
-  return {
-    kind: "failed",
-    error: { code, message: describe(error).slice(0, 10_000), nodeId: leaf.nodeId },
-    retryable: !refused && !wrongValue && !agentUnusable && !NEVER_RETRIED.has(code),
-    agentUnusable,
-    quotaUntilMs: clock && code === "RATE_LIMITED" ? quotaEnd(peek(error, "details"), clock.now()) : null,
-  };
-}
-
-/** T3. Only a refusal that says when it ends is a quota. */
-function quotaEnd(details: unknown, nowMs: number): number | null {
-  const resetAtMs = peek(details, "resetAtMs");
-  const afterMs = peek(details, "retryAfterMs");
-  const untilMs = typeof resetAtMs === "number" ? resetAtMs : typeof afterMs === "number" ? nowMs + afterMs : NaN;
-  return untilMs > nowMs ? untilMs : null;
-}
-
-/** A proxy can be thrown too, and it can refuse to say what it is. */
-function isOurs(error: unknown): error is SmoothError {
-  try {
-    return error instanceof SmoothError;
-  } catch {
-    return false;
-  }
 }

@@ -2,10 +2,10 @@
  *  E1. As in load-workflow.node.ts, `smithers-orchestrator` and React are this workspace's, and what a project has not is found here.
  *  E2. The workflow is named by file and export, since a function cannot be sent: one that no file exports is refused with a way out.
  *  E3. A file of the run's own counts as the run loaded it: one that changed since is refused, as a resume would. */
-import { realpathSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { realOf } from "@smooth/platform/node/real-path";
 import type { OnResolveResult, Plugin, PluginBuild } from "esbuild";
 import { bundler } from "@smooth/platform/node/bundler";
 import { SmoothError } from "@smooth/protocol/errors";
@@ -109,14 +109,6 @@ function asLoaded({ file, source }: Loaded): Plugin {
 
 const CHANGED =
   "changed since this run loaded it; put it back, or resume the run with --accept-workflow-change and retry the step";
-
-function realOf(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
-}
 
 const RESOLVING = "resolving";
 
